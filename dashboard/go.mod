@@ -1,0 +1,3 @@
+module github.com/mudpulse/mudpulse/dashboard
+
+go 1.26

@@ -1,0 +1,3 @@
+module github.com/mudpulse/mudpulse/docs
+
+go 1.26

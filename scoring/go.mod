@@ -1,0 +1,3 @@
+module github.com/mudpulse/mudpulse/scoring
+
+go 1.26

@@ -1,0 +1,47 @@
+package telemetry
+
+// The default channels: 24 core (8 at 10 Hz, 8 at 2 Hz, 8 at 0.5 Hz: 100
+// readings a second) and 12 extended. Tags, normal ranges, resolutions and WITS
+// items from research/drilling.md §1; WITS codes checked there against the WITS
+// record table. Plausible and physical limits are defaults that a site edits.
+var defaultChannels = []Channel{
+	{Tag: "HKLD", What: "hook load", Quantity: "force", Unit: "kN", Field: "klbf", Factor: 0.2248089, Resolution: 1, Low: 0, High: 5000, PhysLow: -200, PhysHigh: 20000, NormalLow: 400, NormalHigh: 2500, Class: Fast, WITS: "0114", WITSML: "HKLA", Subsystem: SubsystemHoisting},
+	{Tag: "WOB", What: "weight on bit", Quantity: "force", Unit: "kN", Field: "klbf", Factor: 0.2248089, Resolution: 1, Low: -50, High: 500, PhysLow: -500, PhysHigh: 5000, NormalLow: 0, NormalHigh: 200, Class: Fast, WITS: "0116", WITSML: "WOBA", Subsystem: SubsystemBit},
+	{Tag: "BPOS", What: "block position", Quantity: "length", Unit: "m", Field: "ft", Factor: 3.280840, Resolution: 0.005, Low: -2, High: 50, PhysLow: -20, PhysHigh: 200, NormalLow: 1, NormalHigh: 32, Class: Fast, WITS: "0112", WITSML: "BPOS", Subsystem: SubsystemHoisting},
+	{Tag: "RPM", What: "top-drive speed", Quantity: "rotation", Unit: "rpm", Field: "rpm", Factor: 1, Resolution: 0.1, Low: -30, High: 300, PhysLow: -1000, PhysHigh: 2000, NormalLow: 0, NormalHigh: 180, Class: Fast, WITS: "0120", WITSML: "RPMA", Subsystem: SubsystemTopDrive},
+	{Tag: "TQ", What: "surface torque", Quantity: "torque", Unit: "kN·m", Field: "kft·lbf", Factor: 0.7375621, Resolution: 0.05, Low: -10, High: 100, PhysLow: -200, PhysHigh: 1000, NormalLow: 2, NormalHigh: 35, Class: Fast, WITS: "0118", WITSML: "TQA", Subsystem: SubsystemBit},
+	{Tag: "SPP", What: "standpipe pressure", Quantity: "pressure", Unit: "MPa", Field: "psi", Factor: 145.0377, Resolution: 0.02, Low: -0.5, High: 60, PhysLow: -1, PhysHigh: 150, NormalLow: 10, NormalHigh: 30, Class: Fast, WITS: "0121", WITSML: "SPPA", Subsystem: SubsystemHydraulics},
+	{Tag: "FLIN", What: "flow in", Quantity: "flow", Unit: "L/min", Field: "gpm", Factor: 0.2641720, Resolution: 5, Low: -50, High: 8000, PhysLow: -1000, PhysHigh: 30000, NormalLow: 1200, NormalHigh: 4000, Class: Fast, WITS: "0130", WITSML: "MFIA", Subsystem: SubsystemPumps},
+	{Tag: "TDKW", What: "top-drive power", Quantity: "power", Unit: "kW", Field: "hp", Factor: 1.341022, Resolution: 1, Low: -100, High: 2000, PhysLow: -2000, PhysHigh: 10000, NormalLow: 0, NormalHigh: 850, Class: Fast, Subsystem: SubsystemTopDrive},
+
+	{Tag: "FLOUT", What: "flow out", Quantity: "flow", Unit: "L/min", Field: "gpm", Factor: 0.2641720, Resolution: 20, Low: -50, High: 8000, PhysLow: -1000, PhysHigh: 30000, NormalLow: 1200, NormalHigh: 4000, Class: Medium, WITS: "0129", WITSML: "MFOA", Subsystem: SubsystemHydraulics},
+	{Tag: "ROP", What: "rate of penetration", Quantity: "velocity", Unit: "m/h", Field: "ft/h", Factor: 3.280840, Resolution: 0.1, Low: 0, High: 300, PhysLow: -100, PhysHigh: 5000, NormalLow: 3, NormalHigh: 60, Class: Medium, WITS: "0113", WITSML: "ROPA", Subsystem: SubsystemBit},
+	{Tag: "VIBAX", What: "axial vibration RMS", Quantity: "acceleration", Unit: "g", Field: "g", Factor: 1, Resolution: 0.02, Low: 0, High: 50, PhysLow: -1, PhysHigh: 1000, NormalLow: 0, NormalHigh: 1, Class: Medium, Subsystem: SubsystemBit},
+	{Tag: "VIBLAT", What: "lateral vibration RMS", Quantity: "acceleration", Unit: "g", Field: "g", Factor: 1, Resolution: 0.02, Low: 0, High: 100, PhysLow: -1, PhysHigh: 1000, NormalLow: 0, NormalHigh: 2, Class: Medium, Subsystem: SubsystemBit},
+	{Tag: "SSI", What: "stick-slip index", Quantity: "ratio", Unit: "–", Field: "–", Factor: 1, Resolution: 0.01, Low: 0, High: 4, PhysLow: -1, PhysHigh: 100, NormalLow: 0, NormalHigh: 0.5, Class: Medium, Subsystem: SubsystemBit},
+	{Tag: "PPULS", What: "pump pulsation ratio", Quantity: "ratio", Unit: "–", Field: "–", Factor: 1, Resolution: 0.01, Low: 0, High: 10, PhysLow: -1, PhysHigh: 1000, NormalLow: 0, NormalHigh: 0.3, Class: Medium, Subsystem: SubsystemPumps},
+	{Tag: "TDVEL", What: "gearbox casing velocity RMS", Quantity: "velocity", Unit: "mm/s", Field: "in/s", Factor: 0.03937008, Resolution: 0.05, Low: 0, High: 50, PhysLow: -1, PhysHigh: 1000, NormalLow: 1, NormalHigh: 3, Class: Medium, Subsystem: SubsystemTopDrive},
+	{Tag: "TDENV", What: "bearing envelope signal to noise", Quantity: "ratio", Unit: "–", Field: "–", Factor: 1, Resolution: 0.1, Low: 0, High: 200, PhysLow: -1, PhysHigh: 10000, NormalLow: 3, NormalHigh: 6, Class: Medium, Subsystem: SubsystemTopDrive},
+
+	{Tag: "DBTM", What: "bit depth", Quantity: "length", Unit: "m", Field: "ft", Factor: 3.280840, Resolution: 0.01, Low: 0, High: 15000, PhysLow: -100, PhysHigh: 20000, NormalLow: 0, NormalHigh: 6000, Class: Slow, WITS: "0108", WITSML: "DBTM", Subsystem: SubsystemHoisting},
+	{Tag: "PVT", What: "active pit volume", Quantity: "volume", Unit: "m³", Field: "bbl", Factor: 6.289811, Resolution: 0.05, Low: 0, High: 1000, PhysLow: -10, PhysHigh: 10000, NormalLow: 30, NormalHigh: 120, Class: Slow, WITS: "0126", WITSML: "TVA", Subsystem: SubsystemHydraulics},
+	{Tag: "MDI", What: "mud density in", Quantity: "density", Unit: "kg/m³", Field: "ppg", Factor: 0.008345404, Resolution: 5, Low: 700, High: 2600, PhysLow: 0, PhysHigh: 5000, NormalLow: 1050, NormalHigh: 1900, Class: Slow, WITS: "0132", WITSML: "MDIA", Subsystem: SubsystemHydraulics},
+	{Tag: "MTO", What: "mud temperature out", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -20, High: 150, PhysLow: -80, PhysHigh: 400, NormalLow: 25, NormalHigh: 75, Class: Slow, WITS: "0133", WITSML: "MTOA", Subsystem: SubsystemHydraulics},
+	{Tag: "TDWT", What: "motor winding temperature", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -40, High: 220, PhysLow: -80, PhysHigh: 500, NormalLow: 60, NormalHigh: 130, Class: Slow, Subsystem: SubsystemTopDrive},
+	{Tag: "TDBT", What: "top-drive bearing temperature", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -40, High: 180, PhysLow: -80, PhysHigh: 500, NormalLow: 40, NormalHigh: 85, Class: Slow, Subsystem: SubsystemTopDrive},
+	{Tag: "GBOT", What: "gearbox oil temperature", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -40, High: 180, PhysLow: -80, PhysHigh: 500, NormalLow: 45, NormalHigh: 85, Class: Slow, Subsystem: SubsystemTopDrive},
+	{Tag: "GBPC", What: "gearbox oil particles over 14 µm", Quantity: "concentration", Unit: "1/mL", Field: "1/mL", Factor: 1, Resolution: 1, Low: 0, High: 100000, PhysLow: -1, PhysHigh: 1e8, NormalLow: 20, NormalHigh: 160, Class: Slow, Subsystem: SubsystemTopDrive},
+
+	{Tag: "DMEA", What: "hole depth", Quantity: "length", Unit: "m", Field: "ft", Factor: 3.280840, Resolution: 0.01, Low: 0, High: 15000, PhysLow: -100, PhysHigh: 20000, NormalLow: 0, NormalHigh: 6000, WITS: "0110", WITSML: "DMEA"},
+	{Tag: "MDO", What: "mud density out", Quantity: "density", Unit: "kg/m³", Field: "ppg", Factor: 0.008345404, Resolution: 5, Low: 700, High: 2600, PhysLow: 0, PhysHigh: 5000, NormalLow: 1050, NormalHigh: 1900, WITS: "0131", WITSML: "MDOA"},
+	{Tag: "MTI", What: "mud temperature in", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -20, High: 150, PhysLow: -80, PhysHigh: 400, NormalLow: 15, NormalHigh: 70, WITS: "0134", WITSML: "MTIA"},
+	{Tag: "GR", What: "gamma ray", Quantity: "radioactivity", Unit: "gAPI", Field: "gAPI", Factor: 1, Resolution: 0.1, Low: 0, High: 1000, PhysLow: -10, PhysHigh: 100000, NormalLow: 10, NormalHigh: 150, WITS: "0824", WITSML: "MG1C"},
+	{Tag: "INC", What: "inclination", Quantity: "angle", Unit: "°", Field: "°", Factor: 1, Resolution: 0.01, Low: 0, High: 180, PhysLow: -1, PhysHigh: 360, NormalLow: 0, NormalHigh: 95, WITS: "0713", WITSML: "SINC"},
+	{Tag: "AZI", What: "azimuth", Quantity: "angle", Unit: "°", Field: "°", Factor: 1, Resolution: 0.01, Low: 0, High: 360, PhysLow: -360, PhysHigh: 720, NormalLow: 0, NormalHigh: 360, WITS: "0715", WITSML: "SAZC"},
+	{Tag: "TF", What: "toolface", Quantity: "angle", Unit: "°", Field: "°", Factor: 1, Resolution: 0.1, Low: -180, High: 360, PhysLow: -360, PhysHigh: 720, NormalLow: 0, NormalHigh: 360, WITS: "0716", WITSML: "MTF"},
+	{Tag: "DHP", What: "annular pressure downhole", Quantity: "pressure", Unit: "MPa", Field: "psi", Factor: 145.0377, Resolution: 0.02, Low: 0, High: 200, PhysLow: -1, PhysHigh: 400, NormalLow: 5, NormalHigh: 120, WITS: "0913", WITSML: "MBPA"},
+	{Tag: "DHT", What: "downhole temperature", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -20, High: 250, PhysLow: -80, PhysHigh: 500, NormalLow: 20, NormalHigh: 175, WITS: "0835", WITSML: "MFTA"},
+	{Tag: "DWOB", What: "downhole weight on bit", Quantity: "force", Unit: "kN", Field: "klbf", Factor: 0.2248089, Resolution: 1, Low: -50, High: 500, PhysLow: -500, PhysHigh: 5000, NormalLow: 0, NormalHigh: 200, WITS: "0915", WITSML: "MWBA"},
+	{Tag: "MMRP", What: "mud motor speed", Quantity: "rotation", Unit: "rpm", Field: "rpm", Factor: 1, Resolution: 1, Low: 0, High: 600, PhysLow: -1000, PhysHigh: 5000, NormalLow: 0, NormalHigh: 250, WITS: "0919"},
+	{Tag: "DWBT", What: "drawworks brake temperature", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -40, High: 600, PhysLow: -80, PhysHigh: 1500, NormalLow: 20, NormalHigh: 250},
+}

@@ -1,0 +1,124 @@
+package telemetry
+
+// Kinds of Marker.
+const (
+	MarkerModel   = "model"
+	MarkerRules   = "rules"
+	MarkerChannel = "channel"
+	MarkerRun     = "run" // bit, BHA or machine part changed
+)
+
+// A Marker switches something from its own offset on: its record lies in every
+// partition of frames and backfill, repeated until each has it, the first
+// counting. Value of a record with header kind=marker, JSON.
+type Marker struct {
+	ID      string   `json:"id"` // the same in each partition
+	Kind    string   `json:"kind"`
+	Name    string   `json:"name"`
+	Version int      `json:"version"`
+	SHA256  string   `json:"sha256,omitempty"` // hex; names the blob
+	Action  string   `json:"action"`           // activate or deactivate
+	Shadow  bool     `json:"shadow,omitempty"` // score beside, raise nothing
+	Drills  []string `json:"drills,omitempty"` // globs; empty: all
+	From    int64    `json:"from,string,omitempty"`
+	By      string   `json:"by"`
+	At      int64    `json:"at,string"` // process clock
+}
+
+// Quarantined is a message, or one run of a frame, that was set aside; records
+// of the quarantine topic.
+type Quarantined struct {
+	ID       string   `json:"id"` // hex hash of what was set aside: the same when sent again
+	Gateway  string   `json:"gateway"`
+	Drill    string   `json:"drill,omitempty"`
+	Device   string   `json:"device,omitempty"`
+	Topic    string   `json:"topic"` // MQTT topic
+	Received int64    `json:"received,string"`
+	Code     string   `json:"code"`            // malformed, too_large, wrong_shape, physical_limit, unknown_drill, …
+	Field    string   `json:"field,omitempty"` // JSON path or channel
+	Message  string   `json:"message"`         // what is wrong
+	Cure     string   `json:"cure"`            // what to do about it
+	Frame    *FrameID `json:"frame,omitempty"` // when one run of a frame is set aside
+	Raw      []byte   `json:"raw"`             // the bytes as they came, cut at 1 MB
+	RawSize  int      `json:"raw_size"`        // before the cut
+}
+
+// A GatewayStatus is what a gateway says of itself every few seconds; records of
+// the gateways topic, keyed by gateway.
+type GatewayStatus struct {
+	Gateway  string           `json:"gateway"`
+	At       int64            `json:"at,string"`
+	Started  int64            `json:"started,string"`
+	Version  string           `json:"version"`
+	Sessions []DeviceSession  `json:"sessions"`
+	Spool    SpoolStatus      `json:"spool"`
+	Accepted []Accepted       `json:"accepted"` // from its durable ledger; only what changed since the last status, all after a start
+	Damage   []Damage         `json:"damage,omitempty"`
+	Counters map[string]int64 `json:"counters"` // messages, readings_dropped, quarantined, refused, …
+}
+
+// DeviceSession is one device's MQTT session.
+type DeviceSession struct {
+	Device    string  `json:"device"`
+	Drill     string  `json:"drill"`
+	Connected bool    `json:"connected"`
+	Since     int64   `json:"since,string"`
+	LastSeen  int64   `json:"last_seen,string"`
+	Remote    string  `json:"remote"`
+	SkewS     float64 `json:"skew_s"` // device clock minus gateway clock, estimated
+	Messages  int64   `json:"messages"`
+	Reason    string  `json:"reason,omitempty"` // why it was refused or cut off
+}
+
+// SpoolStatus is the state of a gateway's spool.
+type SpoolStatus struct {
+	Bytes    int64  `json:"bytes"`
+	Limit    int64  `json:"limit"`
+	Frames   int64  `json:"frames"` // not yet in the log
+	OldestTS int64  `json:"oldest,string"`
+	Full     bool   `json:"full"` // acknowledgements are withheld
+	Error    string `json:"error,omitempty"`
+}
+
+// Accepted is the ledger of one boot of one device: which numbers a stage has.
+type Accepted struct {
+	Drill  string      `json:"drill"`
+	Device string      `json:"device"`
+	Boot   string      `json:"boot"`
+	Ranges [][2]uint64 `json:"ranges"` // inclusive, ascending, disjoint
+}
+
+// Damage names spool records that could not be read back.
+type Damage struct {
+	Segment string `json:"segment"`
+	Offset  int64  `json:"offset"`
+	Bytes   int64  `json:"bytes"`
+	At      int64  `json:"at,string"`
+}
+
+// Kinds of Control record; its key is kind/name.
+const (
+	ControlDevice  = "device"
+	ControlChannel = "channel"
+	ControlModel   = "model"
+	ControlRules   = "rules"
+)
+
+// A Device may publish frames of its drill; value of control record device/ID.
+// A tombstone revokes it.
+type Device struct {
+	ID       string `json:"id"`       // also the user name
+	Drill    string `json:"drill"`    // it may publish for this drill only
+	Password string `json:"password"` // argon2id, PHC string; never the word itself
+	Created  int64  `json:"created,string"`
+	Disabled bool   `json:"disabled,omitempty"`
+}
+
+// ModelState is the present state of a model; value of control record model/NAME.
+type ModelState struct {
+	Name    string   `json:"name"`
+	Version int      `json:"version"`
+	SHA256  string   `json:"sha256"`
+	Shadow  bool     `json:"shadow,omitempty"`
+	Drills  []string `json:"drills,omitempty"`
+}
