@@ -1,0 +1,122 @@
+// Package process is what mudpulse's mains share: settings with one
+// precedence (flag, environment, file, default), logging, the order in which
+// parts start and stop, and the files a running process leaves for its command
+// line.
+package process
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mudpulse/mudpulse/services/internal/kafka"
+)
+
+// Settings are what an operator may change, for all processes. A name on the
+// command line is --http, in the environment MUDPULSE_HTTP, in the file http.
+type Settings struct {
+	Data string `help:"Directory for everything that is kept." default:".data" placeholder:"DIR"`
+	HTTP string `name:"http" help:"Address of the dashboard and the API." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	MQTT string `name:"mqtt" help:"Address where devices connect." default:"127.0.0.1:1883" placeholder:"ADDR"`
+	SQL  string `name:"sql" help:"Address of the Postgres wire protocol for analysts." default:"127.0.0.1:5433" placeholder:"ADDR"`
+
+	Kafka         string   `help:"Address of the embedded log, where no brokers are given." default:"127.0.0.1:9092" placeholder:"ADDR"`
+	Brokers       []string `help:"An external Kafka instead of the embedded log." placeholder:"HOST:PORT"`
+	Prefix        string   `help:"Prefix of every topic." default:"mudpulse."`
+	Partitions    int32    `help:"Partitions of topics that are created." default:"4"`
+	Replication   int16    `help:"Replication of topics that are created; -1: the broker's default." default:"-1"`
+	SASLUser      string   `name:"sasl-user" help:"User at the brokers."`
+	SASLPassword  string   `name:"sasl-password" help:"Password at the brokers; better in the environment."`
+	SASLMechanism string   `name:"sasl-mechanism" help:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512." default:"SCRAM-SHA-256"`
+	KafkaTLS      bool     `name:"kafka-tls" help:"Speak TLS to the brokers."`
+	KafkaCA       string   `name:"kafka-ca" help:"Certificate authority of the brokers, PEM." placeholder:"FILE"`
+	KafkaCert     string   `name:"kafka-cert" help:"Client certificate for the brokers, PEM." placeholder:"FILE"`
+	KafkaKey      string   `name:"kafka-key" help:"Its key, PEM." placeholder:"FILE"`
+
+	Parts []string `help:"Parts to run in this process: log,gateway,scorer,writer,api." default:"log,gateway,scorer,writer,api"`
+	Demo  bool     `help:"Run twelve simulated drills on a clock × 60." default:"true" negatable:""`
+	Seed  uint64   `help:"Seed of the simulated drills." default:"7"`
+
+	GatewayID   string        `name:"gateway-id" help:"Name of this gateway." default:"gw-1"`
+	Subscribe   []string      `help:"MQTT brokers of a site to take frames from." placeholder:"URL"`
+	LiveHorizon time.Duration `name:"live-horizon" help:"Backlog older than this travels as backfill." default:"10m"`
+	SpoolBytes  int64         `name:"spool-bytes" help:"Most bytes the gateway's spool may take; when it is full, acknowledgements wait." default:"2147483648"`
+	Drain       time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
+	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
+	LimitRules  bool          `name:"limit-rules" help:"Raise alarms by plain limits too, not by models alone." default:"true" negatable:""`
+
+	LogLevel  string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+	LogFormat string `name:"log-format" help:"text or json." default:"text" enum:"text,json"`
+	Crash     string `name:"crash" help:"For tests: die at a crash point, NAME:N at its Nth pass." hidden:""`
+}
+
+// AllParts are the parts one process can run.
+var AllParts = []string{"log", "gateway", "scorer", "writer", "api"}
+
+// Validate names every setting that is wrong.
+func (s *Settings) Validate() error {
+	var wrong []string
+	bad := func(key, format string, args ...any) {
+		wrong = append(wrong, key+": "+fmt.Sprintf(format, args...))
+	}
+	for _, a := range []struct{ key, addr string }{{"http", s.HTTP}, {"mqtt", s.MQTT}, {"sql", s.SQL}, {"kafka", s.Kafka}} {
+		if _, _, err := net.SplitHostPort(a.addr); err != nil {
+			bad(a.key, "%q is no address to listen on: want HOST:PORT, for example 127.0.0.1:0", a.addr)
+		}
+	}
+	for _, p := range s.Parts {
+		if !slices.Contains(AllParts, p) {
+			bad("parts", "%q is no part: want %s", p, strings.Join(AllParts, ", "))
+		}
+	}
+	switch {
+	case len(s.Parts) == 0:
+		bad("parts", "none given: want some of %s", strings.Join(AllParts, ", "))
+	case s.Has("writer") != s.Has("api"):
+		bad("parts", "writer and api apart need ClickHouse; on DuckDB, which belongs to one process, run them together: --parts writer,api")
+	}
+	if len(s.Brokers) > 0 && slices.Contains(s.Parts, "log") && len(s.Parts) < len(AllParts) {
+		bad("parts", "the embedded log and --brokers exclude each other: leave out log")
+	}
+	if s.Data == "" {
+		bad("data", "must name a directory")
+	}
+	if s.LiveHorizon <= 0 {
+		bad("live-horizon", "must be positive, not %v", s.LiveHorizon)
+	}
+	if s.SpoolBytes < 1<<20 {
+		bad("spool-bytes", "must be at least 1048576, not %d", s.SpoolBytes)
+	}
+	if s.Drain <= 0 {
+		bad("drain", "must be positive, not %v", s.Drain)
+	}
+	if err := s.Log().Validate(); err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("settings:\n  %s", strings.Join(wrong, "\n  "))
+	}
+	return nil
+}
+
+// Has reports whether part runs in this process; with --brokers there is no embedded log.
+func (s *Settings) Has(part string) bool {
+	return slices.Contains(s.Parts, part) && (part != "log" || len(s.Brokers) == 0)
+}
+
+// Log returns how to reach the log.
+func (s *Settings) Log() kafka.Config {
+	return kafka.Config{
+		Brokers: s.Brokers, Prefix: s.Prefix, Partitions: s.Partitions, Replication: s.Replication, ClientID: "mudpulse",
+		User: s.SASLUser, Password: s.SASLPassword, Mechanism: s.SASLMechanism,
+		TLS: s.KafkaTLS, CAFile: s.KafkaCA, CertFile: s.KafkaCert, KeyFile: s.KafkaKey,
+	}
+}
+
+// Path returns a path under the data directory.
+func (s *Settings) Path(elem ...string) string {
+	return filepath.Join(append([]string{s.Data}, elem...)...)
+}
