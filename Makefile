@@ -1,0 +1,66 @@
+# mudpulse. `make` alone prints the targets; CI runs nothing else.
+SHELL := /bin/bash
+MODULES := $(sort $(dir $(wildcard */go.mod)))
+ALONE := telemetry scoring gateway
+BIN := bin
+WEB := $(shell find dashboard -path dashboard/node_modules -prune -o -path dashboard/dist -prune -o -type f -print 2>/dev/null | grep -vE '_test|\.go$$|/e2e/')
+VENV ?= .venv
+export GOFLAGS := -buildvcs=false
+
+help: ## print this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s — %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## the whole platform with twelve simulated drills; prints the address and a sign-in link
+	@$(BIN)/mudpulse run
+
+build: web ## every process and tool, into bin/
+	@mkdir -p $(BIN)
+	go build -o $(BIN)/ ./services/cmd/... ./simulators/cmd/... ./scoring/cmd/...
+
+web: dashboard/dist/index.html ## the dashboard, into dashboard/dist
+dashboard/dist/index.html: dashboard/node_modules/.installed $(WEB)
+	cd dashboard && npm run --silent build
+	@touch $@
+dashboard/node_modules/.installed: dashboard/package-lock.json
+	@bash deploy/tools/setup.sh node
+	cd dashboard && npm ci --no-audit --no-fund --silent
+	@touch $@
+
+setup: ## what tests need: names what is missing, installs what it may
+	@bash deploy/tools/setup.sh all
+
+test: setup unit browser ## unit, integration and browser tests; sets up all it needs
+
+unit: ## Go and TypeScript unit and integration tests
+	go test $(addsuffix ...,$(addprefix ./,$(MODULES)))
+	@$(MAKE) --no-print-directory dashboard/node_modules/.installed
+	cd dashboard && npm test --silent
+
+browser: build ## browser tests: real Chromium against the running product
+	@bash deploy/e2e/browser.sh
+
+check: ## formatting, vet, import table, modules that stand alone, gateway without cgo, docs
+	@bash deploy/tools/check.sh $(MODULES) -- $(ALONE)
+	@$(MAKE) --no-print-directory dashboard/node_modules/.installed
+	cd dashboard && npm run --silent check
+
+e2e: build ## real processes, Apache Kafka, JPMML, kill -9: needs Java 17, Maven, Python 3
+	@bash deploy/e2e/run.sh
+
+bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
+	@bash deploy/bench/run.sh
+
+fuzz: ## every fuzz target for FUZZTIME (default 20s)
+	@bash deploy/tools/fuzz.sh
+
+screenshots: build ## every screen at desk and phone size from the running product, into shots/
+	@SHOTS=1 bash deploy/e2e/browser.sh
+
+train: ## train the default models again from nothing, seeded (Python 3, Java)
+	@bash simulators/train/train.sh
+
+clean: ## remove what was built
+	rm -rf $(BIN) dashboard/dist/* dashboard/node_modules $(VENV)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build web setup test unit browser check e2e bench fuzz screenshots train clean

@@ -1,0 +1,175 @@
+// Package docs holds the documentation to the code.
+package docs
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const root = "github.com/mudpulse/mudpulse/"
+
+type rule struct{ may, never []string }
+
+// rules reads the import table out of architecture.md.
+func rules(t *testing.T) map[string]rule {
+	t.Helper()
+	page, err := os.ReadFile("architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, ok := strings.Cut(string(page), "\n## Imports\n")
+	if !ok {
+		t.Fatal("architecture.md has no section Imports")
+	}
+	table, _, _ = strings.Cut(table, "\n## ")
+	out := map[string]rule{}
+	for line := range strings.Lines(table) {
+		cell := strings.Split(strings.TrimSpace(line), "|")
+		if len(cell) != 5 || strings.Contains(line, "---") || strings.Contains(line, "may import") {
+			continue
+		}
+		out[strings.TrimSpace(cell[1])] = rule{strings.Fields(cell[2]), strings.Fields(cell[3])}
+	}
+	if len(out) < 9 {
+		t.Fatalf("read only %d rows of the table", len(out))
+	}
+	return out
+}
+
+func TestImportsAreThoseOfTheTable(t *testing.T) {
+	rules := rules(t)
+	cmd := exec.Command("go", "list", "-e", "-deps", "-test", "-json=ImportPath,ForTest,Imports,Deps", "work")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := func(path string) string {
+		m, _, _ := strings.Cut(strings.TrimPrefix(path, root), "/")
+		m, _, _ = strings.Cut(m, " ")
+		return strings.TrimSuffix(strings.TrimSuffix(m, ".test"), "_test")
+	}
+	seen := 0
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath, ForTest string
+			Imports, Deps       []string
+		}
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		from, ours := strings.CutPrefix(p.ImportPath, root)
+		if !ours {
+			continue
+		}
+		seen++
+		own := module(p.ImportPath)
+		r, ok := rules[own]
+		if !ok {
+			t.Errorf("%s: module %s has no row in architecture.md", from, own)
+			continue
+		}
+		for _, imp := range p.Imports {
+			if strings.HasPrefix(imp, root) && module(imp) != own && !slices.Contains(r.may, module(imp)) {
+				t.Errorf("%s imports %s: not in architecture.md", from, imp)
+			}
+		}
+		for _, dep := range p.Deps {
+			if strings.HasPrefix(dep, root) && slices.Contains(rules[from].never, module(dep)) {
+				t.Errorf("%s reaches %s: architecture.md says never", from, dep)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Fatalf("go list named only %d of our packages", seen)
+	}
+}
+
+func TestModulesThatOthersImportAloneReplaceAllTheyReach(t *testing.T) {
+	mods, err := filepath.Glob("../*/go.mod")
+	if err != nil || len(mods) < 9 {
+		t.Fatalf("%d modules, %v", len(mods), err)
+	}
+	needs := map[string][]string{}
+	for _, m := range mods {
+		b, err := os.ReadFile(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := filepath.Base(filepath.Dir(m))
+		for _, x := range regexp.MustCompile(`(?m)^\s*`+root+`(\w+) v0\.0\.0`).FindAllStringSubmatch(string(b), -1) {
+			needs[own] = append(needs[own], x[1])
+			if !regexp.MustCompile(root + x[1] + ` => \.\./` + x[1]).Match(b) {
+				t.Errorf("%s requires %s and does not replace it", own, x[1])
+			}
+		}
+	}
+	for own, direct := range needs {
+		for _, d := range direct {
+			for _, far := range needs[d] {
+				if !slices.Contains(direct, far) {
+					t.Errorf("%s reaches %s through %s and does not replace it", own, far, d)
+				}
+			}
+		}
+	}
+}
+
+// Every relative link in a page of ours leads somewhere.
+func TestLinksLeadSomewhere(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
+	pages, _ := filepath.Glob("*.md")
+	for _, g := range []string{"adr/*.md", "../README.md", "../*/README.md", "benchmarks/*.md"} {
+		more, _ := filepath.Glob(g)
+		pages = append(pages, more...)
+	}
+	for _, page := range pages {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: link to %s leads nowhere", page, m[1])
+			}
+		}
+	}
+}
+
+func TestTheIndexListsEveryDecision(t *testing.T) {
+	index, err := os.ReadFile("adr/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	adrs, _ := filepath.Glob("adr/0*.md")
+	if len(adrs) == 0 {
+		t.Fatal("no decisions")
+	}
+	for _, a := range adrs {
+		b, err := os.ReadFile(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range []string{"Status:", "## Context", "## Decision", "## Consequences", "## Checked by"} {
+			if !strings.Contains(string(b), part) {
+				t.Errorf("%s: has no %s", a, part)
+			}
+		}
+		if !strings.Contains(string(index), "("+filepath.Base(a)+")") {
+			t.Errorf("%s is not in adr/README.md", a)
+		}
+	}
+}
