@@ -79,3 +79,6 @@ func (s *Settings) Logger() *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, o))
 }
+
+// ErrApart is why writer and api do not run apart on DuckDB.
+var ErrApart = errors.New("the columnstore is DuckDB, which belongs to one process: run writer and api together, with mudpulse run --parts writer,api")

@@ -45,6 +45,7 @@ type Settings struct {
 	LiveHorizon time.Duration `name:"live-horizon" help:"Backlog older than this travels as backfill." default:"10m"`
 	SpoolBytes  int64         `name:"spool-bytes" help:"Most bytes the gateway's spool may take; when it is full, acknowledgements wait." default:"2147483648"`
 	Drain       time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
+	Blobs       string        `help:"Where models and checkpoints lie: a directory or a bucket URL, shared by scorer and api; empty: DATA/blobs." placeholder:"DIR"`
 	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
 	LimitRules  bool          `name:"limit-rules" help:"Raise alarms by plain limits too, not by models alone." default:"true" negatable:""`
 
@@ -76,7 +77,7 @@ func (s *Settings) Validate() error {
 	case len(s.Parts) == 0:
 		bad("parts", "none given: want some of %s", strings.Join(AllParts, ", "))
 	case s.Has("writer") != s.Has("api"):
-		bad("parts", "writer and api apart need ClickHouse; on DuckDB, which belongs to one process, run them together: --parts writer,api")
+		bad("parts", "writer and api apart: %v", ErrApart)
 	}
 	if len(s.Brokers) > 0 && slices.Contains(s.Parts, "log") && len(s.Parts) < len(AllParts) {
 		bad("parts", "the embedded log and --brokers exclude each other: leave out log")

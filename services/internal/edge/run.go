@@ -1,0 +1,109 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/mudpulse/mudpulse/services/internal/control"
+	"github.com/mudpulse/mudpulse/services/internal/process"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Version is the program's, from its build.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "dev"
+}
+
+// Run is the gateway as a process of its own: devices come from the control
+// topic, with a copy on disk; the log may be away when it starts.
+func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *prometheus.Registry) error {
+	if len(s.Brokers) == 0 {
+		return errors.New("brokers: must name the Kafka to forward to, as --brokers HOST:PORT")
+	}
+	s.Parts = []string{"gateway"}
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.Data, 0o700); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	cfg := s.Log()
+	opts, err := cfg.Options()
+	if err != nil {
+		return err
+	}
+	devices := control.NewDevices(s.Path("gateway", "devices.json"), log)
+	catalogue := telemetry.DefaultCatalogue()
+	g, err := New(s, Deps{
+		Brokers: s.Brokers, Client: opts, Clock: telemetry.SystemClock{}, Catalogue: catalogue,
+		Registry: devices, Log: log, Metrics: reg, Version: Version(),
+	})
+	if err != nil {
+		return err
+	}
+	handle := func(key string, value []byte) {
+		devices.Handle(key, value)
+		control.Channels(catalogue, key, value, log)
+	}
+	return process.RunParts(ctx, log,
+		process.Part{Name: "gateway", Run: g.Run},
+		process.Part{Name: "devices", Run: func(ctx context.Context) error {
+			return control.Follow(ctx, opts, cfg.Topics().Control, handle)
+		}},
+		process.Part{Name: "status", Run: func(ctx context.Context) error {
+			return serveStatus(ctx, s, reg, g.Ready(), func() string { return g.Addr().TCP.String() }, g.Healthy, log)
+		}},
+	)
+}
+
+// serveStatus answers /healthz, /readyz and /metrics beside a process that has
+// no API, and writes where it listens.
+func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Registry, ready <-chan struct{}, mqtt func() string, healthy func() error, log *slog.Logger) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-ready:
+	}
+	l, err := net.Listen("tcp", s.HTTP)
+	if err != nil { // two gateways on one machine: the frames matter more than this page
+		log.Warn("no status page", "addr", s.HTTP, "err", err)
+		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
+	if err := process.WriteAddresses(s.Data, process.Addresses{HTTP: l.Addr().String(), MQTT: mqtt()}); err != nil {
+		l.Close()
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := healthy(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
+	defer stopped()
+	log.Info("listening", "mqtt", mqtt(), "status", l.Addr().String())
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
