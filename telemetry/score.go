@@ -78,6 +78,7 @@ type Result struct {
 	Shadow  bool   // scored beside, raises nothing
 	Outputs []Output
 	Error   string // why the row failed; then no outputs
+	At      int64  // tick at which a model of a slower cadence said so; 0: this one
 }
 
 // An Output is one output or target field of a model.

@@ -69,6 +69,7 @@ func AppendScore(b []byte, s *Score) []byte {
 			b = shut(b, in)
 		}
 		b = appendString(b, 4, r.Error)
+		b = appendFixed(b, 5, uint64(r.At))
 		b = shut(b, at)
 	}
 	b = appendFixed(b, 14, uint64(s.Produced))
@@ -229,6 +230,8 @@ func decodeResult(b []byte, r *Result) error {
 			return err
 		case 4:
 			r.Error = string(p)
+		case 5:
+			r.At = int64(v)
 		}
 		return nil
 	})

@@ -658,6 +658,7 @@ type Result struct {
 	Shadow        bool                   `protobuf:"varint,2,opt,name=shadow,proto3" json:"shadow,omitempty"`
 	Outputs       []*Output              `protobuf:"bytes,3,rep,name=outputs,proto3" json:"outputs,omitempty"`
 	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`
+	At            int64                  `protobuf:"fixed64,5,opt,name=at,proto3" json:"at,omitempty"` // tick at which a model of a slower cadence said so; 0 this one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -718,6 +719,13 @@ func (x *Result) GetError() string {
 		return x.Error
 	}
 	return ""
+}
+
+func (x *Result) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
 }
 
 type Output struct {
@@ -851,12 +859,13 @@ const file_telemetry_proto_rawDesc = "" +
 	"\x06points\x18\x04 \x01(\x01R\x06points\x12\x18\n" +
 	"\afeature\x18\x05 \x01(\tR\afeature\x12\x14\n" +
 	"\x05value\x18\x06 \x01(\x01R\x05value\x12\x16\n" +
-	"\x06normal\x18\a \x01(\x01R\x06normal\"{\n" +
+	"\x06normal\x18\a \x01(\x01R\x06normal\"\x8b\x01\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x16\n" +
 	"\x06shadow\x18\x02 \x01(\bR\x06shadow\x12-\n" +
 	"\aoutputs\x18\x03 \x03(\v2\x13.mudpulse.v1.OutputR\aoutputs\x12\x14\n" +
-	"\x05error\x18\x04 \x01(\tR\x05error\"H\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\x12\x0e\n" +
+	"\x02at\x18\x05 \x01(\x10R\x02at\"H\n" +
 	"\x06Output\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x01R\x06number\x12\x12\n" +
