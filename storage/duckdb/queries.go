@@ -1,0 +1,203 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// defaultLimit is how many records a query without a limit returns.
+const defaultLimit = 1000
+
+func limit(n int) int {
+	if n <= 0 {
+		return defaultLimit
+	}
+	return n
+}
+
+// Scores returns the last version of each tick of drill in [from, to), ascending; at most n, 0 meaning 1000.
+func (s *Store) Scores(ctx context.Context, drill string, from, to int64, n int) ([]telemetry.Score, error) {
+	var out []telemetry.Score
+	q := fmt.Sprintf(`SELECT %s FROM store.scores WHERE ord IN (
+SELECT max(ord) FROM store.scores WHERE drill = ? AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d) GROUP BY tick ORDER BY tick LIMIT %d)
+ORDER BY tick`, scoreColumns(), us(from), us(to), limit(n))
+	err := s.each(ctx, q, func(r *sql.Rows) error {
+		sc, err := s.scanScore(r)
+		out = append(out, sc)
+		return err
+	}, drill)
+	if err != nil {
+		return nil, fmt.Errorf("scores: %w", err)
+	}
+	return out, nil
+}
+
+// conditions gathers the WHERE of a query.
+type conditions struct {
+	text []string
+	args []any
+}
+
+func (c *conditions) add(text string, args ...any) {
+	c.text = append(c.text, text)
+	c.args = append(c.args, args...)
+}
+
+func (c *conditions) String() string {
+	if len(c.text) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(c.text, " AND ")
+}
+
+// records reads a query's one column of JSON.
+func records[T any](ctx context.Context, s *Store, what, q string, args ...any) ([]T, error) {
+	out := []T{}
+	err := s.each(ctx, q, func(r *sql.Rows) error {
+		var text string
+		if err := r.Scan(&text); err != nil {
+			return err
+		}
+		var v T
+		if err := json.Unmarshal([]byte(text), &v); err != nil {
+			return err
+		}
+		out = append(out, v)
+		return nil
+	}, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	return out, nil
+}
+
+// AlarmEvents returns alarm events, newest first.
+func (s *Store) AlarmEvents(ctx context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error) {
+	var c conditions
+	if q.ID != "" {
+		c.add("id = ?", q.ID)
+	}
+	if q.Drill != "" {
+		c.add("drill = ?", q.Drill)
+	}
+	if q.Before != 0 {
+		c.add(fmt.Sprintf("ts < make_timestamp(%d)", us(q.Before)))
+	}
+	if q.Since != 0 {
+		c.add(fmt.Sprintf("ts >= make_timestamp(%d)", us(q.Since)))
+	}
+	return records[telemetry.AlarmEvent](ctx, s, "alarms", fmt.Sprintf("SELECT record FROM store.alarms%s ORDER BY ts DESC, commit DESC, rowid DESC LIMIT %d", c.String(), limit(q.Limit)), c.args...)
+}
+
+// Commands returns commands, newest first.
+func (s *Store) Commands(ctx context.Context, q storage.CommandQuery) ([]telemetry.Command, error) {
+	var c conditions
+	if q.Alarm != "" {
+		c.add("alarm = ?", q.Alarm)
+	}
+	if q.Drill != "" {
+		c.add("drill = ?", q.Drill)
+	}
+	return records[telemetry.Command](ctx, s, "commands", fmt.Sprintf("SELECT record FROM store.commands%s ORDER BY ts DESC, commit DESC, rowid DESC LIMIT %d", c.String(), limit(q.Limit)), c.args...)
+}
+
+// Activations returns all markers, newest first.
+func (s *Store) Activations(ctx context.Context) ([]telemetry.Marker, error) {
+	return records[telemetry.Marker](ctx, s, "activations", "SELECT record FROM store.markers ORDER BY ts DESC, commit DESC, rowid DESC")
+}
+
+// Gateways returns the last status of each gateway, without its ledger, by name.
+func (s *Store) Gateways(ctx context.Context) ([]telemetry.GatewayStatus, error) {
+	return records[telemetry.GatewayStatus](ctx, s, "gateways", "SELECT arg_max(record, (ts, commit)) FROM store.gateways GROUP BY gateway ORDER BY gateway")
+}
+
+// Channels returns the channels that an administrator registered, in the order they first were.
+func (s *Store) Channels(ctx context.Context) ([]telemetry.Channel, error) {
+	return records[telemetry.Channel](ctx, s, "channels", "SELECT arg_max(record, commit) FROM store.registered GROUP BY lower(tag) ORDER BY min(commit), lower(min(tag))")
+}
+
+// Quarantine returns what was set aside, newest first, received before that time (0: any), and how much there is in all.
+func (s *Store) Quarantine(ctx context.Context, n int, before int64) ([]telemetry.Quarantined, int64, error) {
+	var total int64
+	if err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM store.quarantine").Scan(&total); err != nil {
+		return nil, 0, fmt.Errorf("quarantine: %w", err)
+	}
+	where := ""
+	if before != 0 {
+		where = fmt.Sprintf(" WHERE received < make_timestamp(%d)", us(before))
+	}
+	out, err := s.quarantined(ctx, fmt.Sprintf("%s ORDER BY received DESC, commit DESC, rowid DESC LIMIT %d", where, limit(n)))
+	return out, total, err
+}
+
+// QuarantineItem returns one message that was set aside.
+func (s *Store) QuarantineItem(ctx context.Context, id string) (telemetry.Quarantined, bool, error) {
+	out, err := s.quarantined(ctx, " WHERE id = ?", id)
+	if err != nil || len(out) == 0 {
+		return telemetry.Quarantined{}, false, err
+	}
+	return out[0], true, nil
+}
+
+func (s *Store) quarantined(ctx context.Context, rest string, args ...any) ([]telemetry.Quarantined, error) {
+	out := []telemetry.Quarantined{}
+	err := s.each(ctx, "SELECT record, raw FROM store.quarantine"+rest, func(r *sql.Rows) error {
+		var text string
+		var raw []byte
+		if err := r.Scan(&text, &raw); err != nil {
+			return err
+		}
+		var q telemetry.Quarantined
+		if err := json.Unmarshal([]byte(text), &q); err != nil {
+			return err
+		}
+		q.Raw = raw
+		out = append(out, q)
+		return nil
+	}, args...)
+	if err != nil {
+		return nil, fmt.Errorf("quarantine: %w", err)
+	}
+	return out, nil
+}
+
+// Stats returns sizes and counts.
+func (s *Store) Stats(ctx context.Context) (storage.Stats, error) {
+	s.wmu.Lock()
+	commits := s.commit
+	s.wmu.Unlock()
+	st := storage.Stats{Commits: commits, Readings: s.readings.Load(), MemoryLimit: s.cfg.Memory}
+	err := s.db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM store.frames), (SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory())").Scan(&st.Frames, &st.MemoryBytes)
+	if err != nil {
+		return st, fmt.Errorf("stats: %w", err)
+	}
+	st.FileBytes = size(filepath.Join(s.cfg.Dir, "mudpulse.duckdb"))
+	st.WALBytes = size(filepath.Join(s.cfg.Dir, "mudpulse.duckdb.wal"))
+	return st, nil
+}
+
+// size returns a file's length; 0 where there is none.
+func size(path string) int64 {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
+}
+
+// sum adds without wrapping.
+func sum(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}

@@ -1,0 +1,114 @@
+package duckdb
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// schemaVersion is stored; a store of another version is refused with its cure.
+const schemaVersion = "1"
+
+// tables is the physical layout, all append-only: what is told again is a new
+// row, and the last counts. Pruning happens beside, off the commit path.
+//
+// Sources number the (drill, device, boot) of frames, so that a reading's row
+// carries four bytes instead of three names. Boots that are made of a hash
+// ("~…" of unnumbered frames, "b!…" of conflicts) share one source; the hash
+// stands in frames.uid.
+type tables struct {
+	sources  *table
+	channels *table // tags of the narrow table
+	layouts  *table // names of a score's numbers
+
+	class  [4]*table // by telemetry.Class; [Narrow] is nil
+	narrow *table
+	frames *table
+	scores *table
+
+	alarms     *table
+	commands   *table
+	quarantine *table
+	markers    *table
+	gateways   *table
+	accepted   *table
+	registered *table
+	commits    *table
+	dedup      *table
+}
+
+func newTables(cat *telemetry.Catalogue) *tables {
+	t := &tables{
+		sources:  newTable("sources", i32("src"), text("drill"), text("device"), text("boot")),
+		channels: newTable("channels", i32("ch"), text("tag")),
+		layouts:  newTable("layouts", i32("layout"), text("names")),
+		narrow: newTable("readings_narrow", i32("src"), i32("ch"), stamp("ts"), f64("value"), u8("quality"),
+			u64("seq"), u32("part"), stamp("arrived")),
+		frames: newTable("frames", i32("src"), u64("seq"), u32("part"), u64("uid"), stamp("ts"), stamp("ts_end"), stamp("received"), stamp("arrived"),
+			u8("origin"), boolean("simulated"), u32("flags"), u64("hash"), text("gateway"), text("topic"), i32("readings"), i64("commit")),
+		alarms: newTable("alarms", text("id"), text("event"), text("drill"), text("rule"), stamp("ts"), stamp("raised"), u8("priority"),
+			text("subsystem"), stamp("arrived"), i64("commit"), text("record")),
+		commands: newTable("commands", text("id"), text("kind"), text("drill"), text("alarm"), text("person"), stamp("ts"), text("text"), text("value"), stamp("arrived"), i64("commit"), text("record")),
+		quarantine: newTable("quarantine", text("id"), text("gateway"), text("drill"), text("device"), text("topic"), stamp("received"), text("code"), text("field"),
+			text("message"), text("cure"), text("record"), blob("raw"), i32("raw_size"), stamp("arrived"), i64("commit")),
+		markers: newTable("markers", text("id"), text("kind"), text("name"), i32("version"), text("action"), text("sha256"), boolean("shadow"), text("person"), stamp("ts"),
+			stamp("arrived"), i64("commit"), text("record")),
+		gateways:   newTable("gateways", text("gateway"), stamp("ts"), i64("commit"), text("record")),
+		accepted:   newTable("accepted", text("gateway"), i32("src"), i64("commit"), u64("lo"), u64("hi")),
+		registered: newTable("registered", text("tag"), i64("commit"), text("record")),
+		commits:    newTable("commits", i64("commit"), stamp("arrived"), text("cluster"), text("offsets")),
+		dedup:      newTable("dedup", i64("commit"), blob("state")),
+	}
+	for _, class := range []telemetry.Class{telemetry.Fast, telemetry.Medium, telemetry.Slow} {
+		cols := []*column{i32("src"), stamp("ts"), u64("seq"), u32("part"), stamp("arrived"), text("quality")}
+		for _, ch := range cat.OfClass(class) {
+			if !ch.User {
+				cols = append(cols, f64(ch.Tag))
+			}
+		}
+		t.class[class] = newTable("readings_"+class.String(), cols...)
+	}
+	scores := []*column{text("drill"), stamp("tick"), u64("cause_hash"), u64("content"), u8("origin"), boolean("simulated"), text("state"), stamp("state_since"),
+		f64("health"), f64("confidence")}
+	for _, s := range telemetry.Subsystems {
+		scores = append(scores, f64("health_"+s), f64("confidence_"+s))
+	}
+	scores = append(scores, f64("time_left"), f64("time_left_low"), f64("time_left_high"),
+		i32("layout"), listF64("outputs"), text("texts"), i32("reasons_layout"), listF64("reasons"),
+		listI32("cause_src"), listU64("cause_seq"), listU64("cause_part"), listU64("cause_uid"), stamp("produced"), stamp("arrived"), i64("ord"))
+	t.scores = newTable("scores", scores...)
+	return t
+}
+
+// readingMeta is how many columns of a class table stand before its channels.
+const readingMeta = 6
+
+func (t *tables) all() []*table {
+	return []*table{t.sources, t.channels, t.layouts, t.class[telemetry.Fast], t.class[telemetry.Medium], t.class[telemetry.Slow], t.narrow, t.frames, t.scores,
+		t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup}
+}
+
+// ddl returns the statements that make what is missing.
+func (t *tables) ddl() []string {
+	out := []string{"CREATE SCHEMA IF NOT EXISTS store", "CREATE TABLE IF NOT EXISTS store.meta(key VARCHAR, value VARCHAR)"}
+	for _, tab := range t.all() {
+		var b strings.Builder
+		fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS store.%s(", tab.name)
+		for i, c := range tab.cols {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(ident(c.name) + " " + c.sql)
+		}
+		b.WriteString(")")
+		out = append(out, b.String())
+	}
+	return out
+}
+
+// ident quotes a name for SQL.
+func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// lit quotes a text for SQL.
+func lit(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

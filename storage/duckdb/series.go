@@ -1,0 +1,238 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Gaps shorter than this are never shown: frames of a second come a second apart.
+const leastGap = int64(2.5e9)
+
+// Series returns one series per channel asked for, in that order.
+func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Series, error) {
+	switch {
+	case q.From >= q.To:
+		return nil, errors.New("series: from must be before to")
+	case q.Points < 1 || q.Points > storage.MaxPoints:
+		return nil, fmt.Errorf("series: points: must be 1 to %d, not %d", storage.MaxPoints, q.Points)
+	case len(q.Channels) == 0 || len(q.Channels) > storage.MaxChannels:
+		return nil, fmt.Errorf("series: channels: must be 1 to %d, not %d", storage.MaxChannels, len(q.Channels))
+	}
+	from, to := us(q.From), us(q.To)
+	width := max(1, (to-from+int64(q.Points)-1)/int64(q.Points))
+	out := make([]storage.Series, len(q.Channels))
+	var class [4][]int
+	var scored []int
+	exprs := map[int]string{}
+	for i, ch := range q.Channels {
+		out[i] = storage.Series{Channel: ch, Width: width * 1000}
+		w, name, ok := s.lookup(ch)
+		if ok {
+			out[i].Channel = name
+			exprs[i] = ident(name)
+			if w.class == telemetry.Narrow {
+				exprs[i] = fmt.Sprint(w.ch)
+			}
+			class[w.class] = append(class[w.class], i)
+			continue
+		}
+		expr, ok := s.scoreExpr(ch)
+		switch {
+		case ok:
+			exprs[i] = expr
+			scored = append(scored, i)
+		case s.catalogued[strings.ToLower(ch)] || s.isRegistered(ch):
+			// Known, but no frame ever had it: an empty series.
+		default:
+			return nil, &storage.UnknownChannel{Channel: ch}
+		}
+	}
+	srcs := s.sourcesOf(q.Drill)
+	if len(srcs) > 0 {
+		in := fmt.Sprintf("src IN (%s) AND ts >= make_timestamp(%d) AND ts < make_timestamp(%d)", joinInts(srcs), from, to)
+		for c := telemetry.Fast; c <= telemetry.Slow; c++ {
+			if len(class[c]) == 0 {
+				continue
+			}
+			inner := fmt.Sprintf("SELECT epoch_us(ts) AS t%s FROM store.%s WHERE %s", columnsAs(class[c], exprs), s.tab.class[c].name, in)
+			if err := s.buckets(ctx, out, class[c], inner, from, width); err != nil {
+				return nil, err
+			}
+		}
+		for _, i := range class[telemetry.Narrow] {
+			inner := fmt.Sprintf("SELECT epoch_us(ts) AS t, value AS v%d FROM store.readings_narrow WHERE ch = %s AND %s", i, exprs[i], in)
+			if err := s.buckets(ctx, out, []int{i}, inner, from, width); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(scored) > 0 {
+		var cols strings.Builder
+		for _, i := range scored {
+			fmt.Fprintf(&cols, ", arg_max_null(%s, ord) AS v%d", exprs[i], i)
+		}
+		inner := fmt.Sprintf("SELECT epoch_us(tick) AS t%s FROM store.scores WHERE drill = ? AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d) GROUP BY tick", cols.String(), from, to)
+		if err := s.buckets(ctx, out, scored, inner, from, width, q.Drill); err != nil {
+			return nil, err
+		}
+	}
+	for i := range out {
+		finish(&out[i])
+	}
+	return out, nil
+}
+
+func columnsAs(channels []int, exprs map[int]string) string {
+	var b strings.Builder
+	for _, i := range channels {
+		fmt.Fprintf(&b, ", %s AS v%d", exprs[i], i)
+	}
+	return b.String()
+}
+
+// buckets downsamples the columns v<i> over t of inner into out[i]: of each
+// bucket the first, last, least and greatest value, as M4 does.
+func (s *Store) buckets(ctx context.Context, out []storage.Series, channels []int, inner string, from, width int64, args ...any) error {
+	var q strings.Builder
+	fmt.Fprintf(&q, "SELECT (t - %d) // %d AS b", from, width)
+	for _, i := range channels {
+		fmt.Fprintf(&q, ", min(t) FILTER (v%[1]d IS NOT NULL), max(t) FILTER (v%[1]d IS NOT NULL), min(v%[1]d), max(v%[1]d), arg_min(v%[1]d, t), arg_max(v%[1]d, t), count(v%[1]d)", i)
+	}
+	fmt.Fprintf(&q, " FROM (%s) GROUP BY b ORDER BY b", inner)
+	var b int64
+	t0, t1 := make([]*int64, len(channels)), make([]*int64, len(channels))
+	lo, hi, first, last := make([]*float64, len(channels)), make([]*float64, len(channels)), make([]*float64, len(channels)), make([]*float64, len(channels))
+	n := make([]int64, len(channels))
+	dst := []any{&b}
+	for k := range channels {
+		dst = append(dst, &t0[k], &t1[k], &lo[k], &hi[k], &first[k], &last[k], &n[k])
+	}
+	err := s.each(ctx, q.String(), func(r *sql.Rows) error {
+		if err := r.Scan(dst...); err != nil {
+			return err
+		}
+		for k, i := range channels {
+			if n[k] == 0 {
+				continue
+			}
+			o := &out[i]
+			o.T = append(o.T, *t0[k]*1000)
+			o.TLast = append(o.TLast, *t1[k]*1000)
+			o.Min = append(o.Min, *lo[k])
+			o.Max = append(o.Max, *hi[k])
+			o.First = append(o.First, *first[k])
+			o.Last = append(o.Last, *last[k])
+			o.N = append(o.N, n[k])
+		}
+		return nil
+	}, args...)
+	if err != nil {
+		return fmt.Errorf("series: %w", err)
+	}
+	return nil
+}
+
+// finish finds gaps: silences longer than two and a half times what is usual
+// between buckets. What is usual is the series' own, so that history of a frame
+// a minute is not all gaps.
+func finish(s *storage.Series) {
+	s.Raw = true
+	for _, n := range s.N {
+		s.Raw = s.Raw && n == 1
+	}
+	if len(s.T) < 2 {
+		return
+	}
+	steps := make([]int64, len(s.T)-1)
+	for i := range steps {
+		steps[i] = s.T[i+1] - s.T[i]
+	}
+	slices.Sort(steps)
+	least := max(leastGap, steps[len(steps)/2]/2*5)
+	for i := 1; i < len(s.T); i++ {
+		if s.T[i]-s.TLast[i-1] > least {
+			s.Gaps = append(s.Gaps, [2]int64{s.TLast[i-1], s.T[i]})
+		}
+	}
+}
+
+// scoreExpr returns the expression over store.scores that a name of what is scored stands for.
+func (s *Store) scoreExpr(name string) (string, bool) {
+	switch name {
+	case "health", "confidence", "time_left", "time_left_low", "time_left_high":
+		return name, true
+	case "state":
+		var b strings.Builder
+		b.WriteString("CASE state")
+		for i, st := range telemetry.States {
+			fmt.Fprintf(&b, " WHEN %s THEN %d::DOUBLE", lit(st), i)
+		}
+		return b.String() + " END", true
+	}
+	for _, prefix := range []string{"health", "confidence"} {
+		if sub, ok := strings.CutPrefix(name, prefix+"."); ok && slices.Contains(telemetry.Subsystems[:], sub) {
+			return prefix + "_" + sub, true
+		}
+	}
+	if !strings.Contains(name, ".") {
+		return "", false
+	}
+	return s.outputExpr(name)
+}
+
+// outputExpr finds "model.output" or "model@version.output" in the layouts. Where a
+// model runs twice, the one that is not a shadow is meant.
+func (s *Store) outputExpr(name string) (string, bool) {
+	s.names.RLock()
+	count := len(s.byLayout)
+	s.names.RUnlock()
+	var b strings.Builder
+	b.WriteString("CASE layout")
+	found := false
+	for l := range count {
+		var names outputNames
+		if s.layoutNames(int32(l), &names) != nil {
+			continue // a layout of reasons
+		}
+		at, shadow, n := 0, true, 0
+		for _, m := range names.Models {
+			for _, o := range m.Outputs {
+				n++
+				if (at == 0 || shadow && !m.Shadow) && (telemetry.ModelName(m.Model)+"."+o == name || m.Model+"."+o == name) {
+					at, shadow = n, m.Shadow
+				}
+			}
+		}
+		if at > 0 {
+			fmt.Fprintf(&b, " WHEN %d THEN outputs[%d]", l, at)
+			found = true
+		}
+	}
+	b.WriteString(" END")
+	return b.String(), found
+}
+
+func (s *Store) isRegistered(tag string) bool {
+	s.names.RLock()
+	defer s.names.RUnlock()
+	_, ok := s.registered[strings.ToLower(tag)]
+	return ok
+}
+
+func joinInts(list []int32) string {
+	var b strings.Builder
+	for i, n := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprint(&b, n)
+	}
+	return b.String()
+}

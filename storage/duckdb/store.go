@@ -1,0 +1,403 @@
+// Package duckdb is the columnstore of one process: DuckDB 1.5 in a file, one
+// writer, many readers. Rows, the offsets they were read from and the
+// de-duplication state are committed in one transaction.
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	driver "github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Config says where the store lies and what it may use.
+type Config struct {
+	Dir        string        // made if it is not there; holds mudpulse.duckdb and its WAL
+	Memory     int64         // bytes of the buffer manager
+	Threads    int           // that a query may use
+	Readers    int           // queries at once; more wait
+	Checkpoint time.Duration // between checkpoints, wall time
+	Keep       time.Duration // readings, frames and scores older than this in event time are dropped; 0: none
+}
+
+// DefaultConfig suits a laptop or the demo.
+func DefaultConfig(dir string) Config {
+	return Config{Dir: dir, Memory: 256 << 20, Threads: 2, Readers: 4, Checkpoint: time.Minute}
+}
+
+// Validate names the first key that is wrong.
+func (c Config) Validate() error {
+	switch {
+	case c.Dir == "":
+		return errors.New("dir: must be given")
+	case strings.ContainsAny(c.Dir, "?%#"):
+		return fmt.Errorf("dir: %q: the folder's name must not hold ? %% or #", c.Dir)
+	case c.Memory < 64<<20:
+		return fmt.Errorf("memory: must be at least 64 MB, not %d bytes", c.Memory)
+	case c.Threads < 1:
+		return fmt.Errorf("threads: must be positive, not %d", c.Threads)
+	case c.Readers < 1:
+		return fmt.Errorf("readers: must be positive, not %d", c.Readers)
+	case c.Checkpoint <= 0:
+		return fmt.Errorf("checkpoint: must be positive, not %v", c.Checkpoint)
+	case c.Keep < 0:
+		return fmt.Errorf("keep: must not be negative, not %v", c.Keep)
+	}
+	return nil
+}
+
+// A Store is one open columnstore; safe for concurrent use.
+type Store struct {
+	cfg        Config
+	clock      telemetry.Clock
+	log        *slog.Logger
+	db         *sql.DB // reads
+	tab        *tables
+	class      map[string]where // lower-case tag of a class column → where
+	catalogued map[string]bool  // lower-case tags of the catalogue
+
+	// The write side: one goroutine at a time.
+	wmu             sync.Mutex
+	raw             mapping.Database
+	conn            mapping.Connection
+	closed          bool
+	commit, ord     int64
+	cluster         string
+	offsets         map[topicPartition]int64
+	dedupAt         int64
+	times           []int64
+	scratch         []byte
+	pendingReadings int64
+	kept            []int // indices of the batch's scores that are stored
+	pending         pending
+
+	// Names, numbered: written under wmu and names, read under names.
+	names      sync.RWMutex
+	sources    map[sourceKey]int32
+	bySource   []sourceKey
+	channels   map[string]int32 // tag as first seen → number
+	byChannel  []string
+	byLower    map[string]int32 // lower-case tag
+	layouts    map[string]int32
+	byLayout   []string
+	registered map[string]telemetry.Channel // lower-case tag
+	tags       map[string]where             // tag as it came → where; a cache
+
+	mem memory
+
+	readings atomic.Int64
+}
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+type sourceKey struct{ drill, device, boot string }
+
+// pending is what a commit in progress has numbered, taken back if it fails.
+type pending struct {
+	sources, channels, layouts int // lengths before
+}
+
+// Open opens or makes the store in cfg.Dir and reads back what it keeps in
+// memory. The catalogue's channels that no user defined are the columns of the
+// class tables. A store is one process's: a second Open fails.
+func Open(cfg Config, cat *telemetry.Catalogue, clock telemetry.Clock, log *slog.Logger) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("duckdb: %w", err)
+	}
+	s := &Store{
+		cfg: cfg, clock: clock, log: log, tab: newTables(cat), class: map[string]where{}, catalogued: map[string]bool{}, offsets: map[topicPartition]int64{},
+		sources: map[sourceKey]int32{}, channels: map[string]int32{}, byLower: map[string]int32{}, layouts: map[string]int32{},
+		registered: map[string]telemetry.Channel{}, tags: map[string]where{},
+	}
+	for _, ch := range cat.All() {
+		s.catalogued[strings.ToLower(ch.Tag)] = true
+	}
+	for class, t := range s.tab.class {
+		if t == nil {
+			continue
+		}
+		for i, c := range t.cols[readingMeta:] {
+			s.class[strings.ToLower(c.name)] = where{class: telemetry.Class(class), col: i}
+		}
+	}
+	if err := s.open(); err != nil {
+		s.release()
+		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := os.MkdirAll(s.cfg.Dir, 0o755); err != nil {
+		return err
+	}
+	dir, err := filepath.Abs(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	s.cfg.Dir = dir
+	path := filepath.Join(dir, "mudpulse.duckdb")
+	var config mapping.Config
+	if mapping.CreateConfig(&config) == mapping.StateError {
+		return errors.New("make DuckDB's configuration")
+	}
+	defer mapping.DestroyConfig(&config)
+	mapping.SetConfig(config, "duckdb_api", "go") // as the driver says: both must agree
+	var msg string
+	if mapping.GetOrCreateFromCache(driver.GetInstanceCache(), path, &s.raw, config, &msg) == mapping.StateError {
+		if strings.Contains(msg, "lock") {
+			return fmt.Errorf("another process has it open; a DuckDB store is one process's, so run writer and api together: %s", msg)
+		}
+		return errors.New(msg)
+	}
+	if mapping.Connect(s.raw, &s.conn) == mapping.StateError {
+		return errors.New("connect")
+	}
+	tmp := filepath.Join(dir, "tmp")
+	for _, q := range []string{
+		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false",
+		fmt.Sprintf("SET memory_limit='%dMB'", s.cfg.Memory>>20),
+		fmt.Sprintf("SET threads=%d", s.cfg.Threads),
+		"SET checkpoint_threshold='4GB'", // Checkpoint does it, off the commit path
+		"SET temp_directory=" + lit(tmp),
+		"SET max_temp_directory_size='4GB'",
+		"SET TimeZone='UTC'",
+	} {
+		if err := s.exec(q); err != nil {
+			return err
+		}
+	}
+	for _, q := range s.tab.ddl() {
+		if err := s.exec(q); err != nil {
+			return err
+		}
+	}
+	for _, t := range s.tab.all() {
+		if err := t.open(s.conn); err != nil {
+			return err
+		}
+	}
+	connector, err := driver.NewConnector(path, nil)
+	if err != nil {
+		return err
+	}
+	s.db = sql.OpenDB(connector)
+	s.db.SetMaxOpenConns(s.cfg.Readers)
+	s.db.SetMaxIdleConns(s.cfg.Readers)
+	if err := s.checkVersion(); err != nil {
+		return err
+	}
+	if err := s.load(context.Background()); err != nil {
+		return err
+	}
+	return s.makeViews()
+}
+
+func (s *Store) checkVersion() error {
+	var v string
+	err := s.db.QueryRow("SELECT value FROM store.meta WHERE key='schema'").Scan(&v)
+	if errors.Is(err, sql.ErrNoRows) {
+		return s.exec("INSERT INTO store.meta VALUES ('schema', " + lit(schemaVersion) + ")")
+	}
+	if err != nil {
+		return err
+	}
+	if v != schemaVersion {
+		return fmt.Errorf("its tables are of version %s and this program writes version %s: start the program that made it, or another folder", v, schemaVersion)
+	}
+	return nil
+}
+
+// Close closes the store; a commit in progress ends first.
+func (s *Store) Close() error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.closed {
+		return nil
+	}
+	err := s.exec("CHECKPOINT")
+	s.release()
+	return err
+}
+
+func (s *Store) release() {
+	s.closed = true
+	if s.db != nil {
+		s.db.Close()
+	}
+	for _, t := range s.tab.all() {
+		t.close()
+	}
+	mapping.Disconnect(&s.conn)
+	mapping.Close(&s.raw)
+}
+
+// exec runs a statement without a result on the writer's connection.
+func (s *Store) exec(q string) error {
+	var res mapping.Result
+	defer mapping.DestroyResult(&res)
+	if mapping.Query(s.conn, q, &res) == mapping.StateError {
+		first, _, _ := strings.Cut(q, "(")
+		return fmt.Errorf("%s: %s", first, mapping.ResultError(&res))
+	}
+	return nil
+}
+
+// SQL returns the read side for a SQL front; its statements must have been checked.
+func (s *Store) SQL() *sql.DB { return s.db }
+
+// source returns the number of a source, numbering a new one. Writer only.
+func (s *Store) source(drill, device, base string) int32 {
+	k := sourceKey{drill, device, base}
+	if n, ok := s.sources[k]; ok { // only this goroutine writes the map
+		return n
+	}
+	s.names.Lock()
+	n := int32(len(s.bySource))
+	k = sourceKey{strings.Clone(drill), strings.Clone(device), strings.Clone(base)}
+	s.sources[k] = n
+	s.bySource = append(s.bySource, k)
+	s.names.Unlock()
+	s.tab.sources.add(n, k.drill, k.device, k.boot)
+	return n
+}
+
+func (s *Store) sourceName(n int32) sourceKey {
+	s.names.RLock()
+	defer s.names.RUnlock()
+	if n < 0 || int(n) >= len(s.bySource) {
+		return sourceKey{}
+	}
+	return s.bySource[n]
+}
+
+// sourcesOf returns the numbers of a drill's sources.
+func (s *Store) sourcesOf(drill string) []int32 {
+	s.names.RLock()
+	defer s.names.RUnlock()
+	var out []int32
+	for i, k := range s.bySource {
+		if k.drill == drill {
+			out = append(out, int32(i))
+		}
+	}
+	return out
+}
+
+// where returns where a tag's samples lie, giving a new tag a number. Writer only.
+func (s *Store) where(tag string) where {
+	if w, ok := s.tags[tag]; ok {
+		return w
+	}
+	s.names.Lock()
+	defer s.names.Unlock()
+	lower := strings.ToLower(tag)
+	w, ok := s.class[lower]
+	if !ok {
+		ch, ok := s.byLower[lower]
+		if !ok {
+			tag = strings.Clone(tag)
+			ch = int32(len(s.byChannel))
+			s.byChannel = append(s.byChannel, tag)
+			s.channels[tag] = ch
+			s.byLower[lower] = ch
+			s.tab.channels.add(ch, tag)
+		}
+		w = where{class: telemetry.Narrow, ch: ch}
+	}
+	if len(s.tags) > 1<<16 {
+		clear(s.tags)
+	}
+	s.tags[strings.Clone(tag)] = w
+	return w
+}
+
+// lookup is where for readers: it numbers nothing.
+func (s *Store) lookup(tag string) (where, string, bool) {
+	lower := strings.ToLower(tag)
+	if w, ok := s.class[lower]; ok {
+		return w, s.tab.class[w.class].cols[readingMeta+w.col].name, true
+	}
+	s.names.RLock()
+	defer s.names.RUnlock()
+	ch, ok := s.byLower[lower]
+	if !ok {
+		return where{}, "", false
+	}
+	return where{ch: ch}, s.byChannel[ch], true
+}
+
+// layout returns the number of a list of names. Writer only.
+func (s *Store) layout(names any) (int32, error) {
+	b, err := json.Marshal(names)
+	if err != nil {
+		return 0, fmt.Errorf("layout: %w", err)
+	}
+	if n, ok := s.layouts[string(b)]; ok {
+		return n, nil
+	}
+	s.names.Lock()
+	n := int32(len(s.byLayout))
+	text := string(b)
+	s.layouts[text] = n
+	s.byLayout = append(s.byLayout, text)
+	s.names.Unlock()
+	s.tab.layouts.add(n, text)
+	return n, nil
+}
+
+func (s *Store) layoutNames(n int32, into any) error {
+	s.names.RLock()
+	if n < 0 || int(n) >= len(s.byLayout) {
+		s.names.RUnlock()
+		return fmt.Errorf("layout %d is not there", n)
+	}
+	text := s.byLayout[n]
+	s.names.RUnlock()
+	return json.Unmarshal([]byte(text), into)
+}
+
+// begin remembers how many names there are.
+func (s *Store) begin() {
+	for _, t := range s.tab.all() {
+		t.reset()
+	}
+	s.pendingReadings = 0
+	s.pending = pending{len(s.bySource), len(s.byChannel), len(s.byLayout)}
+}
+
+// takeBack forgets the names that a failed commit numbered.
+func (s *Store) takeBack() {
+	s.names.Lock()
+	defer s.names.Unlock()
+	for _, k := range s.bySource[s.pending.sources:] {
+		delete(s.sources, k)
+	}
+	s.bySource = s.bySource[:s.pending.sources]
+	for _, tag := range s.byChannel[s.pending.channels:] {
+		delete(s.channels, tag)
+		delete(s.byLower, strings.ToLower(tag))
+	}
+	s.byChannel = s.byChannel[:s.pending.channels]
+	for _, text := range s.byLayout[s.pending.layouts:] {
+		delete(s.layouts, text)
+	}
+	s.byLayout = s.byLayout[:s.pending.layouts]
+	clear(s.tags)
+}
