@@ -1,0 +1,223 @@
+package alarmlife
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// KeepReturned bounds the alarms in a Book that nobody needs to see any more;
+// of more, those that changed longest ago go. Older ones are asked of the store.
+const KeepReturned = 5000
+
+// maxWaiting bounds alarms of which only commands or later steps have come.
+const maxWaiting = 10000
+
+// A Book holds the alarms of the present; safe for concurrent use.
+type Book struct {
+	mu      sync.RWMutex
+	records map[string]*record             // by alarm id
+	now     map[string]*Alarm              // folded; never changed, only replaced
+	shelves map[string][]telemetry.Command // by drill/rule, ascending
+	byRule  map[string]map[string]bool     // drill/rule → alarm ids
+	shelved map[string]bool                // alarm ids, to be looked at when time passes
+	clock   func() int64                   // Unix ns, process clock
+}
+
+// NewBook returns an empty book; now gives the process clock in Unix ns.
+func NewBook(now func() int64) *Book {
+	return &Book{
+		records: map[string]*record{}, now: map[string]*Alarm{}, shelves: map[string][]telemetry.Command{},
+		byRule: map[string]map[string]bool{}, shelved: map[string]bool{}, clock: now,
+	}
+}
+
+// Event takes one step of an alarm and returns the alarms that changed.
+func (b *Book) Event(e telemetry.AlarmEvent) []*Alarm {
+	drill, rule, _, err := ParseID(e.ID)
+	if err != nil || drill != e.Drill {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.record(e.ID, drill+"/"+rule)
+	if r == nil || !r.addEvent(e) {
+		return nil
+	}
+	return b.refold(e.ID)
+}
+
+// Command takes what somebody did and returns the alarms that changed.
+func (b *Book) Command(c telemetry.Command) []*Alarm {
+	drill, rule, _, err := ParseID(c.Alarm)
+	if err != nil {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := drill + "/" + rule
+	r := b.record(c.Alarm, key)
+	if r == nil || !r.addCommand(c) {
+		return nil
+	}
+	if c.Kind != CommandShelve && c.Kind != CommandUnshelve {
+		return b.refold(c.Alarm)
+	}
+	list := b.shelves[key]
+	i, found := slices.BinarySearchFunc(list, c, compareCommands)
+	if !found {
+		list = slices.Insert(list, i, c)
+		if len(list) > maxCommands {
+			list = list[len(list)-maxCommands:]
+		}
+		b.shelves[key] = list
+	}
+	ids := make([]string, 0, len(b.byRule[key]))
+	for id := range b.byRule[key] {
+		ids = append(ids, id)
+	}
+	return b.refold(ids...)
+}
+
+// Pass looks at what time alone changes: shelves that end. It returns what changed.
+func (b *Book) Pass() []*Alarm {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.clock()
+	var over []string
+	for id := range b.shelved {
+		if a := b.now[id]; a == nil || now >= a.ShelvedUntil {
+			over = append(over, id)
+		}
+	}
+	return b.refold(over...)
+}
+
+// Get returns one alarm; the alarm must not be changed.
+func (b *Book) Get(id string) (*Alarm, bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	a, ok := b.now[id]
+	return a, ok
+}
+
+// All returns the alarms that keep says yes to, in no order.
+func (b *Book) All(keep func(*Alarm) bool) []*Alarm {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	var out []*Alarm
+	for _, a := range b.now {
+		if keep(a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func (b *Book) record(id, key string) *record {
+	if r, ok := b.records[id]; ok {
+		return r
+	}
+	if len(b.records)-len(b.now) >= maxWaiting {
+		return nil
+	}
+	r := &record{}
+	b.records[id] = r
+	if b.byRule[key] == nil {
+		b.byRule[key] = map[string]bool{}
+	}
+	b.byRule[key][id] = true
+	return r
+}
+
+func (b *Book) refold(ids ...string) []*Alarm {
+	var changed []*Alarm
+	now := b.clock()
+	for _, id := range ids {
+		r := b.records[id]
+		if r == nil {
+			continue
+		}
+		drill, rule, _, err := ParseID(id)
+		if err != nil {
+			panic("BUG: alarm id " + id + " is in the book")
+		}
+		a, ok := r.fold(b.shelves[drill+"/"+rule], now)
+		if !ok {
+			continue
+		}
+		if a.Status == Shelved {
+			b.shelved[id] = true
+		} else {
+			delete(b.shelved, id)
+		}
+		b.now[id] = &a
+		changed = append(changed, &a)
+	}
+	b.prune()
+	return changed
+}
+
+// prune lets returned alarms go, oldest change first, a tenth at a time.
+func (b *Book) prune() {
+	if len(b.now) <= KeepReturned {
+		return
+	}
+	var returned []*Alarm
+	for _, a := range b.now {
+		if a.Status == Returned {
+			returned = append(returned, a)
+		}
+	}
+	if len(returned) <= KeepReturned {
+		return
+	}
+	slices.SortFunc(returned, func(x, y *Alarm) int { return cmp.Compare(x.Changed, y.Changed) })
+	for _, a := range returned[:len(returned)-KeepReturned*9/10] {
+		b.forget(a.ID, a.Drill+"/"+a.Rule)
+	}
+}
+
+func (b *Book) forget(id, key string) {
+	delete(b.records, id)
+	delete(b.now, id)
+	delete(b.byRule[key], id)
+	if len(b.byRule[key]) == 0 {
+		delete(b.byRule, key)
+		delete(b.shelves, key)
+	}
+}
+
+// Fold makes the alarms out of events and commands in any order, as they stand
+// at now: what a Book would hold, for the past.
+func Fold(events []telemetry.AlarmEvent, commands []telemetry.Command, now int64) []*Alarm {
+	b := NewBook(func() int64 { return now })
+	for _, e := range events {
+		b.Event(e)
+	}
+	for _, c := range commands {
+		b.Command(c)
+	}
+	out := b.All(func(*Alarm) bool { return true })
+	slices.SortFunc(out, NewestFirst)
+	return out
+}
+
+// NewestFirst orders alarms by when they were raised.
+func NewestFirst(x, y *Alarm) int {
+	return cmp.Or(cmp.Compare(y.Raised, x.Raised), cmp.Compare(x.ID, y.ID))
+}
+
+// WorstFirst orders alarms as an operator needs them: priority, unanswered
+// before answered, newest.
+func WorstFirst(x, y *Alarm) int {
+	late := func(a *Alarm) int {
+		if a.Status == Unack {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(x.Priority, y.Priority), cmp.Compare(late(x), late(y)), NewestFirst(x, y))
+}
