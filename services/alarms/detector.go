@@ -1,0 +1,405 @@
+package alarms
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mudpulse/mudpulse/services/internal/snapshot"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// ContextAfter is how long after an alarm the readings that follow it are added.
+const ContextAfter = 10 * time.Minute
+
+// A Watch is rules made ready to run: immutable, shared by all drills.
+type Watch struct {
+	Version int
+	Signals []string // read at every tick; Tick.Values is in this order
+	Lazy    []string // read when an alarm is raised: texts and evidence
+	rules   []watched
+}
+
+type watched struct {
+	*Rule
+	op     op
+	signal int // index in Signals
+	and    []condition
+	states uint16 // bit per telemetry.States; 0: all
+	under  []int
+	model  string // name of the model whose output it watches; "" for a limit
+	reason template
+	advice template
+}
+
+type condition struct {
+	signal int
+	op     op
+	limit  float64
+}
+
+// Compile makes rules ready; they must be valid and not change afterwards.
+func Compile(r *Rules) (*Watch, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	w := &Watch{Version: r.Version}
+	index := map[string]int{}
+	signal := func(name string) int {
+		i, ok := index[name]
+		if !ok {
+			i = len(w.Signals)
+			index[name] = i
+			w.Signals = append(w.Signals, name)
+		}
+		return i
+	}
+	at := map[string]int{}
+	for i := range r.Rules {
+		u := &r.Rules[i]
+		if u.Off {
+			continue
+		}
+		x := watched{Rule: u, op: ops[u.Op], signal: signal(u.Signal)}
+		for _, c := range u.And {
+			x.and = append(x.and, condition{signal(c.Signal), ops[c.Op], c.Limit})
+		}
+		for j, s := range telemetry.States {
+			if slices.Contains(u.States, s) {
+				x.states |= 1 << j
+			}
+		}
+		if u.Kind == Model {
+			x.model = u.Signal[:strings.LastIndexByte(u.Signal, '.')]
+		}
+		x.reason, _ = parseTemplate(u.Reason)
+		x.advice, _ = parseTemplate(u.Advice)
+		at[u.ID] = len(w.rules)
+		w.rules = append(w.rules, x)
+	}
+	lazy := func(name string) {
+		if _, ok := index[name]; !ok && name != "" && !slices.Contains(w.Lazy, name) {
+			w.Lazy = append(w.Lazy, name)
+		}
+	}
+	for i := range w.rules {
+		x := &w.rules[i]
+		for _, id := range x.Under {
+			if j, ok := at[id]; ok {
+				x.under = append(x.under, j)
+			}
+		}
+		for _, name := range append(x.reason.signals(), x.advice.signals()...) {
+			lazy(name)
+		}
+		for _, name := range x.Inputs {
+			lazy(name)
+		}
+		lazy(x.Normal)
+	}
+	return w, nil
+}
+
+// applies reports whether the rule watches that drill.
+func (x *watched) applies(drill string) bool {
+	if len(x.Drills) == 0 {
+		return true
+	}
+	for _, g := range x.Drills {
+		if ok, _ := path.Match(g, drill); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// A Tick is what is known of a drill at one second.
+type Tick struct {
+	At        int64 // Unix ns, whole second
+	State     string
+	Since     int64 // of the state; Unix ns
+	Origin    telemetry.Origin
+	Simulated bool
+	Values    []float64 // by Watch.Signals; NaN unknown
+	Fresh     []bool    // by Watch.Signals: said anew at this tick
+	Frames    []telemetry.FrameID
+	Health    float64
+	TimeLeft  float64 // hours; NaN unknown
+}
+
+// A Source is asked for more when an alarm is raised.
+type Source interface {
+	// Look returns any signal's value now; NaN unknown.
+	Look(signal string) float64
+	// Unit returns a signal's unit and normal band; "" and NaN where not known.
+	Unit(signal string) (unit string, low, high float64)
+	// Offset names the last record behind the tick: topic-partition-offset.
+	Offset() string
+	// Explain adds the named model's inputs, contributions, baseline and score to
+	// e, and returns its name@version and SHA-256.
+	Explain(model string, e *telemetry.Evidence) (ref, sha256 string)
+}
+
+// phases of a rule at a drill.
+const (
+	quiet   = byte(iota)
+	pending // holds, but not for long enough
+	active  // raised
+	leaving // raised, normal again but not for long enough
+)
+
+type status struct {
+	phase    byte
+	priority byte
+	context  bool   // the ten minutes after were added
+	bits     uint64 // last evaluations, newest lowest
+	seen     byte   // how many of bits are real
+	since    int64  // of pending or leaving
+	raised   int64
+	value    float64
+	origin   telemetry.Origin
+}
+
+// A Detector watches one drill. Its state belongs to a checkpoint.
+type Detector struct {
+	drill string
+	watch *Watch
+	st    []status
+	on    []bool   // which rules apply to the drill
+	prev  [64]byte // hex SHA-256 of the event before; zero: none
+	last  int64    // newest tick stepped
+}
+
+// NewDetector returns a detector that has seen nothing.
+func NewDetector(drill string, w *Watch) *Detector {
+	d := &Detector{drill: drill}
+	d.bind(w)
+	return d
+}
+
+func (d *Detector) bind(w *Watch) {
+	d.watch = w
+	d.st = make([]status, len(w.rules))
+	d.on = make([]bool, len(w.rules))
+	for i := range w.rules {
+		d.on[i] = w.rules[i].applies(d.drill)
+	}
+}
+
+// Watch returns the rules in force.
+func (d *Detector) Watch() *Watch { return d.watch }
+
+// Active returns how many alarms stand.
+func (d *Detector) Active() int {
+	n := 0
+	for i := range d.st {
+		if d.st[i].phase >= active {
+			n++
+		}
+	}
+	return n
+}
+
+// Step takes one tick, which must be later than those before (an earlier or
+// equal one is ignored: amended ticks raise nothing), and calls emit for every event.
+func (d *Detector) Step(t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
+	if t.At <= d.last && d.last != 0 {
+		return
+	}
+	d.last = t.At
+	state := uint16(0)
+	for i, s := range telemetry.States {
+		if s == t.State {
+			state = 1 << i
+		}
+	}
+	for i := range d.watch.rules {
+		x, s := &d.watch.rules[i], &d.st[i]
+		v := t.Values[x.signal]
+		if s.phase == quiet && (!d.on[i] || !t.Fresh[x.signal]) {
+			continue
+		}
+		gated := x.states != 0 && x.states&state == 0 || x.Settle > 0 && t.At-t.Since < int64(x.Settle)
+		switch s.phase {
+		case quiet, pending:
+			d.rise(i, v, gated, t, src, emit)
+		default:
+			d.fall(i, v, gated, t, src, emit)
+		}
+	}
+}
+
+// rise moves a rule that is not raised.
+func (d *Detector) rise(i int, v float64, gated bool, t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
+	x, s := &d.watch.rules[i], &d.st[i]
+	if gated {
+		s.phase, s.bits, s.seen = quiet, 0, 0
+		return
+	}
+	if v != v || !t.Fresh[x.signal] {
+		return // unknown says nothing, for or against
+	}
+	holds := x.op.holds(v, x.Limit, 0)
+	for _, c := range x.and {
+		holds = holds && c.op.holds(t.Values[c.signal], c.limit, 0)
+	}
+	if x.M > 0 {
+		s.bits <<= 1
+		if holds {
+			s.bits |= 1
+		}
+		s.seen = min(s.seen+1, byte(x.M))
+		n := 0
+		for j := range x.M {
+			n += int(s.bits >> j & 1)
+		}
+		holds = n >= max(x.N, 1)
+	}
+	if !holds {
+		s.phase = quiet
+		return
+	}
+	if s.phase == quiet {
+		s.phase, s.since = pending, t.At
+	}
+	if t.At-s.since < int64(x.OnDelay) {
+		return
+	}
+	for _, j := range x.under {
+		if d.st[j].phase >= active {
+			return
+		}
+	}
+	first := s.since
+	*s = status{phase: active, priority: byte(x.Priority), raised: t.At, value: v, origin: t.Origin, bits: s.bits, seen: s.seen}
+	for _, step := range x.Escalate {
+		if x.op.holds(v, step.Limit, 0) {
+			s.priority = min(s.priority, byte(step.Priority))
+		}
+	}
+	e := d.event(telemetry.AlarmRaised, i, t, v, src)
+	d.explain(e, x, t, src, first)
+	d.seal(e)
+	emit(e)
+}
+
+// fall moves a rule that is raised.
+func (d *Detector) fall(i int, v float64, gated bool, t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
+	x, s := &d.watch.rules[i], &d.st[i]
+	if !s.context && t.At-s.raised >= int64(ContextAfter) {
+		s.context = true
+		e := d.event(telemetry.AlarmContext, i, t, v, src)
+		d.measure(e, x, src)
+		d.seal(e)
+		emit(e)
+	}
+	normal := false
+	switch {
+	case gated:
+		if !x.Drop {
+			if s.phase == leaving {
+				s.phase = active // its time back starts again when it is watched again
+			}
+			return
+		}
+		normal = true
+	case v != v || !t.Fresh[x.signal]:
+		return
+	default:
+		s.value = v
+		normal = !x.op.holds(v, x.Limit, x.Hysteresis)
+	}
+	if !normal {
+		s.phase = active
+		for _, step := range x.Escalate {
+			if step.Priority < int(s.priority) && x.op.holds(v, step.Limit, 0) {
+				s.priority = byte(step.Priority)
+				e := d.event(telemetry.AlarmEscalate, i, t, v, src)
+				d.measure(e, x, src)
+				d.seal(e)
+				emit(e)
+			}
+		}
+		return
+	}
+	if s.phase == active {
+		s.phase, s.since = leaving, t.At
+	}
+	if t.At-s.since < int64(x.OffDelay) {
+		return
+	}
+	e := d.event(telemetry.AlarmCleared, i, t, v, src)
+	d.seal(e)
+	*s = status{}
+	emit(e)
+}
+
+// Rebind goes over to other rules: a rule that stays, by its id, keeps its
+// alarm; alarms of rules that are gone, off or no longer for this drill are cleared.
+func (d *Detector) Rebind(w *Watch, t *Tick, emit func(*telemetry.AlarmEvent)) {
+	old, st := d.watch, d.st
+	keep := make([]status, len(w.rules))
+	for i := range old.rules {
+		j := slices.IndexFunc(w.rules, func(x watched) bool { return x.ID == old.rules[i].ID })
+		if j >= 0 && w.rules[j].applies(d.drill) {
+			keep[j] = st[i]
+			if w.rules[j].M != old.rules[i].M {
+				keep[j].bits, keep[j].seen = 0, 0
+			}
+			continue
+		}
+		if st[i].phase >= active {
+			e := d.event(telemetry.AlarmCleared, i, t, st[i].value, nil)
+			e.Reason = "The rule was withdrawn."
+			d.seal(e)
+			emit(e)
+		}
+	}
+	d.bind(w)
+	d.st = keep
+}
+
+// Append writes the detector's state.
+func (d *Detector) Append(w *snapshot.Writer) {
+	w.Int(d.last)
+	w.Bytes(d.prev[:])
+	n := 0
+	for i := range d.st {
+		if d.st[i] != (status{}) {
+			n++
+		}
+	}
+	w.Uint(uint64(n))
+	for i := range d.st {
+		s := &d.st[i]
+		if *s == (status{}) {
+			continue
+		}
+		w.String(d.watch.rules[i].ID)
+		w.Uint(uint64(s.phase))
+		w.Uint(uint64(s.priority))
+		w.Bool(s.context)
+		w.Fixed(s.bits)
+		w.Uint(uint64(s.seen))
+		w.Int(s.since)
+		w.Int(s.raised)
+		w.Float(s.value)
+		w.Uint(uint64(s.origin))
+	}
+}
+
+// Restore reads what Append wrote, under the same rules.
+func (d *Detector) Restore(r *snapshot.Reader) error {
+	d.last = r.Int()
+	copy(d.prev[:], r.Bytes())
+	for range r.Len(20) {
+		id := r.String()
+		s := status{phase: byte(r.Uint()), priority: byte(r.Uint()), context: r.Bool(), bits: r.Fixed(), seen: byte(r.Uint()),
+			since: r.Int(), raised: r.Int(), value: r.Float(), origin: telemetry.Origin(r.Uint())}
+		if i := slices.IndexFunc(d.watch.rules, func(x watched) bool { return x.ID == id }); i >= 0 && s.phase <= leaving {
+			d.st[i] = s
+		}
+	}
+	return r.Err()
+}

@@ -1,0 +1,529 @@
+package scorer
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mudpulse/mudpulse/services/alarms"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Lanes of a partition. A lane's results depend on nothing but the records of
+// one topic in their order, so that a replay yields the same bits however the
+// topics interleave. What a lane scores late, or from history, never changes
+// what another knows: for the present, the live lane counts.
+const (
+	laneLive    = iota // frames, at most Config.Late behind the drill's newest tick
+	laneHistory        // backfill
+	laneLate           // frames further behind: scored in their own right
+	lanes
+)
+
+// maxTicks bounds the seconds that one frame may cover.
+const maxTicks = 3600
+
+// A lane scores the drills of one partition's one road.
+type lane struct {
+	part  *Partition
+	which int
+
+	acts    []*activation
+	waiting []*activation // until their producers are active
+	markers map[string]bool
+	watch   *alarms.Watch
+	rules   string // SHA-256 of the rules in force; "" the default ones
+	tags    map[string]*telemetry.Channel
+	progs   map[string]*program // by the models that match
+	roads   map[string]*road
+	names   []string // of roads, as first heard
+
+	// the batch in hand
+	rows    []row
+	used    []*program // in the order first used
+	num     []float64
+	txt     []string
+	due     []bool
+	errs    []string
+	carried []int64 // tick of a result that was carried; 0 it was not
+	causes  []telemetry.FrameID
+
+	sel    []int
+	score  telemetry.Score
+	outs   []telemetry.Output
+	tick   alarms.Tick
+	looker looker
+	refs   []sampleRef
+}
+
+// A row is one drill-tick to be scored.
+type row struct {
+	rd        *road
+	prog      *program
+	tick      int64
+	amend     bool // the tick is not new
+	state     byte
+	since     int64
+	num       int // offset in lane.num (and txt) of its signals
+	due       int // offset in lane.due and lane.errs of its nodes
+	cause     int // offset in lane.causes
+	causes    int
+	origin    telemetry.Origin
+	simulated bool
+	offset    int64
+	subs      [len(telemetry.Subsystems)]float64 // confidence
+}
+
+// sampleRef is one sample of a frame that covers several seconds.
+type sampleRef struct {
+	k      int // second after the first
+	run, i int
+}
+
+// channel returns what is registered of a tag; nil if nobody registered it.
+func (l *lane) channel(tag string) *telemetry.Channel {
+	if c := l.tags[tag]; c != nil {
+		return c
+	}
+	if c := l.part.catalogue.Get(tag); c != nil && c.Tag == tag {
+		return c
+	}
+	return nil
+}
+
+// road returns the drill's.
+func (l *lane) road(f *telemetry.Frame) (*road, error) {
+	if r := l.roads[f.Drill]; r != nil {
+		return r, nil
+	}
+	if len(l.roads) >= l.part.cfg.MaxDrills {
+		return nil, fmt.Errorf("drill %s: more than %d drills in one partition", f.Drill, l.part.cfg.MaxDrills)
+	}
+	r := newRoad(f.Drill, l.part.cfg.Late)
+	l.roads[f.Drill] = r
+	l.names = append(l.names, f.Drill)
+	l.follow(r)
+	return r, nil
+}
+
+// program returns what is computed for a drill, shared by all drills for which the same models are active.
+func (l *lane) program(drill string) *program {
+	key := ""
+	var acts []*activation
+	for _, a := range l.acts {
+		if a.matches(drill) {
+			acts = append(acts, a)
+			key += a.ref + map[bool]string{true: "~"}[a.shadow] + "\x00"
+		}
+	}
+	if p := l.progs[key]; p != nil {
+		return p
+	}
+	for { // a drill for which a producer is not active goes without its readers
+		kept := slices.DeleteFunc(slices.Clone(acts), func(a *activation) bool { return !producers(a, acts) })
+		if len(kept) == len(acts) {
+			break
+		}
+		acts = kept
+	}
+	sorted, err := order(acts)
+	if err != nil {
+		panic("BUG: models that were let in: " + err.Error())
+	}
+	p, err := compile(sorted, l.watch)
+	if err != nil {
+		panic("BUG: models that were let in: " + err.Error())
+	}
+	l.progs[key] = p
+	return p
+}
+
+// frame takes one frame: its samples go into channels and windows, and each
+// second that it covers becomes a row.
+func (l *lane) frame(f *telemetry.Frame, offset int64) error {
+	r, err := l.road(f)
+	if err != nil {
+		return err
+	}
+	r.simulated = f.Simulated
+	base := telemetry.Tick(f.TS)
+	from, to := int64(0), int64(0) // relative to TS, of all samples
+	for i := range f.Runs {
+		u := &f.Runs[i]
+		n := len(u.Values)
+		if n == 0 {
+			continue
+		}
+		a, b := u.Offset, u.Offset+int64(n-1)*u.Every
+		from, to = min(from, a, b), max(to, a, b)
+	}
+	if from >= 0 && to < second {
+		return l.second(r, f, base, offset, nil)
+	}
+	if to-from >= maxTicks*second || from < -maxTicks*second || to < from {
+		return fmt.Errorf("frame %s of drill %s covers more than %d seconds: send one second a frame", f.ID(), f.Drill, maxTicks)
+	}
+	refs := l.refs[:0]
+	for i := range f.Runs {
+		u := &f.Runs[i]
+		for j := range u.Values {
+			t := u.Offset + int64(j)*u.Every
+			refs = append(refs, sampleRef{k: int((t - floorMod(t, second)) / second), run: i, i: j})
+		}
+	}
+	slices.SortStableFunc(refs, func(a, b sampleRef) int { return a.k - b.k })
+	l.refs = refs
+	for len(refs) > 0 {
+		n := 1
+		for n < len(refs) && refs[n].k == refs[0].k {
+			n++
+		}
+		if err := l.second(r, f, base+int64(refs[0].k)*second, offset, refs[:n]); err != nil {
+			return err
+		}
+		refs = refs[n:]
+	}
+	return nil
+}
+
+func floorMod(a, b int64) int64 {
+	m := a % b
+	if m < 0 {
+		m += b
+	}
+	return m
+}
+
+// second takes the samples of one tick (refs; nil: all of the frame) and adds its row.
+func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sampleRef) error {
+	late := r.head != 0 && tick <= r.head
+	if late && r.head-tick > int64(l.part.cfg.Late) {
+		if l.which == laneLive {
+			l.part.count.late++
+			return l.part.lanes[laneLate].frame1(f, tick, offset, refs)
+		}
+		// History behind itself: windows that reach so far back are gone. It begins again.
+		if l.which == laneHistory || l.which == laneLate {
+			l.part.Flush()
+			l.part.count.restarts++
+			l.restart(r)
+			late = false
+		}
+	}
+	rec := r.open(tick)
+	if !late {
+		r.head = tick
+	}
+	rec.simulated = f.Simulated
+	rec.cause(f.ID())
+	if refs == nil {
+		for i := range f.Runs {
+			u := &f.Runs[i]
+			if k := l.slot(r, u.Channel, i); k >= 0 {
+				l.samples(r, rec, k, u, f.TS, tick, 0, len(u.Values))
+			}
+		}
+	} else {
+		for _, ref := range refs {
+			u := &f.Runs[ref.run]
+			if k := l.slot(r, u.Channel, ref.run); k >= 0 {
+				l.samples(r, rec, k, u, f.TS, tick, ref.i, ref.i+1)
+			}
+		}
+	}
+	if !late {
+		var in rigInputs
+		for k, i := range r.rigIn {
+			in[k] = nan
+			if i >= 0 {
+				if s := &r.slots[i]; tick-s.at <= s.stale {
+					in[k] = s.val
+				}
+			}
+		}
+		r.rig.step(&l.part.cfg.Rig, tick, &in)
+		rec.state, rec.since = r.rig.state, r.rig.since
+		for k, i := range r.bySig {
+			if i >= 0 {
+				if s := &r.slots[i]; s.at != 0 && tick-s.at <= s.stale {
+					rec.vals[k], rec.ats[k] = s.val, s.at
+				}
+			}
+		}
+	}
+	l.add(r, rec, f.Origin, offset, late)
+	if len(l.rows) >= l.part.cfg.Rows {
+		l.part.Flush()
+	}
+	return nil
+}
+
+func (l *lane) slot(r *road, name string, hint int) int {
+	if k := r.slot(name, hint); k >= 0 {
+		return k
+	}
+	return r.hear(name, l.channel(name))
+}
+
+// frame1 takes one second of a frame that another lane handed on.
+func (l *lane) frame1(f *telemetry.Frame, tick, offset int64, refs []sampleRef) error {
+	r, err := l.road(f)
+	if err != nil {
+		return err
+	}
+	return l.second(r, f, tick, offset, refs)
+}
+
+// restart forgets a road's past, but for its channels and alarms.
+func (l *lane) restart(r *road) {
+	r.head = 0
+	r.rig = newRig()
+	r.feats = newFeats(r.prog.plan)
+	r.runs = make([]carry, len(r.prog.nodes))
+	for i := range r.ring {
+		r.ring[i].tick = 0
+	}
+	for i := range r.slots {
+		s := &r.slots[i]
+		s.val, s.at, s.tick = nan, 0, 0
+	}
+}
+
+// samples takes samples from..to of a run into channel k.
+func (l *lane) samples(r *road, rec *record, k int, u *telemetry.Run, ts, tick int64, from, to int) {
+	s := &r.slots[k]
+	if s.tick != tick && tick >= s.tick {
+		s.tick, s.good, s.all = tick, 0, 0
+	}
+	if !s.used {
+		return
+	}
+	for j := from; j < to; j++ {
+		v := u.Values[j]
+		if v != v {
+			continue
+		}
+		if s.tick == tick {
+			s.all++
+		}
+		if u.Quality != nil && (u.Quality[j] == telemetry.Stale || u.Quality[j] == telemetry.OutOfRange) {
+			continue
+		}
+		if s.tick == tick {
+			s.good++
+		}
+		t := u.Time(ts, j)
+		if t >= s.at || s.at == 0 {
+			s.val, s.at = v, t
+		}
+		if s.feat >= 0 {
+			r.feats.add(s.feat, t, v)
+		}
+		if s.signal >= 0 && tick <= r.head {
+			if rec.ats[s.signal] == 0 || t >= rec.ats[s.signal] {
+				rec.vals[s.signal], rec.ats[s.signal] = v, t
+			}
+		}
+	}
+}
+
+// add makes the row of a tick from what is known.
+func (l *lane) add(r *road, rec *record, origin telemetry.Origin, offset int64, amend bool) {
+	p := r.prog
+	w := row{rd: r, prog: p, tick: rec.tick, amend: amend, state: rec.state, since: rec.since, num: len(l.num), due: len(l.due),
+		cause: len(l.causes), causes: len(rec.causes), origin: origin, simulated: rec.simulated, offset: offset}
+	l.causes = append(l.causes, rec.causes...)
+	l.num = grow(l.num, len(p.names))
+	l.txt = grow(l.txt, len(p.names))
+	l.due = grow(l.due, len(p.nodes))
+	l.errs = grow(l.errs, len(p.nodes))
+	l.carried = grow(l.carried, len(p.nodes))
+	num := l.num[w.num:]
+	for i := range num {
+		num[i] = nan
+	}
+	clear(l.txt[w.num:])
+	clear(l.errs[w.due:])
+	clear(l.carried[w.due:])
+	for k, sig := range p.channels {
+		num[sig] = rec.vals[k]
+	}
+	r.feats.state(rec.tick, telemetry.States[rec.state], amend)
+	r.feats.read(rec.tick, num, p.features)
+	if p.state >= 0 {
+		l.txt[w.num+p.state] = telemetry.States[rec.state]
+		num[p.state] = float64(rec.state)
+	}
+	for i := range p.nodes {
+		n := &p.nodes[i]
+		due := r.can[i] && n.broken == ""
+		if due && n.every > 0 {
+			run := &r.runs[i]
+			due = rec.tick == r.head && (run.due == 0 || run.due == rec.tick || floorDiv(run.due, n.every) != floorDiv(rec.tick, n.every))
+			if due {
+				run.due = rec.tick
+			}
+		}
+		l.due[w.due+i] = due
+	}
+	confidence(r, rec.tick, &w.subs)
+	l.rows = append(l.rows, w)
+	if !slices.Contains(l.used, p) {
+		l.used = append(l.used, p)
+	}
+}
+
+func floorDiv(a, b int64) int64 { return (a - floorMod(a, b)) / b }
+
+func grow[T any](s []T, n int) []T {
+	s = slices.Grow(s, n)
+	return s[:len(s)+n]
+}
+
+// flush scores the rows in hand and passes on what comes out.
+func (l *lane) flush() {
+	if len(l.rows) == 0 {
+		return
+	}
+	for _, p := range l.used {
+		l.run(p)
+	}
+	for i := range l.rows {
+		l.finish(&l.rows[i])
+	}
+	l.rows, l.used = l.rows[:0], l.used[:0]
+	l.num, l.txt, l.due, l.errs, l.carried, l.causes = l.num[:0], l.txt[:0], l.due[:0], l.errs[:0], l.carried[:0], l.causes[:0]
+}
+
+// run scores all rows of one program, model by model.
+func (l *lane) run(p *program) {
+	for i := range p.nodes {
+		n := &p.nodes[i]
+		sel := l.sel[:0]
+		for k := range l.rows {
+			w := &l.rows[k]
+			if w.prog != p || !l.due[w.due+i] {
+				continue
+			}
+			if l.has(n, w) {
+				sel = append(sel, k)
+			} else {
+				l.due[w.due+i] = false
+			}
+		}
+		l.sel = sel
+		if len(sel) > 0 {
+			start := time.Now()
+			l.evaluate(n, i, sel)
+			n.spend(time.Since(start), len(sel), &l.part.cfg)
+		}
+		for k := range l.rows {
+			if w := &l.rows[k]; w.prog == p {
+				l.carry(n, i, w)
+			}
+		}
+	}
+}
+
+// has reports whether any input but the state is there.
+func (l *lane) has(n *node, w *row) bool {
+	for _, sig := range n.in {
+		if sig != w.prog.state && (l.num[w.num+sig] == l.num[w.num+sig] || l.txt[w.num+sig] != "") {
+			return true
+		}
+	}
+	return false
+}
+
+// evaluate runs one model over rows; a panic costs only the row that caused it.
+func (l *lane) evaluate(n *node, i int, sel []int) {
+	if msg := l.try(n, i, sel); msg != "" {
+		if len(sel) == 1 {
+			l.errs[l.rows[sel[0]].due+i] = msg
+			l.part.count.panics++
+			return
+		}
+		n.eval = n.model.Evaluator() // its buffers may be anything now
+		for k := range sel {
+			l.evaluate(n, i, sel[k:k+1])
+		}
+	}
+}
+
+func (l *lane) try(n *node, i int, sel []int) (msg string) {
+	defer func() {
+		if p := recover(); p != nil {
+			msg = fmt.Sprintf("model %s: failed inside: %v", n.ref, p)
+		}
+	}()
+	l.fill(n, sel)
+	n.eval.Run()
+	for k, at := range sel {
+		w := &l.rows[at]
+		if err := n.eval.Err(k); err != nil {
+			l.errs[w.due+i] = clip(err.Error())
+			continue
+		}
+		for o, sig := range n.out {
+			l.num[w.num+sig], l.txt[w.num+sig] = n.eval.Output(o, k)
+		}
+	}
+	return ""
+}
+
+func clip(s string) string {
+	if len(s) > 300 {
+		s = s[:300] + "…"
+	}
+	return s
+}
+
+func (l *lane) fill(n *node, sel []int) {
+	n.eval.Reset(len(sel))
+	for c, sig := range n.in {
+		if n.texts[c] {
+			for k, at := range sel {
+				if s := l.txt[l.rows[at].num+sig]; s != "" {
+					n.eval.Text(c, k, s)
+				}
+			}
+			continue
+		}
+		for k, at := range sel {
+			n.eval.Number(c, k, l.num[l.rows[at].num+sig])
+		}
+	}
+}
+
+// carry keeps what a model said, or puts in what it said last.
+func (l *lane) carry(n *node, i int, w *row) {
+	c := &w.rd.runs[i]
+	if n.every == 0 {
+		return
+	}
+	switch {
+	case l.due[w.due+i] && w.tick >= c.at:
+		c.at, c.err = w.tick, l.errs[w.due+i]
+		c.num, c.txt = c.num[:0], c.txt[:0]
+		for _, sig := range n.out {
+			c.num = append(c.num, l.num[w.num+sig])
+			c.txt = append(c.txt, l.txt[w.num+sig])
+		}
+	case !l.due[w.due+i] && len(c.num) == len(n.out) && c.at <= w.tick && w.tick-c.at <= 2*n.every+60*second:
+		for o, sig := range n.out {
+			l.num[w.num+sig], l.txt[w.num+sig] = c.num[o], c.txt[o]
+		}
+		l.carried[w.due+i], l.errs[w.due+i] = c.at, c.err
+	}
+}
+
+// spend keeps account of a model's time. One that takes far too long is not run
+// any more until it is activated anew: the only thing here that the machine's
+// speed decides, and the score says so.
+func (a *activation) spend(d time.Duration, rows int, cfg *PartitionConfig) {
+	a.spent += d
+	a.rows += int64(rows)
+	if cfg.RowBudget > 0 && a.rows >= 20 && a.spent/time.Duration(a.rows) > cfg.RowBudget {
+		a.broken = fmt.Sprintf("model %s: stopped: took %v a row, %v are allowed", a.ref, a.spent/time.Duration(a.rows), cfg.RowBudget)
+	}
+}

@@ -1,0 +1,92 @@
+package scorer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// ErrFetch is wrapped by a Loader that could not get a model's bytes: the marker
+// is tried again, where a model that is wrong is refused for good.
+var ErrFetch = errors.New("fetch")
+
+// A Loader returns a compiled model by the SHA-256 of its bytes, in hex.
+type Loader interface {
+	Load(ctx context.Context, sha256 string) (Model, error)
+}
+
+// A Model is compiled and immutable; lanes of several partitions share it.
+type Model interface {
+	// Inputs are the active fields, in the order Evaluator.Number counts them.
+	Inputs() []Field
+	// Outputs are the target and output fields, in the order Evaluator.Output counts them.
+	Outputs() []string
+	// Every is how often it is to be scored in event time; 0: at every tick.
+	Every() time.Duration
+	// Evaluator returns a new one with buffers of its own.
+	Evaluator() Evaluator
+}
+
+// A Field is an input.
+type Field struct {
+	Name string
+	Text bool // its values are text
+}
+
+// An Evaluator scores rows. One goroutine.
+type Evaluator interface {
+	// Reset makes room for so many rows, all inputs missing.
+	Reset(rows int)
+	// Number sets a number; NaN is missing.
+	Number(input, row int, v float64)
+	// Text sets a text.
+	Text(input, row int, s string)
+	// Run scores all rows. Rows fail alone: see Err.
+	Run()
+	// Err says why a row failed; nil if it did not.
+	Err(row int) error
+	// Output returns output i of a row: text where text is set, else a number, NaN where missing.
+	Output(i, row int) (v float64, text string)
+	// Explain adds to e what each input contributed to the row's first output,
+	// where the model's kind can say. Inputs are added by the caller.
+	Explain(row int, e *telemetry.Evidence)
+}
+
+// activation is one model in force in one lane.
+type activation struct {
+	name    string
+	ref     string // name@version
+	version int
+	sha256  string
+	shadow  bool
+	drills  []string
+	every   int64 // ns; 0 at every tick
+
+	model  Model
+	eval   Evaluator
+	in     []Field
+	out    []string
+	broken string // why it is not run any more: it was too slow
+	spent  time.Duration
+	rows   int64
+}
+
+func (a *activation) matches(drill string) bool { return matches(a.drills, drill) }
+
+func matches(globs []string, drill string) bool {
+	if len(globs) == 0 {
+		return true
+	}
+	for _, g := range globs {
+		if ok, _ := path.Match(g, drill); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func reference(name string, version int) string { return fmt.Sprintf("%s@%d", name, version) }
