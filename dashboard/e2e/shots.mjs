@@ -1,0 +1,47 @@
+// Pictures of every screen at both sizes, day and night, of whatever runs at MUDPULSE_URL (signed in by MUDPULSE_LINK or
+// MUDPULSE_TOKEN), or of the made-up drills when neither is set. Written to SHOTS_DIR (default dashboard/shots), which git ignores.
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { DESK, launch, PHONE } from './browser.mjs';
+import { enter } from './enter.mjs';
+
+const out = process.env.SHOTS_DIR ?? fileURLToPath(new URL('../shots/', import.meta.url));
+mkdirSync(out, { recursive: true });
+const only = process.argv.slice(2);
+let fake = null;
+if (!process.env.MUDPULSE_URL) fake = await (await import('./fake/server.mjs')).start();
+const base = process.env.MUDPULSE_URL ?? fake.url;
+const browser = await launch();
+const state = await enter(browser, base, fake ? fake.link : process.env.MUDPULSE_LINK);
+for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'], ['night', DESK, 'desk'], ['night', PHONE, 'phone']]) {
+  const context = await browser.newContext({ viewport: size, storageState: state, deviceScaleFactor: name === 'phone' ? 2 : 1, hasTouch: name === 'phone', colorScheme: theme === 'night' ? 'dark' : 'light' });
+  const page = await context.newPage();
+  page.on('console', (m) => { if (m.type() === 'error') console.error('page:', m.text()); });
+  page.on('pageerror', (e) => console.error('page:', e.message));
+  await page.goto(base);
+  await page.locator('[data-drill]').first().waitFor();
+  const worst = process.env.DRILL ?? (await page.locator('[data-drill]').first().getAttribute('data-drill'));
+  const screens = [['fleet', '/'], ['drill', `/d/${worst}`], ['scores', `/d/${worst}/scores`], ['alarms', '/alarms'], ['models', '/models'], ['data', '/data'], ['quarantine', '/data/quarantine'], ['devices', '/data/devices'], ['device-add', '/data/devices/add']];
+  for (const [what, path] of screens) {
+    if (only.length && !only.includes(what)) continue;
+    await page.goto(base + path);
+    await page.waitForLoadState('networkidle', { timeout: 2500 }).catch(() => {});
+    await page.waitForTimeout(2500);
+    await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });
+  }
+  if (!only.length || only.includes('evidence')) {
+    await page.goto(`${base}/alarms`);
+    const to = page.locator('a[href^="/alarms/evidence"]').first();
+    if (await to.count()) { await to.click(); await page.waitForTimeout(2500); await page.screenshot({ path: `${out}/evidence-${name}-${theme}.png` }); }
+  }
+  await context.close();
+}
+if (!only.length || only.includes('signin')) {
+  const page = await (await browser.newContext({ viewport: DESK })).newPage();
+  await page.goto(base);
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+  await page.screenshot({ path: `${out}/signin-desk-day.png` });
+}
+await browser.close();
+await fake?.close();
+console.log(`pictures in ${out}`);

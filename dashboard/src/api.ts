@@ -1,0 +1,90 @@
+import type {
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
+} from './types';
+
+/** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
+export class Refusal extends Error {
+  constructor(readonly status: number, readonly problem: Problem | null, what: string) {
+    super(problem?.detail || problem?.title || `${what}: the server answered ${status}`);
+  }
+  get problems(): string[] {
+    return (this.problem?.errors ?? []).map((e) => {
+      const value = e.value == null || typeof e.value === 'object' ? '' : ` (${String(e.value)})`;
+      return `${e.location ? e.location + ': ' : ''}${e.message}${value}`;
+    });
+  }
+}
+
+export const signedOut = (err: unknown): boolean => err instanceof Refusal && err.status === 401;
+
+const ROOT = '/api/v1';
+
+async function call(method: string, path: string, body?: unknown, raw?: Blob): Promise<Response> {
+  const init: RequestInit = { method, headers: { Accept: 'application/json' }, credentials: 'same-origin' };
+  if (raw) { init.body = raw; init.headers = { ...init.headers, 'Content-Type': 'application/xml' }; }
+  else if (body !== undefined) { init.body = JSON.stringify(body); init.headers = { ...init.headers, 'Content-Type': 'application/json' }; }
+  const r = await fetch(ROOT + path, init);
+  if (r.ok) return r;
+  let problem: Problem | null = null;
+  try { problem = (await r.json()) as Problem; } catch { problem = null; } // a proxy's page, perhaps
+  throw new Refusal(r.status, problem, `${method} ${path}`);
+}
+
+async function json<T>(method: string, path: string, body?: unknown, raw?: Blob): Promise<T> {
+  const r = await call(method, path, body, raw);
+  const text = await r.text();
+  return (text ? JSON.parse(text) : {}) as T;
+}
+
+const query = (q: Record<string, string | number | boolean | undefined>): string => {
+  const p = new URLSearchParams();
+  for (const [k, v] of Object.entries(q)) if (v !== undefined && v !== '') p.set(k, String(v));
+  const s = p.toString();
+  return s ? '?' + s : '';
+};
+
+const list = <T>(a: T[] | Record<string, unknown> | null, key: string): T[] => (Array.isArray(a) ? a : ((a?.[key] as T[] | null | undefined) ?? []));
+
+export const session = (): Promise<Session> => json('GET', '/session');
+export const signIn = (token: string): Promise<Session> => json('POST', '/session', { token });
+export const signOut = async (): Promise<void> => { await call('DELETE', '/session'); };
+export const meta = (): Promise<Meta> => json('GET', '/meta');
+export const channels = async (): Promise<Channel[]> => list<Channel>(await json('GET', '/channels'), 'channels');
+export const unregistered = async (): Promise<Unregistered[]> => list<Unregistered>(await json('GET', '/channels/unregistered'), 'unregistered');
+export const addChannel = (c: { tag: string; unit: string; what?: string }): Promise<Channel> => json('POST', '/channels', c);
+export const drills = async (): Promise<Drill[]> => list<Drill>(await json('GET', '/drills'), 'drills');
+export const drill = (id: string): Promise<Drill> => json('GET', `/drills/${encodeURIComponent(id)}`);
+
+/** series reads channels between two moments: ms since the epoch, RFC 3339, or relative ("-1h", "now"). */
+export function series(id: string, names: string[], from: number | string, to: number | string, points: number): Promise<SeriesAnswer> {
+  const at = (x: number | string) => (typeof x === 'number' ? new Date(x).toISOString() : x === 'now' ? undefined : x);
+  return json('GET', `/drills/${encodeURIComponent(id)}/series` + query({ channels: names.join(','), from: at(from), to: at(to), points }));
+}
+
+export const alarms = (q: { state?: string; drill?: string; limit?: number; before?: string }): Promise<AlarmList> => json('GET', '/alarms' + query(q));
+export const alarm = (id: string): Promise<AlarmDetail> => json('GET', '/alarms/by-id' + query({ id }));
+export const ack = (id: string): Promise<{ command: string }> => json('POST', '/alarms/ack', { id });
+export const shelve = (id: string, hours: number, reason: string): Promise<{ command: string }> => json('POST', '/alarms/shelve', { id, hours, reason });
+export const unshelve = (id: string): Promise<{ command: string }> => json('POST', '/alarms/unshelve', { id });
+export const note = (id: string, text: string): Promise<{ command: string }> => json('POST', '/alarms/note', { id, text });
+export const disposition = (id: string, value: 'right' | 'wrong' | 'unsure'): Promise<{ command: string }> => json('POST', '/alarms/disposition', { id, value });
+
+export const models = async (): Promise<Model[]> => list<Model>(await json('GET', '/models'), 'models');
+export interface Uploaded { name: string; version: number; sha256: string; checks?: { name: string; ok: boolean; detail: string }[]; marker?: string }
+export const upload = (file: Blob, name: string, activate: boolean, shadow: boolean): Promise<Uploaded> =>
+  json('POST', '/models' + query({ name, activate, shadow }), undefined, file);
+const model = (name: string) => `/models/${encodeURIComponent(name)}`;
+export const activate = (name: string, version: number, shadow: boolean): Promise<{ marker: string }> => json('POST', model(name) + '/activate', { version, shadow });
+export const rollBack = (name: string): Promise<{ marker: string }> => json('POST', model(name) + '/rollback');
+export const deactivate = (name: string): Promise<{ marker: string }> => json('POST', model(name) + '/deactivate');
+export const pmmlAddress = (name: string, version: number): string => `${ROOT}${model(name)}/versions/${version}/pmml`;
+
+export const ledger = (q: { drill?: string; device?: string } = {}): Promise<Ledger> => json('GET', '/ledger' + query(q));
+export const quarantine = (limit = 100): Promise<{ items: Quarantined[] | null; total: number }> => json('GET', '/quarantine' + query({ limit }));
+export const devices = async (): Promise<Device[]> => list<Device>(await json('GET', '/devices'), 'devices');
+export const addDevice = (drillID: string, id?: string): Promise<DeviceAdded> => json('POST', '/devices', id ? { drill: drillID, id } : { drill: drillID });
+export const gateways = async (): Promise<Gateway[]> => list<Gateway>(await json('GET', '/gateways'), 'gateways');
+
+/** worst first: priority, then unanswered before answered, then the newest. */
+export const byUrgency = (a: Alarm, b: Alarm): number =>
+  a.priority - b.priority || Number(a.status !== 'unack') - Number(b.status !== 'unack') || Date.parse(b.raised) - Date.parse(a.raised);

@@ -1,0 +1,79 @@
+import type { Column, Columns } from '../columns';
+import type { Gauge } from '../units';
+
+/** A trace of the strip: which channel, how it is called there, its fixed scale in SI, and its order in the track (1–4),
+    which is its line: ink, mid-grey, ink dashed, grey dotted. lo > hi draws it from right to left. */
+export interface Trace { channel: string; name: string; lo: number; hi: number; style: 1 | 2 | 3 | 4; unit?: string }
+export interface Track { title: string; traces: Trace[] }
+
+export const TRACKS: Track[] = [
+  { title: 'Hook load, block', traces: [
+    { channel: 'HKLD', name: 'Hook load', lo: 0, hi: 2000, style: 1 },
+    { channel: 'BPOS', name: 'Block', lo: 0, hi: 40, style: 2 },
+  ] },
+  { title: 'Weight, penetration, energy', traces: [
+    { channel: 'WOB', name: 'WOB', lo: 0, hi: 200, style: 1 },
+    { channel: 'ROP', name: 'ROP', lo: 60, hi: 0, style: 2 },
+    { channel: 'MSE', name: 'MSE', lo: 0, hi: 2000, style: 3, unit: 'MPa' },
+  ] },
+  { title: 'Rotation, torque', traces: [
+    { channel: 'RPM', name: 'RPM', lo: 0, hi: 200, style: 1 },
+    { channel: 'TQ', name: 'Torque', lo: 0, hi: 60, style: 2 },
+    { channel: 'SSI', name: 'Stick-slip', lo: 0, hi: 2, style: 3 },
+  ] },
+  { title: 'Standpipe, flow', traces: [
+    { channel: 'SPP', name: 'Standpipe', lo: 0, hi: 40, style: 1 },
+    { channel: 'FLIN', name: 'Flow in', lo: 0, hi: 5000, style: 2 },
+    { channel: 'FLOUT', name: 'Flow out', lo: 0, hi: 5000, style: 4 },
+    { channel: 'PVT', name: 'Pit volume', lo: 0, hi: 150, style: 3 },
+  ] },
+];
+
+/** What the server is asked for: every trace but those that the page works out itself, and the bit's depth. */
+export const CHANNELS = [...TRACKS.flatMap((t) => t.traces.map((x) => x.channel)).filter((c) => c !== 'MSE'), 'DBTM'];
+
+export const SPANS = [
+  { word: '10 min', ms: 600000, major: 120000, minor: 60000 },
+  { word: '1 h', ms: 3600000, major: 600000, minor: 300000 },
+  { word: '12 h', ms: 43200000, major: 7200000, minor: 3600000 },
+  { word: '7 d', ms: 604800000, major: 86400000, minor: 43200000 },
+];
+
+/** A scale's end in the units chosen: round in SI, so as round as it comes in the other. */
+export const scaleEnd = (g: Gauge, v: number): string => {
+  const x = g.of(v);
+  return Number.isInteger(x) || Math.abs(x) >= 100 ? Math.round(x).toLocaleString('en-US').replace('-', '−') : x.toFixed(1).replace('-', '−');
+};
+
+/** The readings whose usual value differs from hole to hole: their scale is laid around it, so that a fall of 5 % is seen. */
+const AROUND: Record<string, { below: number; above: number; step: number }> = {
+  SPP: { below: 0.2, above: 0.12, step: 1 },
+  PVT: { below: 0.25, above: 0.25, step: 5 },
+};
+
+/** usual is the middle of a column's readings over the part of their way where the pumps run: its upper nine tenths. */
+function usual(c: Column): number {
+  const v: number[] = [];
+  for (let i = c.from; i < c.to; i++) if (!Number.isNaN(c.hi[i])) v.push((c.lo[i] + c.hi[i]) / 2);
+  v.sort((a, b) => a - b);
+  const top = v[Math.floor(v.length * 0.98)], on = v.filter((x) => x > top * 0.3);
+  return on.length > 20 ? on[on.length >> 1] : NaN;
+}
+
+/** fit lays the scales of the tracks around what this drill's hole usually gives. `kept` are the scales it had last
+    time: they stay, as a crew expects, while the usual value lies well inside them. */
+export function fit(columns: Columns, kept: Record<string, [number, number]>): Record<string, [number, number]> {
+  const out = { ...kept };
+  for (const [channel, r] of Object.entries(AROUND)) {
+    const c = columns.get(channel), m = c ? usual(c) : NaN;
+    if (Number.isNaN(m)) continue;
+    const had = kept[channel];
+    if (had && m > had[0] + (had[1] - had[0]) * 0.3 && m < had[0] + (had[1] - had[0]) * 0.9) continue;
+    out[channel] = [Math.floor((m * (1 - r.below)) / r.step) * r.step, Math.ceil((m * (1 + r.above)) / r.step) * r.step];
+  }
+  return out;
+}
+
+/** tracks with the scales of one drill. */
+export const scaled = (s: Record<string, [number, number]>): Track[] =>
+  TRACKS.map((t) => ({ ...t, traces: t.traces.map((x) => (s[x.channel] ? { ...x, lo: s[x.channel][0], hi: s[x.channel][1] } : x)) }));

@@ -1,0 +1,243 @@
+import type { Column, Columns } from '../columns';
+import type { AlarmStatus } from '../types';
+import type { Track, Trace } from './scales';
+import { day, hm, stateWord } from '../format';
+
+/* The strip: time runs down, the newest line is the bottom line. Everything is drawn from columns, once a frame. */
+
+export interface Tick { t: number; p: number; status: AlarmStatus; line: boolean }
+/** Where a trace left its band: drawn in the alarm's colour from then on, with the way to the band's edge washed. */
+export interface Breach { channel: string; p: number; from: number; until: number; low: number | null; high: number | null }
+export interface Band { channel: string; low: number; high: number }
+
+export interface Picture {
+  width: number; height: number; ratio: number; t0: number; t1: number; offset: number; rate: number;
+  gutter: number; gap: number; timeX: number; stateX: number; tracks: Track[]; columns: Columns; extra: Map<string, Column>;
+  states: Column | null; stateNames: string[]; ticks: Tick[]; breaches: Breach[]; bands: Band[]; cursor: number | null; major: number; minor: number;
+}
+
+export interface Palette { [name: string]: string }
+const NAMES = ['--field', '--ground', '--band', '--track', '--rule-2', '--ink', '--ink-2', '--hatch', '--t1', '--t2', '--t3', '--t4', '--p1', '--p2', '--p3', '--p1-wash', '--p2-wash', '--p3-wash'];
+
+/** palette reads the colours of the day or the night once, not at every draw. */
+export function palette(): Palette {
+  const s = getComputedStyle(document.documentElement);
+  return Object.fromEntries(NAMES.map((n) => [n, s.getPropertyValue(n).trim()]));
+}
+
+const DASH: number[][] = [[], [], [], [5, 3], [1.5, 2.5]];
+const FONT = '11px "Plex Cond"';
+/** States in which no model judges: the strip says so instead of calling an absence of flow a fault. */
+const UNJUDGED = new Set(['connection', 'tripping', 'idle']);
+const FILLED = new Set(['rotary', 'sliding', 'reaming']);
+
+/** tracksOf gives the left edge of each track and their common width, px. */
+export function tracksOf(p: Pick<Picture, 'width' | 'gutter' | 'gap' | 'tracks'>): { xs: number[]; w: number } {
+  const n = p.tracks.length, w = (p.width - p.gutter - p.gap * (n - 1)) / n;
+  return { xs: p.tracks.map((_, i) => p.gutter + i * (w + p.gap)), w };
+}
+
+export function draw(g: CanvasRenderingContext2D, p: Picture, c: Palette): void {
+  const { width: W, height: H } = p, { xs, w } = tracksOf(p);
+  const y = (t: number) => ((t - p.t0) / (p.t1 - p.t0)) * H;
+  g.setTransform(p.ratio, 0, 0, p.ratio, 0, 0);
+  g.clearRect(0, 0, W, H);
+  g.font = FONT;
+  g.textBaseline = 'middle';
+  g.lineJoin = 'round';
+  g.fillStyle = c['--field'];
+  for (const x of xs) g.fillRect(x, 0, w, H);
+  const stretches = statesOf(p);
+  for (const s of stretches) if (UNJUDGED.has(s.name)) for (const x of xs) hatch(g, x, y(s.from), w, y(s.to), c);
+  grid(g, p, c, xs, w, y);
+  stateColumn(g, p, c, stretches, y);
+  p.tracks.forEach((track, k) => {
+    g.save();
+    g.beginPath(); g.rect(xs[k], 0, w, H); g.clip();
+    for (const b of p.bands) {
+      const tr = track.traces.find((x) => x.channel === b.channel);
+      if (!tr) continue;
+      const a = xs[k] + place(tr, b.low) * w, z = xs[k] + place(tr, b.high) * w;
+      g.fillStyle = c['--band'];
+      for (const s of stretches) if (!UNJUDGED.has(s.name) && s.name !== 'unknown') g.fillRect(Math.min(a, z), y(s.from), Math.abs(z - a), y(s.to) - y(s.from));
+    }
+    for (const tr of track.traces) {
+      const col = p.extra.get(tr.channel) ?? p.columns.get(tr.channel);
+      if (!col || !col.length) continue;
+      const breach = p.breaches.find((b) => b.channel === tr.channel);
+      if (breach) for (const s of stretches) if (!UNJUDGED.has(s.name)) wash(g, p, c, col, tr, { ...breach, from: Math.max(s.from, breach.from), until: Math.min(s.to, breach.until) }, xs[k], w, y);
+      line(g, p, col, tr, c[`--t${tr.style}`], tr.style === 3 ? 1.25 : 1.5, DASH[tr.style], xs[k], w, y, p.t0, Infinity, null);
+      if (breach) for (const s of stretches) if (!UNJUDGED.has(s.name)) line(g, p, col, tr, c[`--p${breach.p}`], 2.2, [], xs[k], w, y, Math.max(s.from, breach.from), Math.min(s.to, breach.until), breach);
+      if (p.cursor != null) {
+        const v = col.value(p.cursor, (p.t1 - p.t0) / 40);
+        if (!Number.isNaN(v)) {
+          g.fillStyle = c['--field']; g.strokeStyle = c['--ink']; g.lineWidth = 1.4;
+          g.beginPath(); g.arc(xs[k] + place(tr, v) * w, y(p.cursor), 3, 0, 7); g.fill(); g.stroke();
+        }
+      }
+    }
+    g.restore();
+    g.strokeStyle = c['--rule-2']; g.lineWidth = 1;
+    g.strokeRect(xs[k] + 0.5, 0.5, w - 1, H - 1);
+  });
+  for (const s of stretches) if (UNJUDGED.has(s.name) && y(s.to) - Math.max(0, y(s.from)) > 26) word(g, c, `Not judged: ${s.name === 'connection' ? 'connection' : stateWord(s.name).toLowerCase()}`, xs[xs.length - 1] + w / 2, (Math.max(0, y(s.from)) + Math.min(H, y(s.to))) / 2);
+  for (const k of p.ticks) if (k.t >= p.t0 && k.t <= p.t1) tick(g, p, c, k, y(k.t));
+  if (p.cursor != null) cursor(g, p, c, y(p.cursor));
+  g.fillStyle = c['--ink'];
+  g.fillRect(p.timeX, H - 2, W, 2);
+}
+
+const place = (tr: Trace, v: number): number => (v - tr.lo) / (tr.hi - tr.lo);
+
+/** line draws a column between two moments; lowest and highest of each sample, so that no spike is lost.
+    A hole in the data is a hole in the line. With a breach, only what lies outside its band. */
+function line(g: CanvasRenderingContext2D, p: Picture, col: Column, tr: Trace, color: string, width: number, dash: number[], x0: number, w: number, y: (t: number) => number, from: number, until: number, outside: Breach | null): void {
+  g.strokeStyle = color; g.lineWidth = width; g.setLineDash(dash);
+  g.beginPath();
+  const X = (v: number) => x0 + place(tr, v) * w;
+  const apart = 4 * Math.max(col.bucket, 1000 * p.rate, (col.t[col.to - 1] - col.t[col.from]) / Math.max(1, col.length - 1));
+  let up = true, before = 0, px = 0;
+  for (let i = outside ? col.at(from) : Math.max(col.from, col.at(from) - 1); i < col.to; i++) {
+    const t = col.t[i], lo = col.lo[i], hi = col.hi[i];
+    if (t > until) break;
+    const out = !outside || isOut(outside, (lo + hi) / 2);
+    if (Number.isNaN(lo) || !out) { up = true; before = t; continue; }
+    if (t - before > apart) up = true;
+    before = t;
+    const py = y(t), a = X(lo), b = X(hi);
+    if (dash.length || b - a < 0.5 && a - b < 0.5) {
+      const m = (a + b) / 2;
+      if (up) g.moveTo(m, py); else g.lineTo(m, py);
+      px = m;
+    } else {
+      const [first, second] = Math.abs(px - a) < Math.abs(px - b) ? [a, b] : [b, a];
+      if (up) g.moveTo(first, py); else g.lineTo(first, py);
+      g.lineTo(second, py);
+      px = second;
+    }
+    up = false;
+  }
+  g.stroke();
+  g.setLineDash([]);
+}
+
+const isOut = (b: Breach, v: number): boolean => (b.low == null && b.high == null) || (b.low != null && v < b.low) || (b.high != null && v > b.high);
+
+function wash(g: CanvasRenderingContext2D, p: Picture, c: Palette, col: Column, tr: Trace, b: Breach, x0: number, w: number, y: (t: number) => number): void {
+  if (b.low == null && b.high == null) return;
+  g.fillStyle = c[`--p${b.p}-wash`];
+  const X = (v: number) => x0 + place(tr, v) * w;
+  for (let i = col.at(Math.max(b.from, p.t0)); i + 1 < col.to && col.t[i] < b.until; i++) {
+    const v = (col.lo[i] + col.hi[i]) / 2;
+    if (Number.isNaN(v) || !isOut(b, v) || col.t[i + 1] - col.t[i] > 8 * Math.max(col.bucket, 1000 * p.rate)) continue;
+    const edge = X(b.low != null && v < b.low ? b.low : (b.high as number)), x = X(v);
+    g.fillRect(Math.min(edge, x), y(col.t[i]), Math.abs(edge - x), y(col.t[i + 1]) - y(col.t[i]) + 0.4);
+  }
+}
+
+function hatch(g: CanvasRenderingContext2D, x: number, y0: number, w: number, y1: number, c: Palette): void {
+  const h = y1 - y0;
+  g.save();
+  g.beginPath(); g.rect(x, y0, w, h); g.clip();
+  g.strokeStyle = c['--hatch']; g.lineWidth = 1;
+  g.beginPath();
+  for (let k = 0; k < w + h; k += 7) { g.moveTo(x + k, y0); g.lineTo(x + k - h, y1); }
+  g.stroke();
+  g.restore();
+}
+
+function grid(g: CanvasRenderingContext2D, p: Picture, c: Palette, xs: number[], w: number, y: (t: number) => number): void {
+  const H = p.height, shift = p.offset * 60000;
+  g.lineWidth = 1;
+  for (let t = Math.ceil((p.t0 + shift) / p.minor) * p.minor - shift; t < p.t1; t += p.minor) {
+    const big = (t + shift) % p.major === 0, yy = Math.round(y(t)) + 0.5;
+    g.strokeStyle = c[big ? '--rule-2' : '--track'];
+    g.globalAlpha = big ? 0.55 : 1;
+    g.beginPath();
+    for (const x of xs) { g.moveTo(x, yy); g.lineTo(x + w, yy); }
+    g.stroke();
+    g.globalAlpha = 1;
+    if (!big || yy < 8 || yy > H - 9 || (p.cursor != null && Math.abs(yy - y(p.cursor)) < 15)) continue;
+    g.fillStyle = c['--ink-2']; g.textAlign = 'left';
+    g.fillText(p.major >= 86400000 ? day(t, p.offset) : hm(t, p.offset), p.timeX, yy);
+  }
+  g.strokeStyle = c['--track'];
+  g.beginPath();
+  for (const x of xs) for (let k = 1; k < 4; k++) { const xx = Math.round(x + (w * k) / 4) + 0.5; g.moveTo(xx, 0); g.lineTo(xx, H); }
+  g.stroke();
+}
+
+interface Stretch { name: string; from: number; to: number }
+
+/** statesOf gathers the column of states into stretches of one state each. */
+function statesOf(p: Picture): Stretch[] {
+  const s = p.states, out: Stretch[] = [];
+  if (!s || !s.length) return out;
+  for (let i = Math.max(s.from, s.at(p.t0) - 1); i < s.to; i++) {
+    const name = Number.isNaN(s.hi[i]) ? 'unknown' : (p.stateNames[Math.round(s.hi[i])] ?? 'unknown'), last = out[out.length - 1], t = Math.max(p.t0, s.t[i]);
+    if (last) last.to = Math.max(last.from, t);
+    if (!last || last.name !== name) out.push({ name, from: t, to: t });
+  }
+  const last = out[out.length - 1];
+  if (last) last.to = Math.min(p.t1, Math.max(last.to, s.t[s.to - 1] + 15000 * p.rate));
+  return out;
+}
+
+function stateColumn(g: CanvasRenderingContext2D, p: Picture, c: Palette, stretches: Stretch[], y: (t: number) => number): void {
+  const x = p.stateX, w = 16;
+  for (const s of stretches) {
+    const y0 = Math.max(0, y(s.from)), y1 = Math.min(p.height, y(s.to));
+    if (y1 - y0 < 1) continue;
+    g.fillStyle = c[FILLED.has(s.name) ? '--band' : '--ground'];
+    g.fillRect(x, y0, w, y1 - y0);
+    g.strokeStyle = c['--rule-2']; g.lineWidth = 1;
+    g.strokeRect(x + 0.5, Math.round(y0) + 0.5, w - 1, Math.round(y1 - y0) - 1);
+    const text = stateWord(s.name);
+    if (y1 - y0 < g.measureText(text).width + 8) continue;
+    g.save();
+    g.translate(x + w / 2 + 0.5, (y0 + y1) / 2);
+    g.rotate(-Math.PI / 2);
+    g.textAlign = 'center'; g.fillStyle = c['--ink-2'];
+    g.fillText(text, 0, 0);
+    g.restore();
+  }
+}
+
+function word(g: CanvasRenderingContext2D, c: Palette, text: string, x: number, y: number): void {
+  const w = g.measureText(text).width;
+  g.fillStyle = c['--field']; g.fillRect(x - w / 2 - 4, y - 8, w + 8, 16);
+  g.fillStyle = c['--ink-2']; g.textAlign = 'center';
+  g.fillText(text, x, y);
+}
+
+function tick(g: CanvasRenderingContext2D, p: Picture, c: Palette, k: Tick, at: number): void {
+  const yy = Math.round(at) + 0.5, open = k.status === 'unack', over = k.status === 'returned' || k.status === 'shelved', color = over ? c['--ink-2'] : c[`--p${k.p}`];
+  if (k.line) {
+    g.strokeStyle = color; g.lineWidth = 1; g.setLineDash([2, 3]);
+    g.beginPath(); g.moveTo(12, yy); g.lineTo(p.width, yy); g.stroke();
+    g.setLineDash([]);
+  }
+  g.save();
+  g.translate(7, yy);
+  g.fillStyle = open ? color : c['--ground'];
+  g.strokeStyle = open && k.p === 2 ? c['--ink'] : color;
+  g.lineWidth = open ? 1 : 2;
+  g.beginPath();
+  if (k.p === 1) { g.moveTo(0, -6); g.lineTo(6, 0); g.lineTo(0, 6); g.lineTo(-6, 0); }
+  else if (k.p === 2) { g.moveTo(0, -6); g.lineTo(6, 5); g.lineTo(-6, 5); }
+  else g.rect(-4.5, -4.5, 9, 9);
+  g.closePath(); g.fill(); g.stroke();
+  g.restore();
+}
+
+function cursor(g: CanvasRenderingContext2D, p: Picture, c: Palette, at: number): void {
+  const yy = Math.round(at) + 0.5, t = p.cursor as number;
+  g.strokeStyle = c['--ink']; g.lineWidth = 1;
+  g.beginPath(); g.moveTo(p.stateX, yy); g.lineTo(p.width, yy); g.stroke();
+  g.font = '600 ' + FONT;
+  const text = p.t1 - p.t0 > 86400000 ? `${day(t, p.offset)} ${hm(t, p.offset)}` : new Date(t + p.offset * 60000).toISOString().slice(11, 19), w = g.measureText(text).width + 8;
+  g.fillStyle = c['--ink']; g.fillRect(Math.max(0, p.timeX - 4), yy - 8.5, w, 16);
+  g.fillStyle = c['--ground']; g.textAlign = 'left';
+  g.fillText(text, Math.max(4, p.timeX), yy);
+  g.font = FONT;
+}

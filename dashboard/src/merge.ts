@@ -1,0 +1,45 @@
+import type { Alarm, Drill, FleetChange, Reason } from './types';
+
+/** blank is a drill of which nothing is known yet. */
+export function blank(id: string): Drill {
+  return {
+    id, field: '', contractor: '', state: 'unknown', state_since: null, depth: null, hole_depth: null, health: null, confidence: 0,
+    health_change_per_day: null, health_7d: [], subsystems: [], reasons: [], time_left: null, alarms: { p1: 0, p2: 0, p3: 0, unacked: 0 },
+    top_alarm: null, last_ts: null, age_s: null, simulated: false, run: null,
+  };
+}
+
+/** change lays what came live over what is known of a drill; what it does not say stays. */
+export function change(d: Drill, c: FleetChange): Drill {
+  const n: Drill = { ...d };
+  if (c.field) n.field = c.field;
+  if (c.contractor) n.contractor = c.contractor;
+  if (c.state !== undefined) n.state = c.state;
+  if (c.state_since !== undefined) n.state_since = c.state_since;
+  if (c.health !== undefined) n.health = c.health;
+  if (c.confidence !== undefined) n.confidence = c.confidence;
+  if (c.change !== undefined) n.health_change_per_day = c.change;
+  if (c.subsystems) n.subsystems = c.subsystems;
+  if (c.reason !== undefined) n.reasons = reasons(d.reasons, c.reason);
+  if (c.time_left !== undefined) n.time_left = c.time_left;
+  if (c.depth !== undefined) n.depth = c.depth;
+  if (c.last_ts !== undefined) n.last_ts = c.last_ts;
+  if (c.top_alarm !== undefined) n.top_alarm = c.top_alarm;
+  if (c.unacked !== undefined) n.alarms = { ...d.alarms, unacked: c.unacked };
+  return n;
+}
+
+// The fleet's message has the first reason only, in words: the others are asked for when the drill is opened.
+function reasons(known: Reason[], first: FleetChange['reason']): Reason[] {
+  if (!first) return [];
+  const r = typeof first === 'string' ? { text: first, subsystem: undefined } : first;
+  const had = known[0];
+  const next = {
+    ...(had ?? { subsystem: '', code: '', text: '', points: 0, feature: '', value: null, normal: null, unit: '', model: '', since: null }),
+    ...r, text: r.text ?? had?.text ?? '', subsystem: r.subsystem ?? had?.subsystem ?? '',
+  } as Reason;
+  return [next, ...known.slice(1)];
+}
+
+export const standing = (a: Alarm): boolean => a.status !== 'returned' && a.status !== 'shelved' && !(a.cleared && a.status !== 'rtn_unack');
+export const unanswered = (a: Alarm): boolean => a.status === 'unack' || a.status === 'rtn_unack';

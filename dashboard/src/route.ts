@@ -1,0 +1,45 @@
+// Addresses of the screens. A link to anything can be sent to somebody.
+
+export type Route =
+  | { screen: 'fleet' }
+  | { screen: 'drill'; id: string; tab: 'drilling' | 'scores' }
+  | { screen: 'alarms'; tab: 'active' | 'shelved' | 'history' }
+  | { screen: 'evidence'; id: string }
+  | { screen: 'models'; name: string | null }
+  | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'channels'; add: boolean }
+  | { screen: 'nowhere'; path: string };
+
+/** read turns an address into a route. */
+export function read(path: string, search = ''): Route {
+  const parts = path.split('/').filter(Boolean).map((p) => { try { return decodeURIComponent(p); } catch { return p; } });
+  const q = new URLSearchParams(search);
+  switch (parts[0]) {
+    case undefined: return { screen: 'fleet' };
+    case 'd': if (parts[1]) return { screen: 'drill', id: parts[1], tab: parts[2] === 'scores' ? 'scores' : 'drilling' }; break;
+    case 'alarms':
+      if (parts[1] === 'evidence' && q.get('id')) return { screen: 'evidence', id: q.get('id')! };
+      if (parts.length === 1 || parts[1] === 'shelved' || parts[1] === 'history') return { screen: 'alarms', tab: (parts[1] ?? 'active') as 'active' };
+      break;
+    case 'models': return { screen: 'models', name: parts[1] ?? null };
+    case 'data': {
+      const tab = parts[1] ?? 'ledger';
+      if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'channels') return { screen: 'data', tab, add: parts[2] === 'add' };
+      break;
+    }
+  }
+  return { screen: 'nowhere', path };
+}
+
+/** address is read's other half. */
+export function address(r: Route): string {
+  const e = encodeURIComponent;
+  switch (r.screen) {
+    case 'fleet': return '/';
+    case 'drill': return `/d/${e(r.id)}` + (r.tab === 'scores' ? '/scores' : '');
+    case 'alarms': return '/alarms' + (r.tab === 'active' ? '' : '/' + r.tab);
+    case 'evidence': return `/alarms/evidence?id=${e(r.id)}`;
+    case 'models': return '/models' + (r.name ? '/' + e(r.name) : '');
+    case 'data': return '/data' + (r.tab === 'ledger' ? '' : '/' + r.tab) + (r.add ? '/add' : '');
+    case 'nowhere': return r.path;
+  }
+}

@@ -1,0 +1,270 @@
+import * as api from './api';
+import { RigClock } from './clock';
+import { Columns } from './columns';
+import { Live, type Line } from './live';
+import { blank, change, standing } from './merge';
+import { address, read, type Route } from './route';
+import { gauge, type Gauge, type System } from './units';
+import { stamp } from './format';
+import type { Alarm, Channel, Counts, Drill, FleetChange, LiveMessage, Meta, ScoreMessage, Session } from './types';
+
+export const kept = (key: string): string | null => { try { return localStorage.getItem('mudpulse.' + key); } catch { return null; } };
+export const keep = (key: string, value: string): void => { try { localStorage.setItem('mudpulse.' + key, value); } catch { /* private window: until it closes */ } };
+
+/** Store is what the screens read. Messages change plain maps; once a frame they become visible. */
+class Store {
+  session = $state.raw<Session | null | undefined>(undefined); // undefined: not asked yet
+  meta = $state.raw<Meta | null>(null);
+  channels = $state.raw(new Map<string, Channel>());
+  drills = $state.raw<Drill[]>([]); // by name
+  loaded = $state(false);
+  alarms = $state.raw<Alarm[]>([]); // standing or shelved, most urgent first
+  counts = $state.raw<Counts | null>(null);
+  countsAt = $state(0); // performance.now() when they came
+  line = $state<Line>('connecting');
+  lineSince = $state(0); // performance.now()
+  now = $state(Date.now()); // on the rig's clock, ms; four times a second
+  wall = $state(0); // performance.now() with it
+  demo = $state(false);
+  rate = $state(1);
+  offset = $state(0);
+  night = $state(document.documentElement.dataset.theme === 'night');
+  system = $state<System>(kept('units') === 'field' ? 'field' : 'SI');
+  route = $state.raw<Route>(read(location.pathname, location.search));
+  trouble = $state.raw<{ what: string; err: unknown } | null>(null);
+  sending = $state.raw(new Set<string>()); // alarms whose acknowledgement is on its way
+  unsent = $state.raw(new Map<string, string>()); // alarm → why its acknowledgement did not arrive
+  score = $state.raw<ScoreMessage | null>(null); // of the drill being watched
+  modelsVersion = $state(0); // rises when a model was uploaded or switched
+  watchVersion = $state(0); // rises when the strip has something new to draw
+  phone = $state(matchMedia('(max-width:480px)').matches);
+  held = $state(false); // a dialog is open: single keys do nothing behind it
+
+  readonly clock = new RigClock();
+  readonly live: Live;
+  #drills = new Map<string, Drill>();
+  #alarms = new Map<string, Alarm>();
+  #dirty = { drills: false, alarms: false, watch: false };
+  #frame = 0;
+  #timers: number[] = [];
+
+  constructor() {
+    this.live = new Live(
+      () => new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/live`),
+      api.series,
+      {
+        message: (m) => this.#message(m),
+        readings: () => { this.#dirty.watch = true; this.#soon(); },
+        line: (state, since) => { this.line = state; this.lineSince = since; if (state === 'lost') void this.#stillIn(); },
+        trouble: (what, err) => { if (what === 'history') this.trouble = { what, err }; else console.error(what, err); },
+      },
+    );
+    window.addEventListener('popstate', () => { this.route = read(location.pathname, location.search); });
+    matchMedia('(max-width:480px)').addEventListener('change', (e) => { this.phone = e.matches; });
+    window.addEventListener('online', () => this.live.retry());
+  }
+
+  /** begin asks who is there and, once that is known, for everything else. */
+  async begin(): Promise<void> {
+    const secret = /[#&]signin=([^&]+)/.exec(location.hash)?.[1];
+    if (secret) {
+      history.replaceState(null, '', location.pathname + location.search); // the secret leaves the address bar at once
+      try {
+        this.session = await api.signIn(decodeURIComponent(secret));
+      } catch (err) {
+        this.trouble = { what: 'sign in', err };
+      }
+    }
+    if (!this.session) {
+      try { this.session = await api.session(); } catch (err) {
+        this.session = null;
+        if (!api.signedOut(err) && !this.trouble) this.trouble = { what: 'sign in', err };
+        return;
+      }
+    }
+    await this.enter();
+  }
+
+  async signIn(token: string): Promise<void> {
+    this.session = await api.signIn(token);
+    this.trouble = null;
+    await this.enter();
+  }
+
+  async signOut(): Promise<void> {
+    await api.signOut();
+    this.leave();
+  }
+
+  leave(): void {
+    this.live.stop();
+    for (const t of this.#timers) clearInterval(t);
+    this.#timers = [];
+    this.#drills.clear(); this.#alarms.clear();
+    this.drills = []; this.alarms = []; this.counts = null; this.loaded = false;
+    this.session = null;
+  }
+
+  async enter(): Promise<void> {
+    this.live.want('fleet', true);
+    this.live.want('alarms', true);
+    this.live.start();
+    this.#timers.push(window.setInterval(() => this.#tick(), 250), window.setInterval(() => void this.refresh(), 60000));
+    this.#tick();
+    try {
+      const [m, c] = await Promise.all([api.meta(), api.channels()]);
+      this.meta = m;
+      if (!this.clock.known) this.clock.set(m.clock);
+      this.clock.offset = m.clock.utc_offset_min ?? 0;
+      this.#clockSeen();
+      this.channels = new Map(c.map((x) => [x.tag, x]));
+    } catch (err) { this.trouble = { what: 'read what this server is', err }; }
+    await Promise.all([this.refresh(), this.refreshAlarms()]);
+  }
+
+  /** refresh reads every drill whole: seven days of health do not come over the live channel. */
+  async refresh(): Promise<void> {
+    try {
+      for (const d of await api.drills()) this.#drills.set(d.id, d);
+      this.loaded = true;
+      this.#dirty.drills = true;
+      this.#soon();
+    } catch (err) {
+      if (api.signedOut(err)) this.leave(); else if (!this.loaded) this.trouble = { what: 'read the drills', err };
+    }
+  }
+
+  async refreshAlarms(): Promise<void> {
+    try {
+      const [active, shelved] = await Promise.all([api.alarms({ state: 'active', limit: 500 }), api.alarms({ state: 'shelved', limit: 200 })]);
+      this.#alarms = new Map([...(active.alarms ?? []), ...(shelved.alarms ?? [])].map((a) => [a.id, a]));
+      this.#dirty.alarms = true;
+      this.#soon();
+    } catch (err) { if (api.signedOut(err)) this.leave(); }
+  }
+
+  async refreshDrill(id: string): Promise<void> {
+    const d = await api.drill(id);
+    this.#drills.set(id, d);
+    this.#dirty.drills = true;
+    this.#soon();
+  }
+
+  drill(id: string): Drill | undefined { return this.drills.find((d) => d.id === id); }
+
+  /** age of a drill's newest reading in seconds, as shown; null when it never sent. */
+  age(d: { last_ts: string | null }): number | null { return this.clock.age(stamp(d.last_ts), this.now); }
+
+  /** age of the newest reading anywhere, with the time since the server said so. */
+  get dataAge(): number | null {
+    if (!this.counts || this.counts.age_s == null) return this.line === 'live' ? null : (this.wall - this.lineSince) / 1000;
+    return this.counts.age_s + Math.max(0, this.wall - this.countsAt - 1000) / 1000;
+  }
+
+  get crew(): number | null {
+    return this.meta?.tour ? this.clock.tourEnd([this.meta.tour.start, this.meta.tour.end], this.now) : null;
+  }
+
+  gauge(tag: string, unit = ''): Gauge { return gauge(this.channels.get(tag) ?? this.channels.get(tag.split('__')[0]), this.system, unit); }
+
+  may(what: 'operate' | 'manage'): boolean {
+    const role = this.session?.role ?? '';
+    return what === 'operate' ? role !== 'viewer' && role !== '' : role === 'administrator' || role === 'engineer';
+  }
+
+  go(r: Route, replace = false): void {
+    const to = address(r);
+    if (to !== location.pathname + location.search) history[replace ? 'replaceState' : 'pushState'](null, '', to);
+    this.route = r;
+  }
+
+  setNight(on: boolean): void {
+    this.night = on;
+    keep('theme', on ? 'night' : 'day');
+    if (on) document.documentElement.dataset.theme = 'night'; else delete document.documentElement.dataset.theme;
+    document.querySelector<HTMLMetaElement>('meta[name=theme-color]')!.content = on ? '#23272B' : '#E7E9EB';
+  }
+
+  setSystem(s: System): void { this.system = s; keep('units', s); }
+
+  /** ack marks the alarm at once and says when it did not arrive; who has it shows when the server has it. */
+  async ack(a: Alarm): Promise<void> {
+    this.sending = new Set(this.sending).add(a.id);
+    this.#without(a.id);
+    try {
+      await api.ack(a.id);
+      window.setTimeout(() => { if (this.sending.has(a.id)) void this.refreshAlarms().then(() => this.#sent(a.id)); }, 5000);
+    } catch (err) {
+      this.#sent(a.id);
+      this.unsent = new Map(this.unsent).set(a.id, err instanceof Error ? err.message : String(err));
+    }
+  }
+
+  watch(id: string, columns: Columns, span: number, points: number): () => void {
+    this.score = null;
+    return this.live.watch(id, columns, span, points);
+  }
+
+  #sent(id: string): void { const s = new Set(this.sending); s.delete(id); this.sending = s; }
+  #without(id: string): void { if (this.unsent.has(id)) { const m = new Map(this.unsent); m.delete(id); this.unsent = m; } }
+
+  async #stillIn(): Promise<void> {
+    try { await api.session(); } catch (err) { if (api.signedOut(err) && this.session) this.leave(); }
+  }
+
+  #message(m: LiveMessage): void {
+    switch (m.type) {
+      case 'hello':
+        this.clock.set(m.clock);
+        this.#clockSeen();
+        if (this.loaded) { void this.refresh(); void this.refreshAlarms(); }
+        break;
+      case 'fleet':
+        for (const c of m.drills ?? []) this.#fleet(c);
+        this.#dirty.drills = true;
+        this.#soon();
+        break;
+      case 'score':
+        this.score = m;
+        break;
+      case 'alarm':
+        this.#alarms.set(m.alarm.id, m.alarm);
+        if (m.alarm.status !== 'unack') this.#sent(m.alarm.id);
+        this.#dirty.alarms = true;
+        this.#soon();
+        break;
+      case 'counts':
+        this.counts = m;
+        this.countsAt = performance.now();
+        if (m.clock) { this.clock.set({ ...m.clock, demo: m.clock.demo ?? this.clock.demo }); this.#clockSeen(); }
+        break;
+      case 'models':
+        this.modelsVersion++;
+        break;
+    }
+  }
+
+  #fleet(c: FleetChange): void {
+    this.#drills.set(c.id, change(this.#drills.get(c.id) ?? blank(c.id), c));
+  }
+
+  #clockSeen(): void { this.demo = this.clock.demo; this.rate = this.clock.rate; this.offset = this.clock.offset; }
+
+  #tick(): void { this.now = this.clock.now(); this.wall = performance.now(); }
+
+  #soon(): void {
+    if (!this.#frame) this.#frame = requestAnimationFrame(() => { this.#frame = 0; this.#show(); });
+  }
+
+  #show(): void {
+    if (this.#dirty.drills) this.drills = [...this.#drills.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    if (this.#dirty.alarms) {
+      for (const [id, a] of this.#alarms) if (!standing(a) && a.status !== 'shelved') this.#alarms.delete(id);
+      this.alarms = [...this.#alarms.values()].sort(api.byUrgency);
+    }
+    if (this.#dirty.watch) this.watchVersion++;
+    this.#dirty = { drills: false, alarms: false, watch: false };
+  }
+}
+
+export const store = new Store();

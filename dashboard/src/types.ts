@@ -1,0 +1,100 @@
+// What travels over the API, as docs and /api/v1/openapi.json have it. Times are RFC 3339 UTC; null is unknown.
+
+export interface Clock { now: string; rate: number; demo: boolean; utc_offset_min?: number }
+export interface Tour { start: string; end: string; hours: number }
+export interface Meta { version: string; clock: Clock; simulated: boolean; tour: Tour; subsystems: string[]; states: string[] }
+export interface Session { name: string; role: string }
+
+export interface Channel {
+  tag: string; what: string; unit: string; field: string; factor: number; shift: number; resolution: number;
+  low: number; high: number; normal_low: number; normal_high: number; class: string | number; subsystem: string; user?: boolean;
+}
+export interface Unregistered { tag: string; drills: string[] | number; last_seen: string | null }
+
+export interface SubsystemHealth { name: string; health: number | null; confidence: number }
+export interface Reason {
+  subsystem: string; code: string; text: string; points: number; feature: string;
+  value: number | null; normal: number | null; unit: string; model: string; since: string | null;
+}
+export interface TimeLeft { median: number | null; low: number | null; high: number | null } // hours
+export interface AlarmTally { p1: number; p2: number; p3: number; unacked: number }
+
+export interface Drill {
+  id: string; field: string; contractor: string; state: string; state_since: string | null;
+  depth: number | null; hole_depth: number | null; health: number | null; confidence: number;
+  health_change_per_day: number | null; health_7d: (number | null)[]; subsystems: SubsystemHealth[]; reasons: Reason[];
+  time_left: TimeLeft | null; alarms: AlarmTally; top_alarm: Alarm | null; last_ts: string | null; age_s: number | null;
+  simulated: boolean; run: unknown; results?: Result[]; bit_diameter_m?: number;
+}
+export interface Result { model: string; version: number | string; shadow: boolean; outputs: Record<string, number | string | null>; error: string | null; sha256?: string }
+
+export type AlarmStatus = 'unack' | 'ack' | 'rtn_unack' | 'returned' | 'shelved';
+export interface Alarm {
+  id: string; drill: string; rule: string; priority: number; subsystem: string; title: string; reason: string; advice: string;
+  signal: string; unit: string; value: number | null; limit: number | null; rig_state: string; raised: string; cleared: string | null;
+  status: AlarmStatus; acked_by: string; acked_at: string | null; shelved_until: string | null; shelve_reason: string; note: string;
+  disposition: string; time_left_h: number | null; model: string; model_sha256: string; origin: string; simulated: boolean;
+}
+export interface Measured { name: string; value: number | null; unit?: string; low?: number; high?: number; missing?: boolean }
+export interface Contribution { name: string; value: number }
+export interface Evidence {
+  tick: string | number; inputs: Measured[]; contributions: Contribution[] | null; baseline: number; score: number;
+  frames: unknown[]; offset?: string; prev: string; hash: string;
+}
+export interface Happening { at: string; by: string; kind: string; text: string }
+export interface AlarmDetail extends Alarm { evidence: Evidence | null; history: Happening[] | null }
+export interface AlarmList { alarms: Alarm[]; counts?: Record<string, number>; performance?: Record<string, unknown> }
+
+export interface ModelInput { name: string; unit: string; known: boolean }
+export interface ModelOutput { name: string; unit?: string; [more: string]: unknown }
+export interface ModelVersion { version: number; sha256: string; uploaded: string; by: string; status: string; checks?: Check[] }
+export interface Check { name: string; ok: boolean; detail: string }
+export interface Model {
+  name: string; version: number; active_version: number | null; kind: string; function: string; author: string; uploaded: string;
+  sha256: string; size: number; inputs: ModelInput[]; outputs: (ModelOutput | string)[]; shadow: boolean; drills: string[] | number | null;
+  status: string; rows_per_s: number | null; errors: number; p50_us: number | null; p99_us: number | null;
+  versions: ModelVersion[]; checks: Check[];
+}
+
+export interface Gap { stage: string; from: number | string; to: number | string; count: number | null; why: string }
+export interface LedgerRow {
+  drill: string; device: string; boot: string; first: number | null; last: number | null; sent: number | null;
+  accepted: number | null; stored: number | null; scored: number | null; readable: number | null; gaps: Gap[] | null;
+}
+export interface Ledger { rows: LedgerRow[]; totals: Record<string, number | null> }
+export interface Quarantined {
+  id: string; gateway: string; drill: string; device: string; topic: string; received: string; code: string; field: string;
+  message: string; cure: string; raw_base64: string; raw_text: string; size: number;
+}
+export interface Device { id: string; drill: string; username?: string; last_ts?: string | null; created?: string | null; [more: string]: unknown }
+export interface DeviceAdded { username: string; password: string; topic: string; proto_topic: string; example: string }
+export interface Gateway { [fact: string]: unknown }
+
+export interface Series {
+  channel: string; unit: string; t: number[]; min: (number | null)[]; max: (number | null)[]; last?: (number | null)[];
+  gaps: [number, number][] | null; resolution: string;
+}
+export interface SeriesAnswer { drill: string; from: string; to: string; clock: string; series: Series[] }
+
+// RFC 9457: every problem at once.
+export interface Problem { type?: string; title: string; status: number; detail?: string; errors?: { location?: string; message: string; value?: unknown }[] | null }
+
+// ---- live channel, text messages
+export interface FleetChange {
+  id: string; state?: string; state_since?: string | null; health?: number | null; confidence?: number; change?: number | null;
+  subsystems?: SubsystemHealth[]; reason?: string | { subsystem?: string; text?: string } | null; time_left?: TimeLeft | null;
+  depth?: number | null; last_ts?: string | null; top_alarm?: Alarm | null; unacked?: number; field?: string; contractor?: string;
+}
+export interface Counts { type: 'counts'; p1: number; p2: number; p3: number; age_s: number | null; readings_per_s: number; drills_reporting: number; drills: number; clock?: Clock }
+export interface ScoreMessage {
+  type: 'score'; drill: string; state?: string; state_since?: string | null; health?: number | null; confidence?: number;
+  subsystems?: SubsystemHealth[]; reasons?: Reason[]; results?: Result[]; time_left?: TimeLeft | null; tick?: string | number; pos?: unknown;
+}
+export type LiveMessage =
+  | { type: 'hello'; clock: Clock; version: string }
+  | { type: 'fleet'; full: boolean; at: number; drills: FleetChange[] }
+  | ScoreMessage
+  | { type: 'alarm'; alarm: Alarm }
+  | Counts
+  | { type: 'models'; name: string }
+  | { type: 'pong' };
