@@ -134,7 +134,7 @@ const (
 	StageAccepted = "accepted" // in a gateway's own ledger
 	StageStored   = "stored"   // a row of frames
 	StageScored   = "scored"   // a cause of a score
-	StageReadable = "readable" // its number stands in a readings table
+	StageReadable = "readable" // all rows of its readings are in the tables
 )
 
 // Stages lists them.

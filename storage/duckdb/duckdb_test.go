@@ -2,12 +2,18 @@ package duckdb
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/storagetest"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -44,54 +50,144 @@ func frame(drill string, seq uint64) *telemetry.Frame {
 	return f
 }
 
-func TestSmoke(t *testing.T) {
-	dir := t.TempDir()
+// filled is a store of one drill's minute with its scores and its gateway's ledger.
+func filled(t testing.TB, dir string) *Store {
+	t.Helper()
 	s := open(t, dir)
-	ctx := context.Background()
-	var b storage.Batch
-	for i := range 10 {
-		b.AddFrame(frame("RIG-01", uint64(i)))
+	b := storage.Batch{Arrived: t0}
+	for i := range uint64(60) {
+		f := frame("RIG-01", i)
+		f.Runs = append(f.Runs, telemetry.Run{Channel: "Odd_One", Values: []float64{float64(i)}})
+		b.AddFrame(f)
+		b.Scores = append(b.Scores, telemetry.Score{Drill: "RIG-01", Tick: f.TS, Causes: []telemetry.FrameID{f.ID()}, State: telemetry.StateRotary, Health: 88, Confidence: 1, TimeLeft: math.NaN(),
+			Results: []telemetry.Result{{Model: "m.x@1", Outputs: []telemetry.Output{{Name: "rul", Number: 12.5}, {Name: "class", Number: math.NaN(), Text: "bad"}}}},
+			Reasons: []telemetry.Reason{{Subsystem: "bit", Code: "c", Points: 12, Feature: "WOB", Value: 3, Normal: math.NaN()}}})
 	}
-	f := frame("RIG-01", 10)
-	f.Runs = append(f.Runs, telemetry.Run{Channel: "Odd_One", Values: []float64{1.5}})
-	b.AddFrame(f)
-	b.Scores = append(b.Scores, telemetry.Score{Drill: "RIG-01", Tick: t0, Causes: []telemetry.FrameID{f.ID()}, State: "rotary", Health: 88, Confidence: 1, TimeLeft: math.NaN(),
-		Results: []telemetry.Result{{Model: "m.x@1", Outputs: []telemetry.Output{{Name: "rul", Number: 12.5}, {Name: "cls", Number: math.NaN(), Text: "bad"}}}},
-		Reasons: []telemetry.Reason{{Subsystem: "bit", Code: "c", Points: 12, Feature: "WOB", Value: 3, Normal: math.NaN()}}})
-	b.Offsets = []storage.Offset{{Topic: "frames", Partition: 1, Next: 11}}
-	b.Cluster, b.Dedup, b.Arrived = "c1", []byte("state"), t0
-	if err := s.Commit(ctx, &b); err != nil {
+	b.Alarms = []telemetry.AlarmEvent{{ID: "RIG-01/r/1", Event: telemetry.AlarmRaised, Drill: "RIG-01", Rule: "r", At: t0, Raised: t0, Title: "Wash-out", Value: 3.5, Limit: 2}}
+	b.Commands = []telemetry.Command{{ID: "c1", Kind: "disposition", Alarm: "RIG-01/r/1", Drill: "RIG-01", By: "ann", At: t0, Value: "right"}}
+	b.Markers = []telemetry.Marker{{ID: "m1", Kind: telemetry.MarkerModel, Name: "m.x", Version: 1, At: t0}}
+	b.Quarantined = []telemetry.Quarantined{{ID: "q1", Gateway: "gw-1", Code: "malformed", Received: t0, Raw: []byte("{")}}
+	b.Gateways = []telemetry.GatewayStatus{{Gateway: "gw-1", At: t0, Accepted: []telemetry.Accepted{{Drill: "RIG-01", Device: "edr-1", Boot: "b1", Ranges: [][2]uint64{{0, 59}}}}}}
+	b.Channels = []telemetry.Channel{{Tag: "Odd_One", Unit: "kN", User: true}}
+	if err := s.Commit(context.Background(), &b); err != nil {
 		t.Fatal(err)
 	}
-	l, err := s.Ledger(ctx, storage.LedgerQuery{})
-	t.Logf("%+v %v", l, err)
-	out, err := s.Series(ctx, storage.SeriesQuery{Drill: "RIG-01", Channels: []string{"WOB", "odd_one", "MTO", "health", "state", "m.x.rul", "health.bit"}, From: t0, To: t0 + 20e9, Points: 20})
-	t.Logf("%+v %v", out, err)
-	sc, err := s.Scores(ctx, "RIG-01", t0, t0+1e9, 0)
-	t.Logf("%+v %v", sc, err)
+	return s
+}
+
+func TestEachViewHasRows(t *testing.T) {
+	s := filled(t, t.TempDir())
 	for _, v := range Views {
-		rows, err := s.db.Query("SELECT * FROM " + v + " LIMIT 3")
+		var n int
+		if err := s.db.QueryRow("SELECT count(*) FROM (SELECT * FROM " + v + ")").Scan(&n); err != nil || n == 0 {
+			t.Errorf("%s: %d rows, %v", v, n, err)
+		}
+	}
+	f := func(query, want string) {
+		t.Helper()
+		var got string
+		if err := s.db.QueryRow("SELECT (" + query + ")::VARCHAR").Scan(&got); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", query, got, err, want)
+		}
+	}
+	f("SELECT count(*) FROM readings", "6060") // 80 + 16 + one narrow, and every other second 8
+	f("SELECT count(DISTINCT channel) FROM readings", "25")
+	f("SELECT string_agg(model || ' ' || output || ' ' || coalesce(value::VARCHAR, text), ', ' ORDER BY output DESC) FROM outputs WHERE tick = (SELECT min(tick) FROM outputs)", "m.x@1 rul 12.5, m.x@1 class bad")
+	f("SELECT min(points || feature) FROM reasons", "12.0WOB")
+	f("SELECT verdict || person || rule FROM labels", "rightannr")
+	f("SELECT value || title FROM alarms", "3.5Wash-out")
+	f("SELECT readings FROM drills", "6060")
+	f("SELECT count(*) FROM channels WHERE tag = 'Odd_One' AND registered AND unit = 'kN'", "1")
+}
+
+// Whatever a stage loses from its own rows, the ledger names that stage and number.
+func TestTheLedgerNamesTheStageThatLostARow(t *testing.T) {
+	const why = "a row was taken away"
+	ctx := context.Background()
+	f := func(stage, statement string) {
+		t.Helper()
+		s := filled(t, t.TempDir())
+		l, err := s.Ledger(ctx, storage.LedgerQuery{})
+		if err != nil || l.Gaps != 0 || l.Sent != 60 || l.Accepted != 60 || l.Stored != 60 || l.Scored != 60 || l.Readable != 60 {
+			t.Fatalf("before: %+v, %v", l, err)
+		}
+		if err := s.exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		l, err = s.Ledger(ctx, storage.LedgerQuery{Drill: "RIG-01", Device: "edr-1"})
 		if err != nil {
-			t.Error(v, err)
-			continue
+			t.Fatal(err)
 		}
-		for rows.Next() {
+		found := false
+		for _, g := range l.Rows[0].Gaps {
+			if g.Stage == stage && g.From == 30 && g.To == 30 && g.Count == 1 && !g.Pending && g.Why != "" {
+				found = true
+			}
 		}
-		if err := rows.Err(); err != nil {
-			t.Error(v, err)
+		if !found {
+			t.Errorf("%s: %s at 30: ledger %+v", stage, why, l.Rows)
 		}
-		rows.Close()
 	}
-	if err := s.Checkpoint(ctx); err != nil {
-		t.Fatal(err)
+	f(storage.StageAccepted, "UPDATE store.accepted SET hi = 29; INSERT INTO store.accepted SELECT gateway, src, commit, 31, 59 FROM store.accepted")
+	f(storage.StageStored, "DELETE FROM store.frames WHERE seq = 30")
+	f(storage.StageScored, "DELETE FROM store.scores WHERE cause_seq[1] = 30")
+	f(storage.StageReadable, "DELETE FROM store.readings_fast WHERE rowid = (SELECT max(rowid) FROM store.readings_fast WHERE seq = 30)")
+	f(storage.StageReadable, "DELETE FROM store.readings_narrow WHERE seq = 30")
+}
+
+func TestASecondOpenOfAStoreSaysWhatToDo(t *testing.T) {
+	if os.Getenv("MUDPULSE_TEST_STORE") != "" { // the other process
+		_, err := Open(DefaultConfig(os.Getenv("MUDPULSE_TEST_STORE")), telemetry.DefaultCatalogue(), telemetry.SystemClock{}, slog.New(slog.DiscardHandler))
+		fmt.Println(err)
+		return
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	open(t, dir)
+	cmd := exec.Command(os.Args[0], "-test.run=TestASecondOpenOfAStoreSaysWhatToDo", "-test.v")
+	cmd.Env = append(os.Environ(), "MUDPULSE_TEST_STORE="+dir)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "run writer and api together") {
+		t.Errorf("%s %v", out, err)
 	}
-	s = open(t, dir)
-	p, err := s.Position(ctx)
-	t.Logf("%+v %v %+v", p, err, s.Drills())
-	t.Log(s.Latest("RIG-01"), s.Unregistered())
-	st, err := s.Stats(ctx)
-	t.Logf("%+v %v", st, err)
+}
+
+func TestIntervalSets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 2000 {
+		set := func() (spans, map[uint64]bool) {
+			var s spans
+			m := map[uint64]bool{}
+			for range rng.IntN(6) {
+				lo := rng.Uint64N(40)
+				hi := lo + rng.Uint64N(6)
+				s = append(s, span{lo, hi})
+				for n := lo; n <= hi; n++ {
+					m[n] = true
+				}
+			}
+			return merge(s), m
+		}
+		a, am := set()
+		b, bm := set()
+		got := minus(a, b)
+		want := uint64(0)
+		for n := range am {
+			if !bm[n] {
+				want++
+				if len(minus(spans{{n, n}}, got)) != 0 {
+					t.Fatalf("%v minus %v lacks %d: %v", a, b, n, got)
+				}
+			}
+		}
+		if got.count() != want || a.count() != uint64(len(am)) {
+			t.Fatalf("%v minus %v: %v", a, b, got)
+		}
+	}
+}
+
+func TestSuite(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T) func() storagetest.Store {
+		dir := t.TempDir()
+		return func() storagetest.Store { return open(t, dir) }
+	})
 }

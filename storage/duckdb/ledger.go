@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 // The ledger is made of interval sets: DuckDB folds each stage's rows into
@@ -126,14 +127,12 @@ func (s *Store) ledger(ctx context.Context, out *storage.Ledger, names []sourceK
 	if err != nil {
 		return err
 	}
-	var readable []string
-	for _, t := range s.tab.class {
-		if t != nil {
-			readable = append(readable, "SELECT DISTINCT src, seq FROM store."+t.name+" WHERE "+in)
-		}
+	// A frame can be read if as many rows of readings are there as were written of it.
+	readable := []string{"SELECT src, seq, sum(rows) AS want, 0 AS have FROM store.frames WHERE " + in + " GROUP BY ALL"}
+	for _, t := range append(s.tab.class[telemetry.Fast:], s.tab.narrow) {
+		readable = append(readable, "SELECT src, seq, 0, count(*) FROM store."+t.name+" WHERE "+in+" GROUP BY ALL")
 	}
-	readable = append(readable, "SELECT DISTINCT src, seq FROM store.readings_narrow WHERE "+in, "SELECT src, seq FROM store.frames WHERE readings = 0 AND "+in)
-	read, err := s.islands(ctx, strings.Join(readable, " UNION ALL "), numbered)
+	read, err := s.islands(ctx, "SELECT src, seq FROM ("+strings.Join(readable, " UNION ALL ")+") GROUP BY src, seq HAVING sum(have) >= sum(want)", numbered)
 	if err != nil {
 		return err
 	}
@@ -202,7 +201,7 @@ func numberedRow(accepted, stored, scored, read spans) storage.LedgerRow {
 	}
 	gap(storage.StageStored, before, stored, "accepted by a gateway, but the store has no row of it")
 	gap(storage.StageScored, stored, scored, "stored, but no score names it as its cause")
-	gap(storage.StageReadable, stored, read, "stored, but its readings are not in the tables")
+	gap(storage.StageReadable, stored, read, "stored, but not all of its readings are in the tables")
 	return row
 }
 

@@ -68,6 +68,7 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	src := s.source(f.Drill, f.Device, base)
 	at := us(arrived)
 	present := 0
+	before := s.readingRows()
 
 	var runs [4][]int
 	for i := range f.Runs {
@@ -124,9 +125,19 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	c[12].text = append(c[12].text, f.Gateway)
 	c[13].text = append(c[13].text, f.Topic)
 	c[14].i32 = append(c[14].i32, int32(present))
-	c[15].i64 = append(c[15].i64, commit)
+	c[15].i32 = append(c[15].i32, int32(s.readingRows()-before)) // what the ledger counts again
+	c[16].i64 = append(c[16].i64, commit)
 	s.tab.frames.n++
 	s.pendingReadings += int64(present)
+}
+
+// readingRows counts the rows of readings that wait.
+func (s *Store) readingRows() int {
+	n := s.tab.narrow.n
+	for _, t := range s.tab.class[telemetry.Fast:] {
+		n += t.n
+	}
+	return n
 }
 
 // addClass appends the runs of one class. Where two samples of a channel have

@@ -46,7 +46,7 @@ func newTables(cat *telemetry.Catalogue) *tables {
 		narrow: newTable("readings_narrow", i32("src"), i32("ch"), stamp("ts"), f64("value"), u8("quality"),
 			u64("seq"), u32("part"), stamp("arrived")),
 		frames: newTable("frames", i32("src"), u64("seq"), u32("part"), u64("uid"), stamp("ts"), stamp("ts_end"), stamp("received"), stamp("arrived"),
-			u8("origin"), boolean("simulated"), u32("flags"), u64("hash"), text("gateway"), text("topic"), i32("readings"), i64("commit")),
+			u8("origin"), boolean("simulated"), u32("flags"), u64("hash"), text("gateway"), text("topic"), i32("readings"), i32("rows"), i64("commit")),
 		alarms: newTable("alarms", text("id"), text("event"), text("drill"), text("rule"), stamp("ts"), stamp("raised"), u8("priority"),
 			text("subsystem"), stamp("arrived"), i64("commit"), text("record")),
 		commands: newTable("commands", text("id"), text("kind"), text("drill"), text("alarm"), text("person"), stamp("ts"), text("text"), text("value"), stamp("arrived"), i64("commit"), text("record")),
