@@ -300,3 +300,15 @@ func (p *Partition) load(ctx context.Context, sha256 string) (m Model, err error
 	}()
 	return p.loader.Load(ctx, sha256)
 }
+
+// giveUp refuses a marker whose blob cannot be had.
+func (p *Partition) giveUp(m *telemetry.Marker, history bool, why error) {
+	which := []int{laneLive, laneLate}
+	if history {
+		which = []int{laneHistory}
+	}
+	for _, i := range which {
+		p.lanes[i].markers[m.ID] = true
+		p.refuse(m, i, why)
+	}
+}

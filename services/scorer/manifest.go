@@ -1,0 +1,92 @@
+package scorer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// A Manifest says where a partition's newest checkpoint is and up to where it
+// reaches; value of a record of the topic state, keyed frames/PARTITION.
+type Manifest struct {
+	Cluster  string `json:"cluster"`         // of the log whose offsets these are
+	Frames   int64  `json:"frames,string"`   // first offset not covered
+	Backfill int64  `json:"backfill,string"` // the same of backfill
+	SHA256   string `json:"sha256"`          // of the blob: the snapshot, zstd
+	At       int64  `json:"at,string"`       // wall clock, Unix ns
+}
+
+func manifestKey(p int32) string { return "frames/" + strconv.Itoa(int(p)) }
+
+// newestManifest reads the state topic to its end; nil if p has none.
+func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) (*Manifest, error) {
+	cl, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, err
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	starts, err := adm.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", err)
+	}
+	ends, err := adm.ListEndOffsets(ctx, topic)
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", err)
+	}
+	if err := errors.Join(starts.Error(), ends.Error()); err != nil {
+		return nil, fmt.Errorf("list offsets: %w", err)
+	}
+	todo := map[int32]int64{} // partition → end
+	from := map[int32]kgo.Offset{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if s, ok := starts.Lookup(o.Topic, o.Partition); ok && s.Offset < o.Offset {
+			todo[o.Partition] = o.Offset
+			from[o.Partition] = kgo.NewOffset().At(s.Offset)
+		}
+	})
+	if len(todo) == 0 {
+		return nil, nil
+	}
+	in, err := kgo.NewClient(append(slices.Clone(opts), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))...)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	key := manifestKey(p)
+	var newest *Manifest
+	for len(todo) > 0 {
+		fs := in.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if errs := fs.Errors(); len(errs) > 0 {
+			return nil, errs[0].Err
+		}
+		fs.EachPartition(func(ftp kgo.FetchTopicPartition) {
+			next := int64(-1)
+			for _, r := range ftp.Records {
+				next = r.Offset + 1
+				if string(r.Key) != key {
+					continue
+				}
+				var m Manifest
+				if len(r.Value) == 0 || json.Unmarshal(r.Value, &m) != nil {
+					newest = nil
+					continue
+				}
+				newest = &m
+			}
+			if end, ok := todo[ftp.Partition]; ok && next >= end {
+				delete(todo, ftp.Partition)
+			}
+		})
+	}
+	return newest, nil
+}

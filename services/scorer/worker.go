@@ -1,0 +1,499 @@
+package scorer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Bounds of what a worker takes in one go.
+const (
+	pollRecords  = 2000
+	historyChunk = 256     // records of history between two looks at the live ones
+	historyHeld  = 4000    // records of history in hand above which no more are fetched
+	liveLag      = 500     // records of frames in arrears above which history waits
+	maxBlob      = 1 << 30 // of a snapshot, unpacked
+)
+
+// A worker is one partition's actor: it alone touches the partition.
+type worker struct {
+	s   *Scorer
+	p   int32
+	out *kgo.Client
+	log *slog.Logger
+
+	part    *Partition
+	dec     telemetry.Decoder
+	frame   telemetry.Frame
+	next    [2]int64      // first offset not taken, of frames and backfill
+	end     [2]int64      // high watermark last seen
+	first   int64         // end of frames at the start
+	history []*kgo.Record // in hand
+	paused  bool
+	tokens  float64 // frames of history that may pass
+	filled  time.Time
+	buf     []byte
+
+	acks    acks
+	fail    atomic.Pointer[error] // of a record that could not be produced
+	covered atomic.Pointer[Manifest]
+	blob    string // of the newest manifest
+	ready   atomic.Bool
+	zip     *zstd.Encoder
+
+	mu     sync.Mutex
+	status PartitionStatus
+}
+
+func newWorker(s *Scorer, p int32, out *kgo.Client) *worker {
+	return &worker{s: s, p: p, out: out, log: s.log.With("partition", p)}
+}
+
+// run restores the newest checkpoint and goes on from there until ctx is done.
+func (w *worker) run(ctx context.Context) error {
+	cl, err := w.start(ctx)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	defer cl.Close()
+	// What is in hand is finished after ctx is done, within Drain.
+	work, cancel := drain(ctx, w.s.cfg.Drain)
+	defer cancel()
+	last := time.Now()
+	for ctx.Err() == nil {
+		fs := w.poll(ctx, cl)
+		for _, e := range fs.Errors() {
+			if ctx.Err() != nil || errors.Is(e.Err, context.DeadlineExceeded) {
+				continue
+			}
+			w.log.Warn("fetch", "topic", e.Topic, "err", e.Err)
+		}
+		if err := w.take(work, fs); err != nil {
+			return err
+		}
+		w.steer(cl)
+		if time.Since(last) >= w.s.cfg.Checkpoint {
+			if err := w.checkpoint(work); err != nil {
+				return err
+			}
+			last = time.Now()
+		}
+		w.report()
+	}
+	if err := w.checkpoint(work); err != nil && work.Err() == nil {
+		return err
+	}
+	w.report()
+	return nil
+}
+
+// drain returns a context that ends d after parent ends.
+func drain(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() { time.AfterFunc(d, cancel) })
+	return ctx, func() { stop(); cancel() }
+}
+
+// start restores and returns a client that reads on from there.
+func (w *worker) start(ctx context.Context) (*kgo.Client, error) {
+	cfg := &w.s.cfg
+	var err error
+	if w.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {
+		return nil, err
+	}
+	m, err := newestManifest(ctx, cfg.Client, cfg.Topics.State, w.p)
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	if err := w.restore(ctx, m); err != nil {
+		return nil, err
+	}
+	ends, err := kadm.NewClient(w.out).ListEndOffsets(ctx, cfg.Topics.Frames, cfg.Topics.Backfill)
+	if err != nil {
+		return nil, fmt.Errorf("list offsets: %w", err)
+	}
+	for i, topic := range [2]string{cfg.Topics.Frames, cfg.Topics.Backfill} {
+		if o, ok := ends.Lookup(topic, w.p); ok {
+			if o.Err != nil {
+				return nil, fmt.Errorf("list offsets of %s: %w", topic, o.Err)
+			}
+			w.end[i] = o.Offset
+			if w.next[i] > o.Offset {
+				w.log.Warn("the log ends before the checkpoint: it lost its tail, all that it holds is read again", "topic", topic, "end", o.Offset, "checkpoint", w.next[i])
+				w.next[i] = 0
+			}
+		}
+	}
+	w.first = w.end[0]
+	w.ready.Store(w.next[0] >= w.first)
+	at := func(o int64) kgo.Offset {
+		if o == 0 {
+			return kgo.NewOffset().AtStart()
+		}
+		return kgo.NewOffset().At(o)
+	}
+	return kgo.NewClient(append(slices.Clone(cfg.Client),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topics.Frames: {w.p: at(w.next[0])}, cfg.Topics.Backfill: {w.p: at(w.next[1])}}),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(250*time.Millisecond),
+		kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxBytes(8<<20))...)
+}
+
+// restore takes over a checkpoint, or begins empty where there is none.
+func (w *worker) restore(ctx context.Context, m *Manifest) (err error) {
+	cfg := w.s.cfg.Engine
+	cfg.Number = int(w.p)
+	fresh := func() (*Partition, error) {
+		return NewPartition(cfg, w.s.loader, w.s.deps.Blobs, w.s.deps.Catalogue, w.s.deps.Asker, w)
+	}
+	if w.part, err = fresh(); err != nil || m == nil {
+		return err
+	}
+	wait := time.Second
+	for {
+		err = w.unpack(ctx, m)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, ErrFetch) && wait <= 8*time.Second {
+			w.log.Warn("checkpoint cannot be had yet", "err", err)
+			if !sleep(ctx, wait) {
+				return ctx.Err()
+			}
+			wait *= 2
+		} else {
+			w.log.Error("checkpoint is lost: what the log still holds is scored anew", "sha256", m.SHA256, "err", err)
+			w.part, err = fresh()
+			return err
+		}
+		if w.part, err = fresh(); err != nil {
+			return err
+		}
+	}
+	w.blob = m.SHA256
+	if m.Cluster == w.s.cluster {
+		w.next = [2]int64{m.Frames, m.Backfill}
+		w.covered.Store(m)
+	} else {
+		w.log.Warn("the log is another than that of the checkpoint: its offsets are void", "was", m.Cluster, "is", w.s.cluster)
+	}
+	return nil
+}
+
+func (w *worker) unpack(ctx context.Context, m *Manifest) error {
+	b, err := w.s.deps.Blobs.Fetch(ctx, m.SHA256)
+	if err != nil {
+		return fmt.Errorf("%w checkpoint: %w", ErrFetch, err)
+	}
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlob))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	raw, err := d.DecodeAll(b, nil)
+	if err != nil {
+		return fmt.Errorf("unpack checkpoint: %w", err)
+	}
+	return w.part.Restore(ctx, raw)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// poll waits for records, but not while history is in hand that may pass.
+func (w *worker) poll(ctx context.Context, cl *kgo.Client) kgo.Fetches {
+	if len(w.history) > 0 && w.may() > 0 {
+		return cl.PollRecords(nil, pollRecords) //nolint:staticcheck // nil: what is buffered, at once
+	}
+	pctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	return cl.PollRecords(pctx, pollRecords)
+}
+
+// may returns how many records of history may pass now: none while live ones
+// are in arrears, and no more than the rate.
+func (w *worker) may() int {
+	if w.end[0]-w.next[0] > liveLag {
+		return 0
+	}
+	now := time.Now()
+	rate := float64(w.s.cfg.BackfillRate)
+	if !w.filled.IsZero() {
+		w.tokens = min(w.tokens+now.Sub(w.filled).Seconds()*rate, max(rate/10, historyChunk))
+	}
+	w.filled = now
+	return min(int(w.tokens), historyChunk, len(w.history))
+}
+
+// take scores what came: live records first, then some of history.
+func (w *worker) take(ctx context.Context, fs kgo.Fetches) error {
+	live := w.s.cfg.Topics.Frames
+	var err error
+	fs.EachPartition(func(p kgo.FetchTopicPartition) {
+		if p.Topic != live {
+			w.history = append(w.history, p.Records...)
+			w.end[1] = max(w.end[1], p.HighWatermark)
+			return
+		}
+		w.end[0] = max(w.end[0], p.HighWatermark)
+		for _, r := range p.Records {
+			if err == nil {
+				err = w.record(ctx, r, 0)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	w.part.Flush()
+	if n := w.may(); n > 0 {
+		w.tokens -= float64(n)
+		for _, r := range w.history[:n] {
+			if err := w.record(ctx, r, 1); err != nil {
+				return err
+			}
+		}
+		clear(w.history[:n])
+		if w.history = w.history[n:]; len(w.history) == 0 {
+			w.history = nil
+		}
+		w.part.Flush()
+	}
+	w.s.cfg.CrashPoint("produced")
+	if e := w.fail.Load(); e != nil {
+		return *e
+	}
+	if w.next[0] >= w.first {
+		w.ready.Store(true)
+	}
+	return nil
+}
+
+// steer stops fetching history while enough of it is in hand.
+func (w *worker) steer(cl *kgo.Client) {
+	topic := w.s.cfg.Topics.Backfill
+	switch {
+	case !w.paused && len(w.history) >= historyHeld:
+		cl.PauseFetchTopics(topic)
+		w.paused = true
+	case w.paused && len(w.history) < historyHeld/2:
+		cl.ResumeFetchTopics(topic)
+		w.paused = false
+	}
+}
+
+// record takes one record of frames (road 0) or backfill (1).
+func (w *worker) record(ctx context.Context, r *kgo.Record, road int) error {
+	if r.Offset < w.next[road] {
+		return nil
+	}
+	kind := ""
+	for _, h := range r.Headers {
+		if h.Key == telemetry.HeaderKind {
+			kind = string(h.Value)
+		}
+	}
+	switch kind {
+	case "":
+		if err := w.dec.Decode(r.Value, &w.frame); err != nil {
+			w.part.count.poison++
+			w.log.Debug("frame skipped", "topic", r.Topic, "offset", r.Offset, "err", err)
+		} else if err := w.part.Frame(ctx, &w.frame, road == 1, r.Offset); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			w.log.Debug("frame skipped", "topic", r.Topic, "offset", r.Offset, "drill", w.frame.Drill, "err", err)
+		}
+	case telemetry.KindMarker:
+		if err := w.marker(ctx, r, road == 1); err != nil {
+			return err
+		}
+	}
+	w.next[road] = r.Offset + 1
+	w.s.cfg.CrashPoint("frame")
+	return nil
+}
+
+// marker takes a marker; while its blob cannot be had it waits, and then refuses.
+func (w *worker) marker(ctx context.Context, r *kgo.Record, history bool) error {
+	var m telemetry.Marker
+	if err := json.Unmarshal(r.Value, &m); err != nil || m.ID == "" {
+		w.part.count.poison++
+		w.log.Warn("marker skipped: it is no JSON of a marker", "topic", r.Topic, "offset", r.Offset, "err", err)
+		return nil
+	}
+	began, wait := time.Now(), 50*time.Millisecond
+	n := len(w.part.refused)
+	for {
+		err := w.part.Marker(ctx, &m, history)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Since(began) >= w.s.cfg.BlobWait {
+			w.part.giveUp(&m, history, err)
+			break
+		}
+		if !sleep(ctx, wait) {
+			return ctx.Err()
+		}
+		wait = min(2*wait, 2*time.Second)
+	}
+	if refused := w.part.refused; len(refused) > n {
+		last := refused[len(refused)-1]
+		w.log.Warn("marker refused", "kind", m.Kind, "name", m.Name, "version", m.Version, "why", last.Why)
+	} else if !history {
+		w.log.Info("marker", "kind", m.Kind, "action", m.Action, "name", m.Name, "version", m.Version, "offset", r.Offset)
+	}
+	return nil
+}
+
+// Score is the partition's output: it goes to the log as it is made.
+func (w *worker) Score(s *telemetry.Score) {
+	s.Produced = time.Now().UnixNano()
+	if cap(w.buf)-len(w.buf) < 4096 {
+		w.buf = make([]byte, 0, 256<<10) // records hold on to the one before until they are acknowledged
+	}
+	from := len(w.buf)
+	w.buf = telemetry.AppendScore(w.buf, s)
+	w.produce(w.s.cfg.Topics.Scores, s.Drill, w.buf[from:len(w.buf):len(w.buf)])
+}
+
+// Alarm is the partition's output.
+func (w *worker) Alarm(e *telemetry.AlarmEvent) {
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic("BUG: alarm event: " + err.Error())
+	}
+	w.produce(w.s.cfg.Topics.Alarms, e.Drill, b)
+}
+
+func (w *worker) produce(topic, drill string, b []byte) {
+	w.acks.sent()
+	// Not the run's context: what was scored is published, or the process dies and scores it again.
+	w.out.Produce(context.Background(), &kgo.Record{Topic: topic, Key: []byte(drill), Value: b}, func(_ *kgo.Record, err error) {
+		if err != nil {
+			err = fmt.Errorf("publish to %s: %w", topic, err)
+			w.fail.CompareAndSwap(nil, &err)
+		}
+		w.acks.acked()
+	})
+}
+
+// checkpoint makes durable what was taken: the state first, then the manifest
+// that names it, and both only after all that was scored has been acknowledged.
+func (w *worker) checkpoint(ctx context.Context) error {
+	if m := w.covered.Load(); m != nil && m.Frames == w.next[0] && m.Backfill == w.next[1] {
+		return nil
+	}
+	began := time.Now()
+	raw, err := w.part.Snapshot(nil)
+	if err != nil {
+		return err
+	}
+	if err := w.acks.wait(ctx); err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	if e := w.fail.Load(); e != nil {
+		return *e
+	}
+	w.s.cfg.CrashPoint("acked")
+	m := &Manifest{Cluster: w.s.cluster, Frames: w.next[0], Backfill: w.next[1], At: time.Now().UnixNano()}
+	if m.SHA256, err = w.s.deps.Blobs.Put(ctx, w.zip.EncodeAll(raw, nil)); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		w.log.Error("checkpoint not kept", "err", err) // the next may; replay grows longer meanwhile
+		return nil
+	}
+	w.s.cfg.CrashPoint("blob")
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic("BUG: manifest: " + err.Error())
+	}
+	rec := &kgo.Record{Topic: w.s.cfg.Topics.State, Key: []byte(manifestKey(w.p)), Value: b}
+	if err := w.out.ProduceSync(ctx, rec).FirstErr(); err != nil {
+		return fmt.Errorf("publish manifest: %w", err)
+	}
+	w.s.cfg.CrashPoint("manifest")
+	w.covered.Store(m)
+	if d, ok := w.s.deps.Blobs.(interface {
+		Delete(ctx context.Context, sha256 string) error
+	}); ok && w.blob != "" && w.blob != m.SHA256 {
+		if err := d.Delete(ctx, w.blob); err != nil {
+			w.log.Debug("checkpoint before not removed", "err", err)
+		}
+	}
+	w.blob = m.SHA256
+	w.s.meters.checkpoint.Observe(time.Since(began).Seconds())
+	w.s.meters.checkpointBytes.Add(float64(len(raw)))
+	return nil
+}
+
+// acks counts what was produced and not acknowledged.
+type acks struct {
+	mu   sync.Mutex
+	open int
+	idle chan struct{} // closed when open falls to 0; nil: nobody waits
+}
+
+func (a *acks) sent() {
+	a.mu.Lock()
+	a.open++
+	a.mu.Unlock()
+}
+
+func (a *acks) acked() {
+	a.mu.Lock()
+	if a.open--; a.open == 0 && a.idle != nil {
+		close(a.idle)
+		a.idle = nil
+	}
+	a.mu.Unlock()
+}
+
+func (a *acks) wait(ctx context.Context) error {
+	a.mu.Lock()
+	if a.open == 0 {
+		a.mu.Unlock()
+		return nil
+	}
+	if a.idle == nil {
+		a.idle = make(chan struct{})
+	}
+	idle := a.idle
+	a.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
