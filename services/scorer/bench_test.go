@@ -1,0 +1,86 @@
+package scorer
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// fullFrame is the default profile's second: 100 readings of 24 channels.
+func fullFrame(drill string, seq uint64) *telemetry.Frame {
+	f := &telemetry.Frame{Drill: drill, Device: "edr-1", Boot: "b1", Seq: seq, TS: start + int64(seq)*second}
+	for _, c := range telemetry.DefaultCatalogue().All()[:24] {
+		n := int(c.Class.Hz())
+		if c.Class == telemetry.Slow {
+			if seq%2 == 1 {
+				continue
+			}
+			n = 1
+		}
+		r := telemetry.Run{Channel: c.Tag, Every: second / int64(n)}
+		for i := range n {
+			r.Values = append(r.Values, c.NormalLow+(c.NormalHigh-c.NormalLow)*(0.4+0.01*float64(i)))
+		}
+		f.Runs = append(f.Runs, r)
+	}
+	f.Hash = telemetry.ContentHash(f)
+	return f
+}
+
+type sink struct {
+	b []byte
+	n int
+}
+
+func (s *sink) Score(x *telemetry.Score) { s.b = telemetry.AppendScore(s.b[:0], x); s.n++ }
+func (s *sink) Alarm(*telemetry.AlarmEvent) {}
+
+// BenchmarkFrame is one frame of 100 readings from its bytes to its score's
+// bytes, without models: what the engine itself costs.
+func BenchmarkFrame(b *testing.B) {
+	for _, drills := range []int{1, 100} {
+		b.Run(fmt.Sprintf("drills=%d", drills), func(b *testing.B) {
+			out := &sink{}
+			p, err := NewPartition(DefaultPartitionConfig(), &shelf{}, &shelf{}, telemetry.DefaultCatalogue(), nil, out)
+			if err != nil {
+				b.Fatal(err)
+			}
+			benchFrames(b, p, drills)
+			if out.n < b.N {
+				b.Fatalf("%d scores of %d frames", out.n, b.N)
+			}
+		})
+	}
+}
+
+func benchFrames(b *testing.B, p *Partition, drills int) {
+	var enc [2][]byte
+	frames := make([]*telemetry.Frame, 2)
+	for i := range enc {
+		frames[i] = fullFrame("RIG-07", uint64(i))
+		enc[i] = telemetry.AppendFrame(nil, frames[i])
+	}
+	names := make([]string, drills)
+	for i := range names {
+		names[i] = fmt.Sprintf("RIG-%02d", i)
+	}
+	var d telemetry.Decoder
+	var f telemetry.Frame
+	ctx := b.Context()
+	b.ReportAllocs()
+	b.SetBytes(int64(len(enc[0])))
+	i := 0
+	for b.Loop() {
+		seq := uint64(i / drills)
+		if err := d.Decode(enc[seq%2], &f); err != nil {
+			b.Fatal(err)
+		}
+		f.Drill, f.Seq, f.TS = names[i%drills], seq, start+int64(seq)*second
+		if err := p.Frame(ctx, &f, false, int64(i)); err != nil {
+			b.Fatal(err)
+		}
+		i++
+	}
+	p.Flush()
+}
