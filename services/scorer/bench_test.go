@@ -33,7 +33,7 @@ type sink struct {
 	n int
 }
 
-func (s *sink) Score(x *telemetry.Score) { s.b = telemetry.AppendScore(s.b[:0], x); s.n++ }
+func (s *sink) Score(x *telemetry.Score)    { s.b = telemetry.AppendScore(s.b[:0], x); s.n++ }
 func (s *sink) Alarm(*telemetry.AlarmEvent) {}
 
 // BenchmarkFrame is one frame of 100 readings from its bytes to its score's

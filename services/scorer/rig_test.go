@@ -55,7 +55,7 @@ var (
 
 func TestTheRigsStateIsRecognised(t *testing.T) {
 	for _, every := range []int64{1, 60} { // live, and history of a frame a minute
-		s := newShift(every).work(600, rotary).work(600, inSlips) // the empty block is learned
+		s := newShift(every).work(600, rotary).work(600, inSlips).work(600, rotary) // the empty block is learned
 		s.saw = nil
 		s.work(1200, rotary).work(120, pickUp).work(300, inSlips).work(600, sliding).work(300, reaming).work(300, pulling).work(180, slipsTrip).work(300, pulling).work(600, nothing)
 		if !slices.Equal(s.saw, everything) {
