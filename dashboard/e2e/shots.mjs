@@ -32,6 +32,7 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
   if (!only.length || only.includes('evidence')) {
     await page.goto(`${base}/alarms`);
     const to = page.locator('a[href^="/alarms/evidence"]').first();
+    await to.waitFor({ timeout: 8000 }).catch(() => {});
     if (await to.count()) { await to.click(); await page.waitForTimeout(2500); await page.screenshot({ path: `${out}/evidence-${name}-${theme}.png` }); }
   }
   await context.close();

@@ -3,7 +3,7 @@ import type { Gauge } from '../units';
 
 /** A trace of the strip: which channel, how it is called there, its fixed scale in SI, and its order in the track (1–4),
     which is its line: ink, mid-grey, ink dashed, grey dotted. lo > hi draws it from right to left. */
-export interface Trace { channel: string; name: string; lo: number; hi: number; style: 1 | 2 | 3 | 4; unit?: string }
+export interface Trace { channel: string; name: string; lo: number; hi: number; style: 1 | 2 | 3 | 4; unit?: string; decimals?: number }
 export interface Track { title: string; traces: Trace[] }
 
 export const TRACKS: Track[] = [
@@ -14,7 +14,7 @@ export const TRACKS: Track[] = [
   { title: 'Weight, penetration, energy', traces: [
     { channel: 'WOB', name: 'WOB', lo: 0, hi: 200, style: 1 },
     { channel: 'ROP', name: 'ROP', lo: 60, hi: 0, style: 2 },
-    { channel: 'MSE', name: 'MSE', lo: 0, hi: 2000, style: 3, unit: 'MPa' },
+    { channel: 'MSE', name: 'MSE', lo: 0, hi: 2000, style: 3, unit: 'MPa', decimals: 0 },
   ] },
   { title: 'Rotation, torque', traces: [
     { channel: 'RPM', name: 'RPM', lo: 0, hi: 200, style: 1 },

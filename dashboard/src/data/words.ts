@@ -1,0 +1,39 @@
+import type { Ledger, LedgerRow } from '../types';
+import { count, num, upper } from '../format';
+
+const STAGES = ['sent', 'accepted', 'stored', 'scored', 'readable'] as const;
+export type Stage = (typeof STAGES)[number];
+export const STAGE_WORD: Record<Stage, string> = { sent: 'Sent by devices', accepted: 'Accepted by gateways', stored: 'Stored', scored: 'Scored', readable: 'On the glass' };
+
+/** sum adds a stage up; null where some device's number is not known. */
+export function sum(rows: LedgerRow[], stage: Stage): number | null {
+  let n = 0;
+  for (const r of rows) { const v = r[stage]; if (v == null) return null; n += v; }
+  return n;
+}
+
+/** sumKnown adds what is known of a stage. */
+export const sumKnown = (rows: LedgerRow[], stage: Stage): number => rows.reduce((n, r) => n + (r[stage] ?? 0), 0);
+
+/** behind says how many accepted frames of a row are not yet in the store; those on their way are no loss. */
+export const behind = (r: LedgerRow): number => Math.max(0, (r.accepted ?? 0) - (r.stored ?? 0));
+
+/** lostFrames counts accepted frames that a stage after it has named as a gap. */
+export function lostFrames(l: Ledger): number {
+  let n = 0;
+  for (const r of l.rows) for (const g of r.gaps ?? []) if (g.stage !== 'accepted' && g.stage !== 'sent') n += g.count ?? 1;
+  return n;
+}
+
+/** ledgerAnswer says whether anything that was accepted is missing, and what never came. */
+export function ledgerAnswer(l: Ledger | null): { lead: string; rest: string } {
+  if (!l) return { lead: 'Reading the ledger …', rest: '' };
+  if (!l.rows?.length) return { lead: 'No device has sent a frame yet.', rest: 'Each frame will be counted here, from the device to the glass.' };
+  const lost = lostFrames(l), gaps = l.rows.flatMap((r) => r.gaps ?? []).filter((g) => g.stage === 'accepted' || g.stage === 'sent'), way = l.rows.reduce((n, r) => n + behind(r), 0);
+  const lead = lost ? `${num(lost)} accepted ${lost === 1 ? 'frame is' : 'frames are'} missing after the gateway.` : 'Nothing accepted has been lost.';
+  const rest = [
+    gaps.length ? `${upper(count(gaps.length))} ${gaps.length === 1 ? 'gap' : 'gaps'} happened before the gateway and ${gaps.length === 1 ? 'is' : 'are'} named below.` : 'Every frame that was sent has come.',
+    way && !lost ? `${num(way)} ${way === 1 ? 'frame is' : 'frames are'} on the way.` : '',
+  ];
+  return { lead, rest: rest.filter(Boolean).join(' ') };
+}
