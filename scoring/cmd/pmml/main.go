@@ -1,0 +1,172 @@
+// Command pmml inspects, verifies, and scores with a PMML model.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/mudpulse/mudpulse/scoring"
+)
+
+const usage = `pmml inspect MODEL.pmml                                 what the model is, its inputs and outputs
+pmml verify MODEL.pmml                                  run its own verification rows
+pmml score [--full] [--explain] MODEL.pmml < rows.jsonl a JSON object a row in, one out, in order
+`
+
+func main() {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, in io.Reader, out io.Writer) error {
+	if len(args) == 0 {
+		return errors.New(usage)
+	}
+	var full, explain bool
+	var files []string
+	for _, a := range args[1:] {
+		switch {
+		case a == "--full":
+			full = true
+		case a == "--explain":
+			explain = true
+		case len(a) > 1 && a[0] == '-':
+			return fmt.Errorf("%s: no such flag\n%s", a, usage)
+		default:
+			files = append(files, a)
+		}
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("want one model, not %d\n%s", len(files), usage)
+	}
+	f, err := os.Open(files[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var opts []scoring.Option
+	if args[0] == "inspect" {
+		opts = append(opts, scoring.WithoutVerification())
+	}
+	m, err := scoring.Load(f, opts...)
+	if err != nil {
+		return fmt.Errorf("%s is refused:\n%w", files[0], err)
+	}
+	switch args[0] {
+	case "inspect":
+		return inspect(m, out)
+	case "verify":
+		i := m.Info()
+		if i.Verified == 0 {
+			_, err = fmt.Fprintln(out, "the document has no ModelVerification; it loads")
+			return err
+		}
+		_, err = fmt.Fprintf(out, "%d rows verified, largest relative difference %g\n", i.Verified, i.MaxError)
+		return err
+	case "score":
+		return score(m, in, out, full, explain)
+	}
+	return fmt.Errorf("%s: no such command\n%s", args[0], usage)
+}
+
+func inspect(m *scoring.Model, out io.Writer) error {
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	type field struct {
+		Name, DataType, OpType string
+		Values                 []string `json:",omitempty"`
+		Feature                string   `json:",omitempty"`
+	}
+	list := func(fs []scoring.Field) (l []field) {
+		for _, f := range fs {
+			l = append(l, field{f.Name, f.DataType, f.OpType, f.Values, f.Feature})
+		}
+		return l
+	}
+	return e.Encode(map[string]any{"model": m.Info(), "inputs": list(m.Inputs()), "targets": list(m.Targets()), "outputs": list(m.Outputs())})
+}
+
+// score answers every line with one line, in order.
+func score(m *scoring.Model, in io.Reader, out io.Writer, full, explain bool) error {
+	s := m.NewScorer()
+	w := bufio.NewWriter(out)
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 1<<20), 64<<20)
+	for lines.Scan() {
+		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue
+		}
+		if err := line(s, m, lines.Bytes(), w, full, explain); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	return w.Flush()
+}
+
+func line(s *scoring.Scorer, m *scoring.Model, raw []byte, w *bufio.Writer, full, explain bool) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	row := scoring.Row{}
+	var rowErr *scoring.RowError
+	var res scoring.Result
+	if err := d.Decode(&row); err != nil {
+		rowErr = &scoring.RowError{Kind: "malformed", Message: "the line is no JSON object: " + err.Error()}
+	} else if res, err = s.Score(row); err != nil && !errors.As(err, &rowErr) {
+		return err
+	}
+	if rowErr != nil {
+		return emit(w, [][2]any{{"error", map[string]any{"field": rowErr.Field, "kind": rowErr.Kind, "message": rowErr.Message}}})
+	}
+	var pairs [][2]any
+	res.Each(func(name string, v any) { pairs = append(pairs, [2]any{name, v}) })
+	if full {
+		pairs = append(pairs, [2]any{"_targets", map[string]any{m.Targets()[0].Name: res.Target()}})
+	}
+	if explain {
+		x, err := s.Explain()
+		if err != nil {
+			pairs = append(pairs, [2]any{"_explanation", map[string]any{"error": err.Error()}})
+		} else {
+			pairs = append(pairs, [2]any{"_explanation", x})
+		}
+	}
+	return emit(w, pairs)
+}
+
+// emit writes an object whose members keep their order.
+func emit(w *bufio.Writer, pairs [][2]any) error {
+	w.WriteByte('{')
+	for i, p := range pairs {
+		if i > 0 {
+			w.WriteByte(',')
+		}
+		k, err := json.Marshal(p[0])
+		if err != nil {
+			return err
+		}
+		v := p[1]
+		if f, ok := v.(float64); ok && (math.IsNaN(f) || math.IsInf(f, 0)) {
+			v = fmt.Sprint(f) // JSON has no such number
+		}
+		b, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		w.Write(k)
+		w.WriteByte(':')
+		w.Write(b)
+	}
+	_, err := w.WriteString("}\n")
+	return err
+}

@@ -1,0 +1,167 @@
+package scoring
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// An Option changes how Load reads a document.
+type Option func(*options)
+
+type options struct {
+	limits Limits
+	name   string
+	verify bool
+}
+
+// WithLimits bounds what the document may ask for.
+func WithLimits(l Limits) Option { return func(o *options) { o.limits = l } }
+
+// WithName chooses the model of that modelName, where the document has several.
+func WithName(name string) Option { return func(o *options) { o.name = name } }
+
+// WithoutVerification loads a model without running its ModelVerification.
+func WithoutVerification() Option { return func(o *options) { o.verify = false } }
+
+// modelKinds are the model elements, and whether this engine scores them.
+var modelKinds = map[string]bool{
+	"AnomalyDetectionModel": false, "AssociationModel": false, "BayesianNetworkModel": false, "BaselineModel": false, "ClusteringModel": false,
+	"GaussianProcessModel": false, "GeneralRegressionModel": false, "MiningModel": true, "NaiveBayesModel": false, "NearestNeighborModel": false,
+	"NeuralNetwork": false, "RegressionModel": true, "RuleSetModel": false, "SequenceModel": false, "Scorecard": true,
+	"SupportVectorMachineModel": false, "TextModel": false, "TimeSeriesModel": false, "TreeModel": true,
+}
+
+func modelOf(e *element) *element {
+	for _, k := range e.kids {
+		if _, ok := modelKinds[k.name]; ok && k.get("isScorable") != "false" {
+			return k
+		}
+	}
+	return nil
+}
+
+// Load reads a PMML document of version 3.0 to 4.4, binds and checks its first
+// scorable model, and runs its ModelVerification. A document that is refused
+// comes back with all its problems: see Problems.
+func Load(r io.Reader, opts ...Option) (*Model, error) {
+	o := options{limits: DefaultLimits(), verify: true}
+	for _, f := range opts {
+		f(&o)
+	}
+	data, err := io.ReadAll(io.LimitReader(r, o.limits.Bytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the document: %w", err)
+	}
+	root, err := parseDocument(data, o.limits)
+	if err != nil {
+		return nil, err
+	}
+	b := &binder{root: root, prog: &program{}, data: map[string]*dataField{}, globals: map[string]*element{}, functions: map[string]*function{}, fnElems: map[string]*element{}, cache: map[string]int{}, lim: o.limits}
+	if v := root.get("version"); v != "" && !strings.HasPrefix(v, "3.") && !strings.HasPrefix(v, "4.") {
+		b.bad.add(root, "", fmt.Sprintf("PMML version %q is not read", clip(v)), "want 3.0 to 4.4")
+	}
+	b.dictionary(root.first("DataDictionary"))
+	for _, f := range b.dataOrder {
+		f.raw = -1
+	}
+	if td := root.first("TransformationDictionary"); td != nil {
+		for _, k := range td.all("DefineFunction") {
+			name := k.get("name")
+			if _, ok := builtins[name]; ok {
+				b.bad.add(k, "", fmt.Sprintf("function '%s' has a built-in function's name", clip(name)), "give it another")
+				continue
+			}
+			b.fnElems[name] = k
+		}
+		for _, k := range td.all("DerivedField") {
+			b.globals[k.get("name")] = k
+		}
+	}
+	doc := &scope{b: b, fields: map[string]int{}, local: map[string]*element{}, open: map[string]bool{}, element: root}
+	me := pick(root, o.name)
+	if me == nil {
+		cure := "export a model, not a transformation alone"
+		if o.name != "" {
+			cure = "name one that is there"
+		}
+		b.bad.add(root, "", "the document has no model to score", cure)
+		return nil, b.bad.err()
+	}
+	m := b.model(doc, me)
+	if err := b.bad.err(); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(data)
+	model := newModel(b, m, root, hex.EncodeToString(sum[:]))
+	if o.verify {
+		if err := model.verify(me); err != nil {
+			return nil, err
+		}
+	}
+	return model, nil
+}
+
+func pick(root *element, name string) *element {
+	if name == "" {
+		return modelOf(root)
+	}
+	for _, k := range root.kids {
+		if _, ok := modelKinds[k.name]; ok && k.get("modelName") == name {
+			return k
+		}
+	}
+	return nil
+}
+
+// model binds a model element, and those in it.
+func (b *binder) model(parent *scope, e *element) *model {
+	m := &model{id: b.prog.models, name: e.get("modelName"), kind: e.name, function: e.get("functionName"), element: e}
+	b.prog.models++
+	switch e.get("x-mathContext") {
+	case "float":
+		m.float = true
+	case "", "double":
+	default:
+		b.bad.refuse(e, fmt.Sprintf("x-mathContext=%q", clip(e.get("x-mathContext"))))
+	}
+	if !modelKinds[e.name] {
+		b.bad.refuse(e, e.name)
+		m.eval = nothing{}
+		m.scope = &scope{b: b, parent: parent, fields: map[string]int{}, element: e}
+		return m
+	}
+	if !slices.Contains([]string{"regression", "classification"}, m.function) {
+		b.bad.add(e, "", fmt.Sprintf("functionName=%q is not what a %s does", clip(m.function), e.name), "want regression or classification")
+	}
+	m.scope = b.schema(parent, e)
+	m.target = b.target(m.scope, e, m)
+	declared := m.classes
+	switch e.name {
+	case "RegressionModel":
+		g := b.regression(m.scope, e, m)
+		if x, ok := g.(*regression); ok && len(declared) == 0 {
+			m.classes = x.classes
+		}
+		m.eval = g
+	case "TreeModel":
+		t := b.tree(m.scope, e, m)
+		if x, ok := t.(*tree); ok && len(declared) == 0 {
+			m.classes = x.classes
+		}
+		m.eval = t
+	case "MiningModel":
+		g := b.mining(m.scope, e, m)
+		if x, ok := g.(*mining); ok && len(declared) == 0 {
+			m.classes = x.classes
+		}
+		m.eval = g
+	case "Scorecard":
+		m.eval = b.scorecard(m.scope, e)
+	}
+	b.outputs(m.scope, e, m)
+	return m
+}

@@ -1,0 +1,191 @@
+package scoring
+
+import (
+	"fmt"
+	"strconv"
+)
+
+// output is an OutputField. PMML 4.4.1, Output.
+type output struct {
+	name    string
+	feature string
+	typ     dataType
+	year    int
+	op      opType
+	value   string // of probability and confidence: the class; "" the predicted one
+	has     bool   // value is given
+	rank    int
+	expr    expr
+	final   bool
+	segment string
+	m       *model
+	slot    int
+}
+
+var outputFeatures = map[string]bool{
+	"predictedValue": true, "predictedDisplayValue": true, "transformedValue": true, "decision": true, "probability": true,
+	"confidence": true, "affinity": true, "entityId": true, "clusterId": true, "clusterAffinity": true, "entityAffinity": true, "reasonCode": true, "residual": true, "warning": true,
+}
+
+func (b *binder) outputs(s *scope, e *element, m *model) {
+	for _, k := range e.first("Output").all("OutputField") {
+		o := &output{name: k.get("name"), feature: k.get("feature"), m: m, final: k.get("isFinalResult") != "false", rank: 1, segment: k.get("segmentId")}
+		if o.feature == "" {
+			o.feature = "predictedValue"
+		}
+		if !outputFeatures[o.feature] {
+			b.bad.refuse(k, fmt.Sprintf("output feature %q", clip(o.feature)))
+			continue
+		}
+		o.value, o.has = k.lookup("value")
+		if txt, ok := k.lookup("rank"); ok {
+			n, err := strconv.Atoi(txt)
+			if err != nil || n < 0 {
+				b.bad.add(k, o.name, fmt.Sprintf("rank=%q is no count", clip(txt)), "want 1, 2, …")
+			}
+			o.rank = n
+		}
+		o.typ, o.year = b.dataType(k, "dataType", typeNone)
+		o.op = b.opType(k, defaultOp(o.typ))
+		if o.feature == "transformedValue" || o.feature == "decision" {
+			x := expressionOf(k)
+			if x == nil {
+				b.bad.add(k, o.name, fmt.Sprintf("output '%s' has no expression", clip(o.name)), "a transformedValue or decision needs one")
+				continue
+			}
+			o.expr = b.expression(s, x)
+			b.reads = b.reads[:0]
+		}
+		if o.typ == typeNone {
+			o.typ = o.naturalType()
+		}
+		if o.segment != "" {
+			if !b.segment(m, o.segment) {
+				b.bad.add(k, o.name, fmt.Sprintf("segmentId=%q is no segment", clip(o.segment)), "name a Segment of this model")
+			}
+		}
+		o.slot = b.prog.add(slot{name: o.name, typ: o.typ, year: o.year, op: o.op, source: o})
+		s.fields[o.name] = o.slot
+		m.outputs = append(m.outputs, o)
+	}
+}
+
+func (b *binder) segment(m *model, id string) bool {
+	g, ok := m.eval.(*mining)
+	if !ok {
+		return false
+	}
+	for _, x := range g.segments {
+		if x.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *output) naturalType() dataType {
+	switch o.feature {
+	case "probability", "confidence", "affinity", "residual", "clusterAffinity", "entityAffinity":
+		return typeDouble
+	case "predictedValue":
+		return o.m.target.typ
+	case "transformedValue", "decision":
+		return typeNone
+	}
+	return typeString
+}
+
+func (o *output) eval(r *row) value {
+	res := o.m.run(r)
+	m := o.m
+	if o.segment != "" {
+		g := o.m.eval.(*mining)
+		res, m = nil, nil
+		for i := range g.segments {
+			if x := &g.segments[i]; x.id == o.segment {
+				if x.when.test(r, nil) == yes {
+					res, m = x.model.run(r), x.model
+				}
+				break
+			}
+		}
+		if res == nil {
+			return none
+		}
+	}
+	v := none
+	switch o.feature {
+	case "transformedValue", "decision":
+		v = o.expr.eval(r)
+	case "predictedValue":
+		v = res.v
+	case "predictedDisplayValue":
+		if res.v.k != missing {
+			v = str(res.v.lexical())
+			if d, ok := m.target.display[v.s]; ok {
+				v = str(d)
+			}
+		}
+	case "probability", "confidence":
+		if res.v.k == missing || res.classes == nil {
+			return none
+		}
+		class := res.v.lexical()
+		if o.has {
+			class = o.value
+		}
+		f := res.probability
+		if o.feature == "confidence" {
+			f = res.confidenceOf
+		}
+		p, ok := f(class)
+		if !ok {
+			p = 0
+		}
+		v = num(p)
+	case "entityId", "clusterId":
+		if res.entity != "" && res.v.k != missing {
+			v = str(res.entity)
+		}
+	case "affinity", "clusterAffinity", "entityAffinity":
+		if len(res.affinity) > 0 {
+			v = num(res.affinity[0])
+		}
+	case "reasonCode":
+		if res.v.k != missing && o.rank >= 1 && o.rank <= len(res.reasons) {
+			v = str(res.reasons[o.rank-1].code)
+		}
+	case "residual":
+		v = o.residual(r, m, res)
+	}
+	c, ok := o.typ.cast(v, o.year)
+	if !ok {
+		return r.fail(o.name, KindType, "%s is no %v", quote(v), o.typ)
+	}
+	return c
+}
+
+// residual is the actual value less the predicted one, or 1 less the
+// probability of the actual class where it was predicted, else less it.
+func (o *output) residual(r *row, m *model, res *result) value {
+	i, ok := m.scope.fields[m.target.field]
+	if !ok || res.v.k == missing {
+		return none
+	}
+	actual := r.get(i)
+	if actual.k == missing || actual.k == invalid {
+		return none
+	}
+	if m.function != "classification" {
+		return num(actual.f - res.v.f)
+	}
+	class := actual.lexical()
+	if o.has {
+		class = o.value
+	}
+	p, _ := res.probability(class)
+	if actual.lexical() == class {
+		return num(1 - p)
+	}
+	return num(-p)
+}

@@ -1,0 +1,248 @@
+package scoring
+
+import (
+	"context"
+	"math"
+)
+
+// A Row is one record by field name: float64, int, bool, string, json.Number,
+// []any for a collection; nil or absent is missing.
+type Row map[string]any
+
+// A Scorer scores with buffers of its own. One goroutine.
+type Scorer struct {
+	m *Model
+	r *row
+}
+
+// NewScorer returns a scorer of m.
+func (m *Model) NewScorer() *Scorer { return &Scorer{m: m, r: newRow(m.prog)} }
+
+// A Batch holds the inputs and results of some rows, column by column; it is
+// filled, run, read, and filled again.
+type Batch struct {
+	m    *Model
+	rows int
+	in   [][]value // by input, by row
+	out  [][]value // by target and output, by row
+	errs []*RowError
+}
+
+// Batch returns an empty batch for the scorer's model; all inputs are missing.
+func (s *Scorer) Batch(rows int) *Batch {
+	b := &Batch{m: s.m, in: make([][]value, len(s.m.inputs)), out: make([][]value, len(s.m.targets)+len(s.m.outs))}
+	b.Reset(rows)
+	return b
+}
+
+// Reset makes room for so many rows, all inputs missing, keeping memory.
+func (b *Batch) Reset(rows int) {
+	b.rows = rows
+	grow := func(c []value) []value {
+		if cap(c) < rows {
+			return make([]value, rows)
+		}
+		c = c[:rows]
+		clear(c)
+		return c
+	}
+	for i := range b.in {
+		b.in[i] = grow(b.in[i])
+	}
+	for i := range b.out {
+		b.out[i] = grow(b.out[i])
+	}
+	if cap(b.errs) < rows {
+		b.errs = make([]*RowError, rows)
+	}
+	b.errs = b.errs[:rows]
+	clear(b.errs)
+}
+
+// Rows is how many rows the batch has.
+func (b *Batch) Rows() int { return b.rows }
+
+// SetNumber sets input i, counted as Model.Inputs does, of a row; NaN is missing.
+func (b *Batch) SetNumber(i, row int, v float64) {
+	if v != v {
+		b.in[i][row] = none
+		return
+	}
+	b.in[i][row] = value{k: number, f: v}
+}
+
+// SetText sets input i of a row to a text, converted as PMML converts it.
+func (b *Batch) SetText(i, row int, s string) { b.in[i][row] = value{k: text, s: s} }
+
+// SetMissing takes input i of a row away.
+func (b *Batch) SetMissing(i, row int) { b.in[i][row] = none }
+
+// Err says why a row failed; nil if it did not.
+func (b *Batch) Err(row int) *RowError { return b.errs[row] }
+
+// Number returns result i of a row: the targets come first, then the outputs,
+// as Model.Targets and Model.Outputs count them. NaN is missing, or text.
+func (b *Batch) Number(i, row int) float64 {
+	v := b.out[i][row]
+	if v.k == number || v.k == integer || v.k == boolean {
+		return v.f
+	}
+	return math.NaN()
+}
+
+// Text returns result i of a row as text; "" where it is missing. A number is
+// written as PMML writes it.
+func (b *Batch) Text(i, row int) string { return b.out[i][row].lexical() }
+
+// IsText reports whether result i of a row is a text.
+func (b *Batch) IsText(i, row int) bool { return b.out[i][row].k == text }
+
+// Run scores all rows of b, which must be of this scorer's model. Rows fail
+// alone: see Batch.Err. The error is ctx's, asked now and then.
+func (s *Scorer) Run(ctx context.Context, b *Batch) error {
+	for i := range b.rows {
+		if i&255 == 255 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.r.begin()
+		for j, at := range s.m.raw {
+			if at >= 0 {
+				s.r.in[at] = b.in[j][i]
+			}
+		}
+		s.score(b, i)
+	}
+	return nil
+}
+
+// score runs the row that is set and stores its results.
+func (s *Scorer) score(b *Batch, i int) {
+	res := s.m.top.run(s.r)
+	b.out[0][i] = res.v
+	n := len(s.m.targets)
+	for j, o := range s.m.outs {
+		b.out[n+j][i] = s.r.get(o.slot)
+	}
+	if s.r.err != nil {
+		b.errs[i] = s.r.err
+		for j := range b.out {
+			b.out[j][i] = none
+		}
+	}
+}
+
+// A Result is what one row gave: targets first, then outputs, in order.
+type Result struct {
+	names  []string
+	values []any
+	detail TargetDetail
+}
+
+// TargetDetail is what the model's kind says of its target beside the value.
+type TargetDetail struct {
+	Value       any                `json:"value"`
+	Probability map[string]float64 `json:"probability,omitempty"`
+	Confidence  map[string]float64 `json:"confidence,omitempty"`
+	EntityID    string             `json:"entityId,omitempty"`
+	Affinity    []float64          `json:"affinity,omitempty"`
+	Reasons     []ReasonPoints     `json:"reasons,omitempty"`
+}
+
+// ReasonPoints is a scorecard's reason code with the points it stands for.
+type ReasonPoints struct {
+	Code   string  `json:"code"`
+	Points float64 `json:"points"`
+}
+
+// Value returns the value of a target or output; nil if it is missing.
+func (r Result) Value(name string) any {
+	for i, n := range r.names {
+		if n == name {
+			return r.values[i]
+		}
+	}
+	return nil
+}
+
+// Float returns the number of a target or output; NaN where there is none.
+func (r Result) Float(name string) float64 {
+	switch v := r.Value(name).(type) {
+	case float64:
+		return v
+	case int64:
+		return float64(v)
+	}
+	return math.NaN()
+}
+
+// Each calls f for each target and output, in order.
+func (r Result) Each(f func(name string, v any)) {
+	for i, n := range r.names {
+		f(n, r.values[i])
+	}
+}
+
+// Target says what the model's kind knows of the target.
+func (r Result) Target() TargetDetail { return r.detail }
+
+// Score scores one row; its error is a *RowError. Fields that the model does
+// not know are ignored.
+func (m *Model) Score(in Row) (Result, error) { return m.NewScorer().Score(in) }
+
+// Score scores one row with the scorer's buffers.
+func (s *Scorer) Score(in Row) (Result, error) {
+	s.r.begin()
+	for _, f := range s.m.prog.inputs {
+		v := none
+		if x, ok := in[f.name]; ok {
+			if v, ok = fromGo(x); !ok {
+				return Result{}, &RowError{Field: f.name, Kind: KindType, Message: "a value must be a number, text, boolean, null or an array of them"}
+			}
+		}
+		s.r.in[f.index] = v
+	}
+	res := s.m.top.run(s.r)
+	out := Result{}
+	add := func(name string, v value) {
+		for i, n := range out.names {
+			if n == name {
+				out.values[i] = v.goValue()
+				return
+			}
+		}
+		out.names = append(out.names, name)
+		out.values = append(out.values, v.goValue())
+	}
+	add(s.m.targets[0].Name, res.v)
+	for _, o := range s.m.outs {
+		add(o.name, s.r.get(o.slot))
+	}
+	if s.r.err != nil {
+		return Result{}, s.r.err
+	}
+	out.detail = detail(res)
+	return out, nil
+}
+
+func detail(res *result) TargetDetail {
+	d := TargetDetail{Value: res.v.goValue(), EntityID: res.entity, Affinity: res.affinity}
+	if res.v.k == missing {
+		return d
+	}
+	if res.classes != nil {
+		d.Probability, d.Confidence = map[string]float64{}, map[string]float64{}
+		for i, c := range res.classes {
+			d.Probability[c] = res.p[i]
+			if res.confidence != nil {
+				d.Confidence[c] = res.confidence[i]
+			}
+		}
+		if res.confidence == nil {
+			d.Confidence = nil
+		}
+	}
+	for _, x := range res.reasons {
+		d.Reasons = append(d.Reasons, ReasonPoints{x.code, x.points})
+	}
+	return d
+}

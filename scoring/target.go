@@ -1,0 +1,126 @@
+package scoring
+
+import (
+	"fmt"
+	"math"
+)
+
+// target is a model's Target: what happens to its prediction. PMML 4.4.1,
+// Targets: min and max, rescaleFactor, rescaleConstant, castInteger, in order.
+type target struct {
+	field    string
+	typ      dataType
+	year     int
+	op       opType
+	low      float64
+	high     float64
+	factor   float64
+	constant float64
+	cast     string
+	def      value
+	prior    []float64
+	priorOf  []string
+	display  map[string]string
+	given    bool
+}
+
+func (b *binder) target(s *scope, e *element, m *model) target {
+	t := target{low: -inf, high: inf, factor: 1, display: map[string]string{}}
+	if len(s.targets) > 0 {
+		t.field = s.targets[0]
+	}
+	for _, k := range e.first("Targets").all("Target") {
+		if f := k.get("field"); f != "" && t.field != "" && f != t.field && len(s.targets) > 0 {
+			continue
+		}
+		t.given = true
+		if t.field == "" {
+			t.field = k.get("field")
+		}
+		t.low, t.high = b.numAttr(k, "min", -inf), b.numAttr(k, "max", inf)
+		t.factor, t.constant = b.numAttr(k, "rescaleFactor", 1), b.numAttr(k, "rescaleConstant", 0)
+		t.cast = k.get("castInteger")
+		switch t.cast {
+		case "", "round", "ceiling", "floor":
+		default:
+			b.bad.add(k, t.field, fmt.Sprintf("castInteger=%q is none", clip(t.cast)), "want round, ceiling or floor")
+		}
+		t.op = b.opType(k, opNone)
+		for _, v := range k.all("TargetValue") {
+			if txt, ok := v.lookup("defaultValue"); ok {
+				t.def = num(b.number(v, "defaultValue", txt))
+			}
+			if txt, ok := v.lookup("priorProbability"); ok {
+				t.prior = append(t.prior, b.number(v, "priorProbability", txt))
+				t.priorOf = append(t.priorOf, v.get("value"))
+			}
+			if txt, ok := v.lookup("displayValue"); ok {
+				t.display[v.get("value")] = txt
+			}
+		}
+	}
+	if f, ok := b.data[t.field]; ok {
+		t.typ, t.year = f.typ, f.year
+		for _, v := range f.valid {
+			m.classes = append(m.classes, v.lexical())
+		}
+	}
+	return t
+}
+
+func (t *target) apply(r *row, m *model, out *result) {
+	if out.v.k == missing && t.given {
+		switch {
+		case m.function == "regression" && t.def.k != missing:
+			out.v = t.def
+		case m.function == "classification" && len(t.prior) > 0:
+			s := sum(t.prior)
+			out.classes, out.p = t.priorOf, out.p[:0]
+			for _, p := range t.prior {
+				out.p = append(out.p, p/s)
+			}
+			out.v = str(t.priorOf[winner(t.prior)])
+		}
+		if out.v.k == missing {
+			return
+		}
+		if m.function == "regression" {
+			return
+		}
+	}
+	if out.v.k == missing {
+		return
+	}
+	if m.function == "regression" && out.v.k != text {
+		if t.given {
+			y := min(max(out.v.f, t.low), t.high)
+			if t.factor != 1 {
+				y = float64(y * t.factor)
+			}
+			y += t.constant
+			switch t.cast {
+			case "round":
+				y = math.Floor(y + 0.5)
+			case "ceiling":
+				y = math.Ceil(y)
+			case "floor":
+				y = math.Floor(y)
+			}
+			out.v.f = y
+			if out.v.f32 {
+				out.v.f = float64(float32(y))
+			}
+			if t.cast != "" {
+				out.v.k = integer
+			}
+		}
+		if t.typ == typeInteger && out.v.f != math.Trunc(out.v.f) {
+			return // kept as it is: a share of an integer says more than nothing
+		}
+	}
+	if t.typ != typeNone && out.v.k != list {
+		if c, ok := t.typ.cast(out.v, t.year); ok {
+			out.v = c
+		}
+	}
+}

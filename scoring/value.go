@@ -1,0 +1,319 @@
+package scoring
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// dataType is PMML's dataType.
+type dataType byte
+
+const (
+	typeNone dataType = iota
+	typeString
+	typeInteger
+	typeFloat
+	typeDouble
+	typeBoolean
+	typeDate     // days since 1970
+	typeTime     // seconds since midnight
+	typeDateTime // seconds since 1970
+	typeDays     // dateDaysSince[epoch]: an integer
+	typeSeconds  // timeSeconds and dateTimeSecondsSince[epoch]: an integer
+)
+
+var typeNames = map[string]dataType{
+	"string": typeString, "integer": typeInteger, "float": typeFloat, "double": typeDouble, "boolean": typeBoolean,
+	"date": typeDate, "time": typeTime, "dateTime": typeDateTime, "timeSeconds": typeSeconds,
+	"dateDaysSince[0]": typeDays, "dateDaysSince[1960]": typeDays, "dateDaysSince[1970]": typeDays, "dateDaysSince[1980]": typeDays,
+	"dateTimeSecondsSince[0]": typeSeconds, "dateTimeSecondsSince[1960]": typeSeconds, "dateTimeSecondsSince[1970]": typeSeconds, "dateTimeSecondsSince[1980]": typeSeconds,
+}
+
+func (t dataType) String() string {
+	return [...]string{"", "string", "integer", "float", "double", "boolean", "date", "time", "dateTime", "dateDaysSince", "timeSeconds"}[t]
+}
+
+func (t dataType) number() bool {
+	return t == typeInteger || t == typeFloat || t == typeDouble || t >= typeDate
+}
+
+// epochYear reads the year of dateDaysSince[1960].
+func epochYear(name string) int {
+	_, y, ok := strings.Cut(strings.TrimSuffix(name, "]"), "[")
+	if !ok {
+		return 1970
+	}
+	n, _ := strconv.Atoi(y)
+	return n
+}
+
+// kind is what a value is at the moment.
+type kind byte
+
+const (
+	missing kind = iota
+	number       // double, or float rounded to 32 bits
+	integer
+	text
+	boolean
+	invalid // read once, it harms the row
+	list    // a collection
+)
+
+// value is one value. Integers and booleans stand in f, exact up to 2^53.
+type value struct {
+	k    kind
+	f32  bool // arithmetic on it is rounded to 32 bits
+	f    float64
+	s    string
+	list []value
+}
+
+var (
+	none      = value{}
+	trueValue = value{k: boolean, f: 1}
+	falseVal  = value{k: boolean}
+)
+
+func num(f float64) value   { return value{k: number, f: f} }
+func whole(f float64) value { return value{k: integer, f: f} }
+func str(s string) value    { return value{k: text, s: s} }
+func truth(b bool) value {
+	if b {
+		return trueValue
+	}
+	return falseVal
+}
+
+// parseNumber reads PMML's spelling of a number.
+func parseNumber(s string) (float64, bool) {
+	s = strings.TrimSpace(s)
+	switch s {
+	case "INF", "+INF":
+		return math.Inf(1), true
+	case "-INF":
+		return math.Inf(-1), true
+	}
+	if s == "" || strings.ContainsAny(s, "_xXpP") {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil && !math.IsInf(f, 0) {
+		return 0, false
+	}
+	return f + 0, true
+}
+
+// parse reads text as a value of type t; ok is false where it cannot be one.
+func (t dataType) parse(s string, year int) (value, bool) {
+	switch t {
+	case typeNone, typeString:
+		return str(s), true
+	case typeBoolean:
+		switch strings.ToLower(strings.TrimSpace(s)) {
+		case "true", "1", "1.0":
+			return trueValue, true
+		case "false", "0", "0.0":
+			return falseVal, true
+		}
+		return none, false
+	case typeFloat, typeDouble, typeInteger:
+		f, ok := parseNumber(s)
+		if !ok {
+			return none, false
+		}
+		return t.cast(num(f), year)
+	}
+	return parseDate(t, s, year)
+}
+
+// cast turns v into type t; ok is false where it cannot be one. Missing stays missing.
+func (t dataType) cast(v value, year int) (value, bool) {
+	switch {
+	case v.k == missing || v.k == invalid || t == typeNone:
+		return v, true
+	case v.k == list:
+		out := make([]value, len(v.list))
+		for i, e := range v.list {
+			c, ok := t.cast(e, year)
+			if !ok {
+				return none, false
+			}
+			out[i] = c
+		}
+		return value{k: list, list: out}, true
+	case t == typeString:
+		if v.k == text {
+			return v, true
+		}
+		return str(v.lexical()), true
+	case v.k == text:
+		return t.parse(v.s, year)
+	case t == typeBoolean:
+		if v.k == boolean {
+			return v, true
+		}
+		if v.f == 0 || v.f == 1 {
+			return truth(v.f == 1), true
+		}
+		return none, false
+	case t == typeFloat:
+		return value{k: number, f32: true, f: float64(float32(v.f))}, true
+	case t == typeDouble:
+		return num(v.f), true
+	}
+	if v.f != math.Trunc(v.f) || math.Abs(v.f) > 1<<53 { // integers, days, seconds; NaN and infinities too
+		return none, false
+	}
+	return whole(v.f), true
+}
+
+// lexical is the value as PMML writes it.
+func (v value) lexical() string {
+	switch v.k {
+	case text:
+		return v.s
+	case boolean:
+		if v.f != 0 {
+			return "true"
+		}
+		return "false"
+	case integer:
+		return strconv.FormatFloat(v.f, 'f', 0, 64)
+	case number:
+		return javaDouble(v.f, v.f32)
+	}
+	return ""
+}
+
+// javaDouble writes a double as Java does: 1.0, 1.0E10.
+func javaDouble(f float64, f32 bool) string {
+	bits := 64
+	if f32 {
+		bits = 32
+	}
+	switch a := math.Abs(f); {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "INF"
+	case math.IsInf(f, -1):
+		return "-INF"
+	case f == 0 || a >= 1e-3 && a < 1e7:
+		s := strconv.FormatFloat(f, 'f', -1, bits)
+		if !strings.Contains(s, ".") {
+			s += ".0"
+		}
+		return s
+	}
+	s := strconv.FormatFloat(f, 'E', -1, bits)
+	m, e, _ := strings.Cut(s, "E")
+	if !strings.Contains(m, ".") {
+		m += ".0"
+	}
+	n, _ := strconv.Atoi(e)
+	return m + "E" + strconv.Itoa(n)
+}
+
+// equal compares two values in the type of the first: numbers by value, texts to the letter.
+func (v value) equal(w value) bool {
+	if v.k == text || w.k == text {
+		return v.k == w.k && v.s == w.s
+	}
+	return v.k != missing && w.k != missing && v.f == w.f
+}
+
+// goValue is the value as a caller of the library gets it.
+func (v value) goValue() any {
+	switch v.k {
+	case number:
+		return v.f
+	case integer:
+		return int64(v.f)
+	case text:
+		return v.s
+	case boolean:
+		return v.f != 0
+	case list:
+		out := make([]any, len(v.list))
+		for i, e := range v.list {
+			out[i] = e.goValue()
+		}
+		return out
+	}
+	return nil
+}
+
+// fromGo takes what a caller gives; ok is false for a type that is no value.
+func fromGo(x any) (value, bool) {
+	switch x := x.(type) {
+	case nil:
+		return none, true
+	case float64:
+		return num(x), true
+	case float32:
+		return value{k: number, f32: true, f: float64(x)}, true
+	case int:
+		return whole(float64(x)), true
+	case int32:
+		return whole(float64(x)), true
+	case int64:
+		return whole(float64(x)), true
+	case bool:
+		return truth(x), true
+	case string:
+		return str(x), true
+	case interface{ String() string }: // json.Number
+		if f, ok := parseNumber(x.String()); ok {
+			if f == math.Trunc(f) && math.Abs(f) < 1<<53 && !strings.ContainsAny(x.String(), ".eE") {
+				return whole(f), true
+			}
+			return num(f), true
+		}
+		return str(x.String()), true
+	case []any:
+		out := value{k: list}
+		for _, e := range x {
+			v, ok := fromGo(e)
+			if !ok {
+				return none, false
+			}
+			out.list = append(out.list, v)
+		}
+		return out, true
+	}
+	return none, false
+}
+
+// parseDate reads ISO 8601 dates and times; a number is taken as it is.
+func parseDate(t dataType, s string, year int) (value, bool) {
+	if f, ok := parseNumber(s); ok && (t == typeDays || t == typeSeconds) {
+		return t.cast(num(f), year)
+	}
+	epoch := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+	switch t {
+	case typeDate, typeDays:
+		d, err := time.Parse("2006-01-02", strings.TrimSpace(s))
+		if err != nil {
+			return none, false
+		}
+		if t == typeDate {
+			epoch = time.Unix(0, 0)
+		}
+		return whole(float64((d.Unix() - epoch.Unix()) / 86400)), true
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05"} {
+		if d, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
+			if t == typeDateTime {
+				epoch = time.Unix(0, 0)
+			}
+			return whole(float64(d.Unix() - epoch.Unix())), true
+		}
+	}
+	if d, err := time.Parse("15:04:05", strings.TrimSpace(s)); err == nil && (t == typeTime || t == typeSeconds) {
+		return whole(float64(d.Hour()*3600 + d.Minute()*60 + d.Second())), true
+	}
+	return none, false
+}
