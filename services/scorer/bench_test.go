@@ -84,3 +84,25 @@ func benchFrames(b *testing.B, p *Partition, drills int) {
 	}
 	p.Flush()
 }
+
+// BenchmarkSnapshot is the checkpoint of 100 drills after five minutes.
+func BenchmarkSnapshot(b *testing.B) {
+	p, err := NewPartition(DefaultPartitionConfig(), &shelf{}, &shelf{}, telemetry.DefaultCatalogue(), nil, &sink{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for seq := range uint64(300) {
+		for i := range 100 {
+			if err := p.Frame(b.Context(), fullFrame(fmt.Sprintf("RIG-%02d", i), seq), false, 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	var raw []byte
+	for b.Loop() {
+		if raw, err = p.Snapshot(raw[:0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(len(raw))/100, "B/drill")
+}

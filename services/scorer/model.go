@@ -10,8 +10,8 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-// ErrFetch is wrapped by a Loader that could not get a model's bytes: the marker
-// is tried again, where a model that is wrong is refused for good.
+// ErrFetch is wrapped where something could not be asked for just now, as a
+// model's bytes: it is tried again, where a model that is wrong is refused for good.
 var ErrFetch = errors.New("fetch")
 
 // A Loader returns a compiled model by the SHA-256 of its bytes, in hex.

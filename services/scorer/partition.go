@@ -131,7 +131,8 @@ func (p *Partition) compileRules(r *alarms.Rules) (*alarms.Watch, error) {
 // Frame takes one frame of the topic frames, or of backfill if history is set.
 // It may be reused after the return; its boot changes if it is a conflict. What
 // the frame causes comes out of the Output now or at the next Flush. An error
-// means that the frame was skipped, and why.
+// means that the frame was skipped, and why; one that wraps ErrFetch, that it
+// should be given again.
 func (p *Partition) Frame(ctx context.Context, f *telemetry.Frame, history bool, offset int64) error {
 	p.count.frames++
 	if err := check(f); err != nil {
@@ -156,7 +157,7 @@ func (p *Partition) Frame(ctx context.Context, f *telemetry.Frame, history bool,
 			if p.asker != nil {
 				var err error
 				if stored, err = p.asker.FrameStored(ctx, f.Drill, f.ID(), f.TS); err != nil {
-					return fmt.Errorf("ask the store for %s of drill %s: %w", f.ID(), f.Drill, err)
+					return fmt.Errorf("%w whether %s of drill %s is stored: %w", ErrFetch, f.ID(), f.Drill, err)
 				}
 			}
 			if stored {

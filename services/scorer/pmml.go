@@ -1,14 +1,149 @@
 package scorer
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/mudpulse/mudpulse/scoring"
+	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-type pmml struct{ blobs Blobs }
+// PMML loads models in PMML out of blobs, each once for all partitions.
+type PMML struct {
+	blobs interface {
+		Fetch(ctx context.Context, sha256 string) ([]byte, error)
+	}
+	mu     sync.Mutex
+	loaded map[string]*pmmlModel
+}
 
-func newPMML(b Blobs) *pmml { return &pmml{b} }
+// maxLoaded models are kept compiled beside those that are in force.
+const maxLoaded = 500
 
-func (p *pmml) Load(ctx context.Context, sha256 string) (Model, error) {
-	return nil, errors.New("no engine")
+// NewPMML returns a loader over blobs.
+func NewPMML(blobs interface {
+	Fetch(ctx context.Context, sha256 string) ([]byte, error)
+}) *PMML {
+	return &PMML{blobs: blobs, loaded: map[string]*pmmlModel{}}
+}
+
+// Load returns the model whose bytes have that SHA-256.
+func (p *PMML) Load(ctx context.Context, sha256 string) (Model, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m, ok := p.loaded[sha256]; ok {
+		return m, nil
+	}
+	b, err := p.blobs.Fetch(ctx, sha256)
+	if err != nil {
+		return nil, fmt.Errorf("%w model %s: %w", ErrFetch, sha256, err)
+	}
+	m, err := ParsePMML(b)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.loaded) >= maxLoaded {
+		clear(p.loaded)
+	}
+	p.loaded[sha256] = m.(*pmmlModel)
+	return m, nil
+}
+
+// ParsePMML compiles a model in PMML. It is scored once a tick, or as often as
+// an extension anywhere in the document says, in event time:
+//
+//	<Extension extender="mudpulse" name="every" value="60s"/>
+func ParsePMML(b []byte) (Model, error) {
+	m, err := scoring.Load(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	x := &pmmlModel{m: m}
+	if x.every, err = everyOf(b); err != nil {
+		return nil, err
+	}
+	for _, f := range m.Inputs() {
+		x.in = append(x.in, Field{Name: f.Name, Text: f.Text()})
+	}
+	for _, f := range append(m.Targets(), m.Outputs()...) {
+		x.out = append(x.out, f.Name)
+	}
+	return x, nil
+}
+
+var (
+	extension = regexp.MustCompile(`<Extension\s[^<>]*>`)
+	attribute = regexp.MustCompile(`(extender|name|value)\s*=\s*["']([^"']*)["']`)
+)
+
+func everyOf(b []byte) (time.Duration, error) {
+	for _, e := range extension.FindAll(b, 1000) {
+		has := map[string]string{}
+		for _, a := range attribute.FindAllSubmatch(e, 3) {
+			has[string(a[1])] = string(a[2])
+		}
+		if has["extender"] != "mudpulse" || has["name"] != "every" {
+			continue
+		}
+		d, err := time.ParseDuration(has["value"])
+		if err != nil || d < 0 || d > 24*time.Hour || d%time.Second != 0 {
+			return 0, fmt.Errorf("extension every: %q: want whole seconds up to a day, as \"60s\"", has["value"])
+		}
+		return d, nil
+	}
+	return 0, nil
+}
+
+type pmmlModel struct {
+	m     *scoring.Model
+	every time.Duration
+	in    []Field
+	out   []string
+}
+
+func (m *pmmlModel) Inputs() []Field      { return m.in }
+func (m *pmmlModel) Outputs() []string    { return m.out }
+func (m *pmmlModel) Every() time.Duration { return m.every }
+
+func (m *pmmlModel) Evaluator() Evaluator {
+	s := m.m.NewScorer()
+	return &pmmlEvaluator{s: s, b: s.Batch(0)}
+}
+
+type pmmlEvaluator struct {
+	s *scoring.Scorer
+	b *scoring.Batch
+}
+
+func (e *pmmlEvaluator) Reset(rows int)                   { e.b.Reset(rows) }
+func (e *pmmlEvaluator) Number(input, row int, v float64) { e.b.SetNumber(input, row, v) }
+func (e *pmmlEvaluator) Text(input, row int, s string)    { e.b.SetText(input, row, s) }
+func (e *pmmlEvaluator) Run()                             { _ = e.s.Run(context.Background(), e.b) } // its error is the context's
+func (e *pmmlEvaluator) Output(i, row int) (float64, string) {
+	if e.b.IsText(i, row) {
+		return nan, e.b.Text(i, row)
+	}
+	return e.b.Number(i, row), ""
+}
+
+func (e *pmmlEvaluator) Err(row int) error {
+	if err := e.b.Err(row); err != nil {
+		return err
+	}
+	return nil // not a nil *RowError in an interface
+}
+
+func (e *pmmlEvaluator) Explain(row int, ev *telemetry.Evidence) {
+	x, err := e.s.ExplainRow(e.b, row)
+	if err != nil {
+		return // this kind of model has no terms
+	}
+	ev.Baseline, ev.Score = x.Base, x.Score
+	for _, t := range x.Terms {
+		ev.Contributions = append(ev.Contributions, telemetry.Contribution{Name: t.Name, Value: t.Value})
+	}
 }

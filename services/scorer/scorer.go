@@ -98,7 +98,7 @@ func New(cfg Config, deps Deps) (*Scorer, error) {
 	}
 	s := &Scorer{cfg: cfg, deps: deps, log: deps.Log, loader: deps.Loader, workers: map[int32]*worker{}}
 	if s.loader == nil {
-		s.loader = newPMML(deps.Blobs)
+		s.loader = NewPMML(deps.Blobs)
 	}
 	if s.cfg.CrashPoint == nil {
 		s.cfg.CrashPoint = func(string) {}

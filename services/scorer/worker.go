@@ -323,7 +323,7 @@ func (w *worker) record(ctx context.Context, r *kgo.Record, road int) error {
 		if err := w.dec.Decode(r.Value, &w.frame); err != nil {
 			w.part.count.poison++
 			w.log.Debug("frame skipped", "topic", r.Topic, "offset", r.Offset, "err", err)
-		} else if err := w.part.Frame(ctx, &w.frame, road == 1, r.Offset); err != nil {
+		} else if err := w.give(ctx, road == 1, r.Offset); err != nil {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -337,6 +337,21 @@ func (w *worker) record(ctx context.Context, r *kgo.Record, road int) error {
 	w.next[road] = r.Offset + 1
 	w.s.cfg.CrashPoint("frame")
 	return nil
+}
+
+// give gives the partition the decoded frame, again while it cannot be told
+// whether the frame is stored.
+func (w *worker) give(ctx context.Context, history bool, offset int64) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := w.part.Frame(ctx, &w.frame, history, offset)
+		if !errors.Is(err, ErrFetch) || ctx.Err() != nil {
+			return err
+		}
+		w.log.Warn("frame waits", "drill", w.frame.Drill, "offset", offset, "err", err)
+		if !sleep(ctx, wait) {
+			return ctx.Err()
+		}
+	}
 }
 
 // marker takes a marker; while its blob cannot be had it waits, and then refuses.
