@@ -5,11 +5,24 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/mudpulse/mudpulse/gateway/crash"
+	"github.com/mudpulse/mudpulse/gateway/credential"
+	"github.com/mudpulse/mudpulse/gateway/ledger"
+	"github.com/mudpulse/mudpulse/gateway/listener"
+	"github.com/mudpulse/mudpulse/gateway/spool"
+	"github.com/mudpulse/mudpulse/gateway/subscriber"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -44,4 +57,267 @@ type Addresses struct{ TCP, TLS, WebSocket net.Addr }
 type Message struct {
 	Topic   string
 	Payload []byte
+}
+
+// A Gateway is one gateway. Its methods are safe for concurrent use.
+type Gateway struct {
+	cfg       Config
+	clock     telemetry.Clock
+	catalogue *telemetry.Catalogue
+	registry  Registry
+	cover     Coverage
+	log       *slog.Logger
+	crash     crash.Func
+
+	count       counters
+	passwords   *credential.Cache
+	listener    *listener.Listener
+	subscribers []*subscriber.Subscriber
+	workers     sync.Pool
+	heads       sync.Map // drill → record head
+
+	fs        spool.FS // set by Run, before ready
+	spool     *spool.Log
+	ledger    *ledger.Ledger
+	publisher *publisher
+	started   atomic.Int64
+	ready     chan struct{} // closed once messages are taken
+	stopped   chan struct{} // closed once the spool takes none any more
+
+	mu      sync.Mutex
+	devices map[string]*deviceState
+}
+
+// New returns a gateway that does nothing yet.
+func New(cfg Config, deps Deps) (*Gateway, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if deps.Registry == nil {
+		return nil, errors.New("registry: is needed")
+	}
+	g := &Gateway{
+		cfg: cfg, clock: deps.Clock, catalogue: deps.Catalogue, registry: deps.Registry, cover: deps.Coverage, log: deps.Log, crash: deps.Crash,
+		passwords: credential.NewCache(), ready: make(chan struct{}), stopped: make(chan struct{}), devices: map[string]*deviceState{},
+	}
+	if g.clock == nil {
+		g.clock = telemetry.SystemClock{}
+	}
+	if g.catalogue == nil {
+		g.catalogue = telemetry.DefaultCatalogue()
+	}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	if g.crash == nil {
+		g.crash = crash.None
+	}
+	g.workers.New = func() any { return &worker{check: checker{catalogue: g.catalogue}} }
+	var err error
+	if g.listener, err = listener.New(cfg.Listen, clients{g}, g.log, g.crash); err != nil {
+		return nil, err
+	}
+	for _, c := range cfg.Subscribe {
+		sub, err := subscriber.New(c, g.subscription(c), g.log, g.crash)
+		if err != nil {
+			return nil, err
+		}
+		g.subscribers = append(g.subscribers, sub)
+	}
+	return g, nil
+}
+
+// Ready is closed once Run takes messages.
+func (g *Gateway) Ready() <-chan struct{} { return g.ready }
+
+// Addr returns where MQTT is listened for; call it after Ready.
+func (g *Gateway) Addr() Addresses {
+	var a Addresses
+	a.TCP, a.TLS, a.WebSocket = g.listener.Addr()
+	return a
+}
+
+// Run serves until ctx is done, finishes what is in hand within cfg.Drain, and
+// returns nil; or it returns why it cannot.
+func (g *Gateway) Run(ctx context.Context) (err error) {
+	unlock, err := spool.Lock(g.cfg.Spool.Dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := g.open(); err != nil {
+		return err
+	}
+	if err := g.listener.Listen(); err != nil {
+		return err
+	}
+	g.started.Store(g.clock.Now().UnixNano())
+
+	// Each stage outlives the one before it, so that what it was given is finished.
+	taking, cancelTaking := context.WithCancelCause(ctx)
+	spooling, cancelSpool := context.WithCancel(context.WithoutCancel(ctx))
+	publishing, cancelPublish := context.WithCancel(context.WithoutCancel(ctx))
+	keeping, cancelKeep := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() { cancelTaking(nil); cancelSpool(); cancelPublish(); cancelKeep() }()
+
+	var inputs, log, out, keep sync.WaitGroup
+	log.Go(func() { g.spool.Run(spooling); close(g.stopped) })
+	out.Go(func() { g.publisher.run(taking, publishing) })
+	keep.Go(func() { g.keep(keeping) })
+	inputs.Go(func() {
+		if err := g.listener.Run(taking); err != nil {
+			cancelTaking(err)
+		}
+	})
+	for _, sub := range g.subscribers {
+		inputs.Go(func() { sub.Run(taking) })
+	}
+	inputs.Go(func() { g.tell(taking) })
+	close(g.ready)
+	g.log.Info("gateway ready", "gateway", g.cfg.Name, "spool", g.spool.Stat().Bytes)
+
+	<-taking.Done()
+	inputs.Wait()
+	cancelSpool()
+	log.Wait()
+	timer := time.AfterFunc(g.cfg.Drain, cancelPublish)
+	out.Wait()
+	timer.Stop()
+	cancelKeep()
+	keep.Wait()
+	g.publisher.client.Close()
+	if cause := context.Cause(taking); ctx.Err() == nil && cause != nil {
+		return cause
+	}
+	return nil
+}
+
+// spoolStopped reports whether the spool takes no more and index is its end.
+func (g *Gateway) spoolStopped(index uint64) bool {
+	select {
+	case <-g.stopped:
+		return index >= g.spool.Stat().Synced
+	default:
+		return false
+	}
+}
+
+// open reads what an earlier run left.
+func (g *Gateway) open() error {
+	fs, err := spool.Dir(g.cfg.Spool.Dir)
+	if err != nil {
+		return err
+	}
+	g.fs = fs
+	st, err := loadState(fs)
+	if err != nil {
+		g.log.Error("publishing the spool again from its start", "err", err)
+	}
+	g.ledger = ledger.New()
+	snapshot, err := spool.ReadFile(fs, ledgerFile)
+	if err == nil {
+		err = g.ledger.Load(snapshot)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		g.log.Error("counting again what the spool holds", "err", err)
+		st.Damage = append(st.Damage, telemetry.Damage{Segment: ledgerFile, Bytes: int64(len(snapshot)), At: g.clock.Now().UnixNano()})
+	}
+	g.spool, err = spool.Open(g.cfg.Spool, spool.Options{
+		FS: fs, Crash: g.crash, Committed: g.ledger.Commit, Next: max(st.Live, g.ledger.Next(), 1), Damage: st.Damage,
+	})
+	if err != nil {
+		return err
+	}
+	if err := g.recount(); err != nil {
+		return err
+	}
+	g.publisher, err = newPublisher(g, st)
+	return err
+}
+
+// recount adds to the ledger what the spool holds after its snapshot.
+func (g *Gateway) recount() error {
+	var d telemetry.Decoder
+	var f telemetry.Frame
+	err := g.spool.Scan(g.ledger.Next(), func(r spool.Record) {
+		if r.Kind != kindFrame || len(r.Payload) == 0 || len(r.Payload) < 1+int(r.Payload[0]) {
+			return
+		}
+		if d.Decode(r.Payload[1+int(r.Payload[0]):], &f) != nil || f.Flags&telemetry.FlagUnnumbered != 0 {
+			return
+		}
+		g.ledger.Commit(r.Index+1, []spool.Note{{Ref: g.ledger.Boot(f.Drill, f.Device, f.Boot), Seq: f.Seq}})
+	})
+	if err != nil {
+		return fmt.Errorf("count what the spool holds: %w", err)
+	}
+	g.ledger.Advance(g.spool.Stat().Synced)
+	return nil
+}
+
+// keep saves how far publishing is and releases what is safe, about once a
+// second, until ctx is done; then once more.
+func (g *Gateway) keep(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last []byte
+	released := uint64(0)
+	for {
+		done := false
+		select {
+		case <-ctx.Done():
+			done = true
+		case <-tick.C:
+		}
+		if err := g.save(&last, &released, done); err != nil {
+			g.log.Error("keep spool", "err", err)
+		}
+		if done {
+			return
+		}
+	}
+}
+
+func (g *Gateway) save(last *[]byte, released *uint64, ending bool) error {
+	below, st := g.publisher.published()
+	safe := g.publisher.cover.below(below)
+	st.Covered = g.publisher.cover.saved()
+	if st.Damage = g.spool.Stat().Damage; len(st.Damage) > maxDamage {
+		st.Damage = st.Damage[len(st.Damage)-maxDamage:]
+	}
+	b, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(b, *last) {
+		if err := spool.WriteFile(g.fs, stateFile, b, g.crash, "state"); err != nil {
+			return err
+		}
+		*last = b
+	}
+	// Segments go only when the ledger no longer needs them.
+	bounds := g.spool.Bounds()
+	due := ending
+	for _, b := range bounds[1:] {
+		due = due || b <= safe && b > *released
+	}
+	if !due {
+		return nil
+	}
+	if err := spool.WriteFile(g.fs, ledgerFile, g.ledger.Snapshot(), g.crash, "ledger"); err != nil {
+		return err
+	}
+	if err := g.spool.Release(min(safe, g.ledger.Next())); err != nil {
+		return err
+	}
+	*released = safe
+	return nil
+}
+
+// subscription is where a site's broker delivers to: it may send for any drill.
+func (g *Gateway) subscription(c subscriber.Config) subscriber.Taker {
+	s := &source{device: telemetry.Device{}}
+	return func(topic string, body []byte, w spool.Waiter, token uint64) error {
+		return g.take(s, []byte(topic), body, len(body), w, token)
+	}
 }

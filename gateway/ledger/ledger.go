@@ -128,16 +128,23 @@ func (b *Boot) add(seq uint64) {
 	}
 }
 
-// Accepted returns the entries that changed since the last call, or all.
-func (l *Ledger) Accepted(all bool) []telemetry.Accepted {
+// Changed returns the entries that changed since the last call.
+func (l *Ledger) Changed() []telemetry.Accepted { return l.list(false) }
+
+// All returns every entry.
+func (l *Ledger) All() []telemetry.Accepted { return l.list(true) }
+
+func (l *Ledger) list(all bool) []telemetry.Accepted {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var out []telemetry.Accepted
+	out := []telemetry.Accepted{}
 	for _, b := range l.boots {
 		if (all || b.changed) && len(b.ranges) > 0 {
 			out = append(out, telemetry.Accepted{Drill: b.key.drill, Device: b.key.device, Boot: b.key.boot, Ranges: slices.Clone(b.ranges)})
 		}
-		b.changed = false
+		if !all {
+			b.changed = false
+		}
 	}
 	slices.SortFunc(out, func(a, b telemetry.Accepted) int {
 		return cmp.Or(strings.Compare(a.Drill, b.Drill), strings.Compare(a.Device, b.Device), strings.Compare(a.Boot, b.Boot))

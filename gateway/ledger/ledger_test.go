@@ -25,7 +25,7 @@ func TestRangesHoldExactlyWhatWasCommitted(t *testing.T) {
 			l.Commit(0, []spool.Note{{Ref: b, Seq: seq}})
 		}
 		got := map[uint64]bool{}
-		for _, a := range l.Accepted(true) {
+		for _, a := range l.All() {
 			for i, r := range a.Ranges {
 				if r[0] > r[1] || i > 0 && r[0] <= a.Ranges[i-1][1]+1 {
 					t.Fatalf("ranges %v", a.Ranges)
@@ -50,7 +50,7 @@ func TestRangesHoldExactlyWhatWasCommitted(t *testing.T) {
 		if err := again.Load(l.Snapshot()); err != nil {
 			t.Fatal(err)
 		}
-		if fmt.Sprint(again.Accepted(true)) != fmt.Sprint(l.Accepted(true)) {
+		if fmt.Sprint(again.All()) != fmt.Sprint(l.All()) {
 			t.Fatal("a snapshot changed the ledger")
 		}
 	}
@@ -60,14 +60,14 @@ func TestOnlyWhatChangedIsTold(t *testing.T) {
 	l := ledger.New()
 	a, b := l.Boot("R", "d", "a"), l.Boot("R", "d", "b")
 	l.Commit(3, []spool.Note{{Ref: a, Seq: 1}, {Ref: b, Seq: 1}})
-	if n := len(l.Accepted(false)); n != 2 {
+	if n := len(l.Changed()); n != 2 {
 		t.Errorf("%d", n)
 	}
 	l.Commit(4, []spool.Note{{Ref: b, Seq: 2}})
-	if got := l.Accepted(false); len(got) != 1 || got[0].Boot != "b" || got[0].Ranges[0] != [2]uint64{1, 2} {
+	if got := l.Changed(); len(got) != 1 || got[0].Boot != "b" || got[0].Ranges[0] != [2]uint64{1, 2} {
 		t.Errorf("%+v", got)
 	}
-	if n := len(l.Accepted(false)); n != 0 || l.Next() != 4 {
+	if n := len(l.Changed()); n != 0 || l.Next() != 4 {
 		t.Errorf("%d %d", n, l.Next())
 	}
 }
@@ -82,7 +82,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	for i := range 3 * uint64(ledger.RangesPerBoot) {
 		l.Commit(0, []spool.Note{{Ref: l.Boot("R", "e", "b"), Seq: 2 * i}})
 	}
-	all := l.Accepted(true)
+	all := l.All()
 	if len(all) != ledger.BootsPerDevice+1 {
 		t.Errorf("%d boots", len(all))
 	}

@@ -430,6 +430,9 @@ func (c *conn) pubrel(first byte, body []byte) error {
 	return nil
 }
 
+// WithCode returns the token whose acknowledgement carries a reason code.
+func (c *conn) WithCode(token uint64, code byte) uint64 { return token | uint64(code)<<24 }
+
 // Spooled queues the acknowledgement of a message that is durable.
 func (c *conn) Spooled(token uint64) bool {
 	id, qos, code := uint16(token), byte(token>>16)&3, byte(token>>24)

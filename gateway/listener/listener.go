@@ -44,7 +44,7 @@ type Handler interface {
 type Client interface {
 	// Publish hands one message to the spool, which tells w, if not nil, when it
 	// is durable, with the token or, where the acknowledgement is to say more,
-	// with WithCode of it; it waits where the spool withholds. Topic and payload
+	// with w's WithCode(token, code); it waits where the spool withholds. Topic and payload
 	// are valid during the call. size is the payload's, of which oversize
 	// messages give only the head. With an error the client is cut off without
 	// an acknowledgement.
@@ -52,9 +52,6 @@ type Client interface {
 	// Gone is called once, last.
 	Gone(reason string)
 }
-
-// WithCode gives the acknowledgement of a token a reason code.
-func WithCode(token uint64, code byte) uint64 { return token | uint64(code)<<24 }
 
 // Counters are a listener's counts since the start; all but Connections only grow.
 type Counters struct {

@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mudpulse/mudpulse/gateway/listener"
+	"github.com/mudpulse/mudpulse/gateway/spool"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// deviceState is what the status says of one device.
+type deviceState struct {
+	mu   sync.Mutex
+	now  telemetry.DeviceSession
+	open int // connections
+	skew skew
+}
+
+// maxConnections of one device at a time.
+const maxConnections = 8
+
+// frame counts a message of the device.
+func (d *deviceState) frame(f *telemetry.Frame, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now.Messages++
+	d.now.LastSeen = now.UnixNano()
+	if f.Flags&telemetry.FlagUntimed == 0 && f.Origin == telemetry.Live {
+		d.skew.add(f.End() - now.UnixNano())
+	}
+}
+
+// note keeps why something was refused.
+func (d *deviceState) note(reason string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now.Reason = reason[:min(len(reason), 300)]
+}
+
+// device returns the state of a device that the registry knows.
+func (g *Gateway) device(dev telemetry.Device) *deviceState {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := g.devices[dev.ID]
+	if d == nil {
+		d = &deviceState{now: telemetry.DeviceSession{Device: dev.ID, Drill: dev.Drill}}
+		g.devices[dev.ID] = d
+	}
+	return d
+}
+
+// Sessions returns what is known of each device that connected since the start.
+func (g *Gateway) sessions() []telemetry.DeviceSession {
+	g.mu.Lock()
+	all := make([]*deviceState, 0, len(g.devices))
+	for _, d := range g.devices {
+		all = append(all, d)
+	}
+	g.mu.Unlock()
+	out := make([]telemetry.DeviceSession, len(all))
+	for i, d := range all {
+		d.mu.Lock()
+		out[i] = d.now
+		out[i].SkewS = d.skew.seconds()
+		d.mu.Unlock()
+	}
+	slices.SortFunc(out, func(a, b telemetry.DeviceSession) int { return strings.Compare(a.Device, b.Device) })
+	return out
+}
+
+// clients admits MQTT clients against the registry.
+type clients struct{ g *Gateway }
+
+// Connect checks user name and password, or the name in a verified certificate.
+func (h clients) Connect(hello listener.Hello) (listener.Client, error) {
+	g := h.g
+	if hello.Username == "" && hello.CertName == "" {
+		return nil, listener.Code{Code: 0x87, Text: "anonymous clients are refused: connect as a device, with its password"}
+	}
+	name, byCert := hello.Username, false
+	if name == "" || len(hello.Password) == 0 && name == hello.CertName {
+		name, byCert = hello.CertName, true
+	}
+	dev, ok := g.registry.Device(name)
+	if !ok {
+		return nil, listener.Code{Code: 0x86, Text: "unknown device, or wrong password"}
+	}
+	d := g.device(dev)
+	switch {
+	case dev.Disabled:
+		d.note("refused: the device is disabled")
+		return nil, listener.Code{Code: 0x8a, Text: "the device is disabled"}
+	case byCert:
+	case !g.passwords.Verify(dev.Password, hello.Password):
+		d.note("refused: wrong password, from " + hello.Remote)
+		return nil, listener.Code{Code: 0x86, Text: "unknown device, or wrong password"}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open >= maxConnections {
+		return nil, listener.Code{Code: 0x97, Text: "the device is connected too often"}
+	}
+	d.open++
+	now := g.clock.Now().UnixNano()
+	d.now.Drill, d.now.Connected, d.now.Since, d.now.LastSeen, d.now.Remote, d.now.Reason = dev.Drill, true, now, now, hello.Remote, ""
+	g.log.Info("device connected", "device", dev.ID, "drill", dev.Drill, "remote", hello.Remote, "transport", hello.Transport)
+	return &client{g: g, user: name, cert: byCert, source: source{device: dev, state: d}, checked: time.Now()}, nil
+}
+
+// client is one connection of a device.
+type client struct {
+	g       *Gateway
+	user    string
+	cert    bool
+	source  source
+	checked time.Time
+}
+
+// Publish takes a message. A device that was revoked, or whose password or
+// drill changed, is cut off within a second.
+func (c *client) Publish(topic, body []byte, size int, w spool.Waiter, token uint64) error {
+	if now := time.Now(); now.Sub(c.checked) > time.Second {
+		dev, ok := c.g.registry.Device(c.user)
+		if !ok || dev.Disabled || dev.Drill != c.source.device.Drill || !c.cert && dev.Password != c.source.device.Password {
+			return listener.Code{Code: 0x87, Text: "the device was revoked or changed: connect again"}
+		}
+		c.checked = now
+	}
+	if err := c.g.take(&c.source, topic, body, size, w, token); err != nil {
+		return listener.Code{Code: 0x8b, Text: "the gateway is stopping"}
+	}
+	return nil
+}
+
+// Gone ends the session.
+func (c *client) Gone(reason string) {
+	d := c.source.state
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.open--; d.open == 0 {
+		d.now.Connected = false
+	}
+	if reason != "" {
+		d.now.Reason = reason[:min(len(reason), 300)]
+	}
+	c.g.log.Info("device disconnected", "device", c.source.device.ID, "drill", c.source.device.Drill, "reason", reason)
+}
+
+// Disconnect cuts off a device's connections, as after its password was
+// changed; the reason is told to MQTT 5 clients.
+func (g *Gateway) Disconnect(device, reason string) {
+	g.listener.Disconnect(func(c listener.Client) bool { return c.(*client).source.device.ID == device }, reason)
+}
