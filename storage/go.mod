@@ -4,6 +4,8 @@ go 1.26
 
 require (
 	github.com/duckdb/duckdb-go/v2 v2.10506.0
+	github.com/jackc/pgx/v5 v5.4.3
+	github.com/jeroenrinzema/psql-wire v0.20.0
 	github.com/mudpulse/mudpulse/telemetry v0.0.0
 )
 
