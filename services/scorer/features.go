@@ -1,30 +1,45 @@
 package scorer
 
-import "strings"
+import (
+	"github.com/mudpulse/mudpulse/scoring/feature"
+)
 
 // isFeature reports whether a name is that of a feature computed from the stream.
-func isFeature(name string) bool { return strings.Contains(name, "__") }
+func isFeature(name string) bool { return feature.IsFeature(name) }
 
 // plan is what has to be kept of the stream to compute features.
 type plan struct {
-	names    []string
+	*feature.Plan
 	channels []string
 }
 
-func newPlan(names []string) (*plan, error) { return &plan{names: names}, nil }
+func newPlan(names []string) (*plan, error) {
+	p, err := feature.Compile(names)
+	if err != nil {
+		return nil, err
+	}
+	return &plan{Plan: p, channels: p.Channels()}, nil
+}
 
+// featureChannels are the channels that a feature is computed of.
 func featureChannels(name string) []string {
-	c, _, _ := strings.Cut(name, "__")
-	return []string{c}
+	n, err := feature.Parse(name)
+	if err != nil || n.Channel == "" {
+		return nil
+	}
+	return []string{n.Channel}
 }
 
-type feats struct{}
+// feats is one drill's features.
+type feats struct{ s *feature.State }
 
-func newFeats(*plan) *feats                             { return &feats{} }
-func (f *feats) rebind(*plan)                           {}
-func (f *feats) add(ch int, t int64, v float64)         {}
-func (f *feats) state(tick int64, s string, amend bool) {}
+func newFeats(p *plan) *feats { return &feats{p.NewState()} }
+
+func (f *feats) rebind(p *plan)                     { f.s = f.s.Rebind(p.Plan) }
+func (f *feats) add(ch int, t int64, v float64)     { f.s.Add(ch, t, v) }
+func (f *feats) state(tick int64, s string, _ bool) { f.s.Rig(tick, s) }
 func (f *feats) read(tick int64, num []float64, to []int) {
+	f.s.Read(tick, num, to)
 }
-func (f *feats) append(b []byte) ([]byte, error) { return b, nil }
-func (f *feats) restore(b []byte) error          { return nil }
+func (f *feats) append(b []byte) ([]byte, error) { return f.s.AppendBinary(b) }
+func (f *feats) restore(b []byte) error          { return f.s.UnmarshalBinary(b) }

@@ -1,0 +1,164 @@
+package feature
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/mudpulse/mudpulse/scoring/internal/portable"
+)
+
+// A Plan is what has to be kept of a stream, and computed at each tick, for a
+// set of features. Immutable; states of many drills share it.
+type Plan struct {
+	names    []Name
+	channels []string
+	perChan  []channelPlan
+	groups   []group
+	events   []int // names that count from an event
+}
+
+// channelPlan is what is kept of one channel.
+type channelPlan struct {
+	seconds int64 // tiles of a second
+	minutes int64 // tiles of a minute; 0 none
+	hours   int64
+	gates   []string // gates for which minutes and hours are kept; "" for all
+}
+
+// late is how long after its second a sample is still taken into it.
+const late = 120
+
+// slack is how many seconds are kept beyond the longest window of seconds: so
+// that the minute of the latest sample that is taken is still whole.
+const slack = late + 61
+
+// group is one window of one channel through one gate; its tiles are merged
+// once for all its functions.
+type group struct {
+	channel int
+	gate    int // index of the channel's gates
+	window  time.Duration
+	heavy   bool // moments or slope
+	raw     bool // single samples
+	of      []member
+	weights []float64 // of an ewma, by age in tiles
+}
+
+type member struct {
+	out  int // among names
+	name Name
+}
+
+// Compile plans features; other names than features and times since events are refused.
+// All problems come back at once.
+func Compile(names []string) (*Plan, error) {
+	p := &Plan{}
+	var errs []error
+	for _, s := range names {
+		n, err := Parse(s)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out := len(p.names)
+		p.names = append(p.names, n)
+		switch n.Kind {
+		case Since:
+			p.events = append(p.events, out)
+			continue
+		case Feature:
+		default:
+			errs = append(errs, errors.New("name "+s+": is no feature"))
+			continue
+		}
+		c := slices.Index(p.channels, n.Channel)
+		if c < 0 {
+			c = len(p.channels)
+			p.channels = append(p.channels, n.Channel)
+			p.perChan = append(p.perChan, channelPlan{seconds: slack})
+		}
+		cp := &p.perChan[c]
+		g := slices.Index(cp.gates, n.Gate)
+		if g < 0 {
+			g = len(cp.gates)
+			cp.gates = append(cp.gates, n.Gate)
+		}
+		span := n.Window
+		switch n.Function {
+		case "ewma":
+			span *= 8
+		case "lag":
+			span *= 2
+		}
+		switch {
+		case span <= 2*secondsUpTo && (span <= secondsUpTo || n.Function == "lag"):
+			cp.seconds = max(cp.seconds, int64(span/time.Second)+slack)
+		case span <= 24*time.Hour:
+			cp.minutes = max(cp.minutes, int64(span/time.Minute)+1)
+		default:
+			cp.minutes = max(cp.minutes, 61)
+			cp.hours = max(cp.hours, int64(span/time.Hour)+1)
+		}
+		i := slices.IndexFunc(p.groups, func(x group) bool {
+			return x.channel == c && x.gate == g && x.window == n.Window && (x.weights != nil) == (n.Function == "ewma") && n.Function != "lag" && x.of[0].name.Function != "lag"
+		})
+		if i < 0 {
+			i = len(p.groups)
+			p.groups = append(p.groups, group{channel: c, gate: g, window: n.Window})
+		}
+		x := &p.groups[i]
+		x.heavy = x.heavy || needsMerge(n.Function)
+		x.raw = x.raw || n.Function == "median" || n.Function == "q" || n.Function == "distinct"
+		if n.Function == "ewma" && x.weights == nil {
+			x.weights = weights(n.Window)
+		}
+		x.of = append(x.of, member{out, n})
+	}
+	for i := range p.perChan {
+		if p.perChan[i].hours > 0 {
+			p.perChan[i].minutes = max(p.perChan[i].minutes, 61)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// weights of an EWMA whose time constant is tau, cut at 8 tau, by age in tiles.
+func weights(tau time.Duration) []float64 {
+	unit := tileOf(8 * tau)
+	n := int(8 * tau / unit)
+	w := make([]float64, n)
+	for i := range w {
+		w[i] = portable.Exp(-float64(i) * float64(unit) / float64(tau))
+	}
+	return w
+}
+
+// tileOf is the length of the tiles that a span is made of.
+func tileOf(span time.Duration) time.Duration {
+	switch {
+	case span <= secondsUpTo:
+		return time.Second
+	case span <= 24*time.Hour:
+		return time.Minute
+	}
+	return time.Hour
+}
+
+// Names are the features, in the order in which Read counts them.
+func (p *Plan) Names() []Name { return p.names }
+
+// Channels are the channels to be observed; Add counts them so.
+func (p *Plan) Channels() []string { return p.channels }
+
+// Horizon is how far back anything reaches: the declared memory.
+func (p *Plan) Horizon() time.Duration {
+	h := time.Duration(0)
+	for _, c := range p.perChan {
+		h = max(h, time.Duration(c.seconds)*time.Second, time.Duration(c.minutes)*time.Minute, time.Duration(c.hours)*time.Hour)
+	}
+	return h
+}

@@ -1,0 +1,270 @@
+package feature
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+)
+
+// A state in bytes: little-endian words of 8 bytes, texts with their length
+// before. What the reader's plan does not need is skipped; so a checkpoint of
+// one set of models serves another.
+//
+//	version=1 · head · rig{ n · {at · state} } · channels{ n · { name · seconds{ n · {at · k · {t · v}} } ·
+//	  gates{ n · { gate · minutes{ n · {at · tile} } · hours{ n · {at · tile} } } } } } · baselines{ n · {name · n · mean · m2 · minute} } ·
+//	  events{ n · {kind · k · {t}} }
+const snapshotVersion = 1
+
+var errSnapshot = errors.New("feature: state is cut off or damaged")
+
+type writer struct{ b []byte }
+
+func (w *writer) int(v int64)     { w.b = binary.LittleEndian.AppendUint64(w.b, uint64(v)) }
+func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
+func (w *writer) text(s string)   { w.int(int64(len(s))); w.b = append(w.b, s...) }
+
+func (t *tile) words() []*float64 {
+	return []*float64{&t.n, &t.mean, &t.m2, &t.m3, &t.m4, &t.sum, &t.sq, &t.min, &t.max, &t.first, &t.last, &t.t0, &t.t1, &t.st, &t.stt, &t.stv}
+}
+
+// AppendBinary appends the state to b; equal states have equal bytes.
+func (s *State) AppendBinary(b []byte) ([]byte, error) {
+	w := &writer{b: b}
+	w.int(snapshotVersion)
+	w.int(s.head)
+	var rig []rigAt
+	for _, r := range s.rig {
+		if r.at > s.head-int64(len(s.rig)) && r.at > 0 {
+			rig = append(rig, r)
+		}
+	}
+	sort.Slice(rig, func(i, j int) bool { return rig[i].at < rig[j].at })
+	w.int(int64(len(rig)))
+	for _, r := range rig {
+		w.int(r.at)
+		w.text(r.state)
+	}
+	w.int(int64(len(s.chans)))
+	for ch := range s.chans {
+		s.appendChannel(w, ch)
+	}
+	var based []int
+	for i, n := range s.plan.names {
+		if n.Z {
+			based = append(based, i)
+		}
+	}
+	w.int(int64(len(based)))
+	for _, i := range based {
+		x := s.base[i]
+		w.text(s.plan.names[i].text)
+		w.float(x.n)
+		w.float(x.mean)
+		w.float(x.m2)
+		w.int(x.minute)
+	}
+	kinds := make([]string, 0, len(s.events))
+	for k := range s.events {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	w.int(int64(len(kinds)))
+	for _, k := range kinds {
+		w.text(k)
+		w.int(int64(len(s.events[k])))
+		for _, t := range s.events[k] {
+			w.float(t)
+		}
+	}
+	return w.b, nil
+}
+
+func (s *State) appendChannel(w *writer, ch int) {
+	c := &s.chans[ch]
+	w.text(s.plan.channels[ch])
+	var secs []*second
+	for i := range c.secs {
+		if x := &c.secs[i]; x.at > 0 && len(x.samples) > 0 {
+			secs = append(secs, x)
+		}
+	}
+	sort.Slice(secs, func(i, j int) bool { return secs[i].at < secs[j].at })
+	w.int(int64(len(secs)))
+	for _, x := range secs {
+		w.int(x.at)
+		w.int(int64(len(x.samples)))
+		for _, p := range x.samples {
+			w.float(p.t)
+			w.float(p.v)
+		}
+	}
+	w.int(int64(len(c.gates)))
+	for g := range c.gates {
+		w.text(s.plan.perChan[ch].gates[g])
+		for level, ring := range [][]span{c.gates[g].mins, c.gates[g].hours} {
+			var list []*span
+			for i := range ring {
+				if ring[i].at > 0 {
+					list = append(list, &ring[i])
+				}
+			}
+			sort.Slice(list, func(i, j int) bool { return list[i].at < list[j].at })
+			w.int(int64(len(list)))
+			for _, x := range list {
+				if x.stale {
+					if level == 0 {
+						s.minute(ch, g, x.at)
+					} else {
+						s.hour(ch, g, x.at)
+					}
+				}
+				w.int(x.at)
+				for _, p := range x.sum.words() {
+					w.float(*p)
+				}
+			}
+		}
+	}
+}
+
+// MarshalBinary returns the state.
+func (s *State) MarshalBinary() ([]byte, error) { return s.AppendBinary(nil) }
+
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) word() uint64 {
+	if len(r.b) < 8 {
+		r.b, r.bad = nil, true
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return v
+}
+
+func (r *reader) int() int64     { return int64(r.word()) }
+func (r *reader) float() float64 { return math.Float64frombits(r.word()) }
+
+// count reads how many items of at least size bytes follow.
+func (r *reader) count(size int) int {
+	n := r.word()
+	if n > uint64(len(r.b)/size) {
+		r.b, r.bad = nil, true
+		return 0
+	}
+	return int(n)
+}
+
+func (r *reader) text() string {
+	n := r.word()
+	if n > uint64(len(r.b)) {
+		r.b, r.bad = nil, true
+		return ""
+	}
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}
+
+// UnmarshalBinary fills an empty state with what b holds and the plan needs.
+func (s *State) UnmarshalBinary(b []byte) error {
+	r := &reader{b: b}
+	if v := r.int(); v != snapshotVersion {
+		return fmt.Errorf("feature: state of version %d: want %d", v, snapshotVersion)
+	}
+	n := s.plan.NewState()
+	n.head = r.int()
+	if n.head < 0 || n.head > 1<<40 {
+		return errSnapshot
+	}
+	for k := r.count(16); k > 0 && !r.bad; k-- {
+		x := rigAt{r.int(), r.text()}
+		if x.at <= 0 || x.at > n.head {
+			return errSnapshot
+		}
+		if y := &n.rig[x.at%int64(len(n.rig))]; y.at < x.at {
+			*y = x
+		}
+	}
+	for k := r.count(24); k > 0 && !r.bad; k-- {
+		n.readChannel(r)
+	}
+	for k := r.count(40); k > 0 && !r.bad; k-- {
+		name := r.text()
+		x := baseline{n: r.float(), mean: r.float(), m2: r.float(), minute: r.int()}
+		if i := slices.IndexFunc(n.plan.names, func(m Name) bool { return m.text == name && m.Z }); i >= 0 {
+			n.base[i] = x
+		}
+	}
+	for k := r.count(16); k > 0 && !r.bad; k-- {
+		kind := r.text()
+		var list []float64
+		for m := r.count(8); m > 0; m-- {
+			list = append(list, r.float())
+		}
+		if len(list) > maxEvents {
+			return errSnapshot
+		}
+		n.events[kind] = list
+	}
+	if r.bad || len(r.b) != 0 {
+		return errSnapshot
+	}
+	*s = *n
+	return nil
+}
+
+func (s *State) readChannel(r *reader) {
+	ch := slices.Index(s.plan.channels, r.text())
+	for k := r.count(16); k > 0 && !r.bad; k-- {
+		at := r.int()
+		var x *second
+		if ch >= 0 && at > 0 && at <= s.head {
+			secs := s.chans[ch].secs
+			if y := &secs[at%int64(len(secs))]; y.at < at {
+				*y = second{at: at}
+				x = y
+			}
+		}
+		for m := r.count(16); m > 0; m-- {
+			p := sample{r.float(), r.float()}
+			if x != nil && len(x.samples) < maxSamples {
+				x.samples = append(x.samples, p)
+			}
+		}
+	}
+	for k := r.count(24); k > 0 && !r.bad; k-- {
+		gate := r.text()
+		g := -1
+		if ch >= 0 {
+			g = slices.Index(s.plan.perChan[ch].gates, gate)
+		}
+		for level := range 2 {
+			for m := r.count(17 * 8); m > 0; m-- {
+				x := span{at: r.int()}
+				for _, p := range x.sum.words() {
+					*p = r.float()
+				}
+				if g < 0 || x.at <= 0 || x.at > s.head {
+					continue
+				}
+				ring := s.chans[ch].gates[g].mins
+				if level == 1 {
+					ring = s.chans[ch].gates[g].hours
+				}
+				if len(ring) == 0 {
+					continue
+				}
+				if y := &ring[x.at%int64(len(ring))]; y.at < x.at {
+					*y = x
+				}
+			}
+		}
+	}
+}
