@@ -372,6 +372,7 @@ func TestKafkaAwayLosesNothingAndKeepsOrder(t *testing.T) {
 	k := open()
 	clock := telemetry.NewManualClock(noon)
 	cfg := config(t, k.ListenAddrs())
+	cfg.Drain = 100 * time.Millisecond
 	g := start(t, cfg, gateway.Deps{Clock: clock})
 	c := g.client(t, "RIG-07")
 	seq := uint64(0)

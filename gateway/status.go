@@ -14,13 +14,13 @@ import (
 
 // counters count since the start.
 type counters struct {
-	Messages, Frames, Readings, ReadingsDropped, Backfill    atomic.Int64
-	Quarantined, Refused, RunsAside                          atomic.Int64
-	Published, PublishErrors, Republished, Statuses, Untaken atomic.Int64
+	Messages, Frames, Readings, ReadingsDropped, Backfill atomic.Int64
+	Quarantined, Refused, RunsAside                       atomic.Int64
+	Published, PublishErrors, Republished                 atomic.Int64
 }
 
 // Gauges are the counters that may also fall.
-var Gauges = []string{"connections", "spool_bytes", "spool_segments", "spool_full", "in_flight", "unpublished"}
+var Gauges = map[string]bool{"connections": true, "spool_bytes": true, "spool_segments": true, "spool_full": true, "in_flight": true, "unpublished": true}
 
 // Counters returns all counts under names in the style of metrics, without a prefix.
 func (g *Gateway) Counters() map[string]int64 {
