@@ -62,7 +62,7 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
   const tour = heard.filter((d) => !failing.includes(d) && priority(d) === 2 && d.top_alarm?.status !== 'ack').length;
   let lead: string;
   if (!heard.length) {
-    lead = drills.length === 1 ? `${drills[0].id} is silent.` : `All ${count(drills.length)} drills are silent.`;
+    lead = drills.length === 1 ? `${drills[0].id} is silent.` : `${drills.length === 2 ? 'Both' : `All ${count(drills.length)}`} drills are silent.`;
     return { lead, rest: 'Nothing can be said until data comes: look at the gateways.' };
   }
   if (failing.length) {
@@ -71,8 +71,8 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
   } else if (acting.length) {
     lead = `${many(acting.length, 'drill needs', 'drills need')} somebody now: ${names(acting.map((d) => d.id))}.`;
   } else {
-    lead = quiet ? `All ${count(heard.length)} drills that report should last to crew change.` : drills.length === 1 ? `${drills[0].id} should last to crew change.` : `All ${count(drills.length)} drills should last to crew change.`;
-    if (heard.length === 1 && quiet) lead = `${heard[0].id} should last to crew change.`;
+    const all = heard.length === 2 ? 'Both' : `All ${count(heard.length)}`;
+    lead = `${heard.length === 1 ? heard[0].id : quiet ? `${all} drills that report` : `${all} drills`} should last to crew change.`;
   }
   if (tour) rest.push(`${many(tour, failing.length || acting.length ? 'more wants' : 'wants', failing.length || acting.length ? 'more want' : 'want')} a hand this tour.`);
   if (quiet) rest.push(`${many(quiet, 'rig is', 'rigs are')} silent.`);

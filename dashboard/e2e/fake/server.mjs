@@ -49,7 +49,7 @@ export async function start({ port = 0, rate = 60, link = 'let-me-in', begin = D
     let m;
     if ((m = /^\/drills\/([^/]+)$/.exec(path))) {
       if (!ids.includes(m[1])) return problem(res, 404, 'No such drill', `no drill is called ${m[1]}`);
-      return send(res, 200, { ...drillAt(m[1], now(), t0), results: results(m[1], now(), t0) });
+      return send(res, 200, { ...drillAt(m[1], now(), t0), results: scored(m[1], now()) });
     }
     if ((m = /^\/drills\/([^/]+)\/series$/.exec(path))) {
       const when = (x, d) => (!x ? d : x.startsWith('-') ? now() - parseFloat(x.slice(1)) * (x.endsWith('h') ? 3600000 : 1000) : Date.parse(x));
@@ -84,7 +84,7 @@ export async function start({ port = 0, rate = 60, link = 'let-me-in', begin = D
       const old = models.find((x) => x.name === name), version = (old?.version ?? 0) + 1, sha256 = createHash('sha256').update(body).digest('hex'), checks = [{ name: 'Read', ok: true, detail: 'PMML 4.4' }];
       const v = { version, sha256, uploaded: iso(now()), by: 'admin', status: q.get('activate') === 'true' ? 'active' : 'inactive' };
       if (old) { old.version = version; old.sha256 = sha256; if (v.status === 'active') { old.versions.forEach((x) => (x.status = 'inactive')); old.active_version = version; } old.versions.unshift(v); }
-      else models.push({ ...models[0], name, version, active_version: v.status === 'active' ? version : null, sha256, versions: [v], checks, status: v.status });
+      else models.push({ ...models[0], name, version, active_version: v.status === 'active' ? version : null, sha256, versions: [v], checks, status: v.status, uploadedHere: true });
       tell({ type: 'models', name });
       return send(res, 201, { name, version, sha256, checks, marker: randomUUID() });
     }
@@ -136,6 +136,10 @@ export async function start({ port = 0, rate = 60, link = 'let-me-in', begin = D
       ws.send(JSON.stringify({ type: 'hello', clock: clock(), version: 'fake' }));
     });
   });
+  const scored = (id, t) => {
+    const known = results(id, t, t0).map((r) => ({ ...r, version: models.find((x) => x.name === r.model)?.active_version ?? r.version }));
+    return [...known, ...models.filter((x) => x.active_version && x.uploadedHere).map((x) => ({ model: x.name, version: x.active_version, shadow: false, outputs: { shifted: value(id, 'SPP', t, t0) + x.active_version }, error: null, sha256: x.sha256 }))];
+  };
   let beat = 0;
   const timer = setInterval(() => {
     if (mute) return;
@@ -148,7 +152,7 @@ export async function start({ port = 0, rate = 60, link = 'let-me-in', begin = D
     for (const s of sockets) {
       if (s.fleet && beat % 3 === 0) s.ws.send(JSON.stringify({ type: 'fleet', full: false, at: t, drills: ids.filter((id) => id !== SILENT).map((id) => brief(id, t, t0)) }));
       if (!s.drill || s.drill === SILENT) continue;
-      if (beat % 3 === 0) { const d = drillAt(s.drill, t, t0); s.ws.send(JSON.stringify({ type: 'score', drill: s.drill, state: d.state, state_since: d.state_since, health: d.health, confidence: d.confidence, subsystems: d.subsystems, reasons: d.reasons, results: results(s.drill, t, t0).map((r) => ({ ...r, version: models.find((x) => x.name === r.model)?.active_version ?? r.version })), time_left: d.time_left, tick: iso(t) })); }
+      if (beat % 3 === 0) { const d = drillAt(s.drill, t, t0); s.ws.send(JSON.stringify({ type: 'score', drill: s.drill, state: d.state, state_since: d.state_since, health: d.health, confidence: d.confidence, subsystems: d.subsystems, reasons: d.reasons, results: scored(s.drill, t), time_left: d.time_left, tick: iso(t) })); }
       s.ws.send(encode(s, t, t0, rate));
       s.sent = t;
     }

@@ -1,0 +1,16 @@
+// Browser tests against the running product: MUDPULSE_URL, and MUDPULSE_LINK (its one-time sign-in link) or
+// MUDPULSE_TOKEN (what stands in DIR/admin-token). Chromium is the system's: CHROMIUM, or found on the PATH.
+import { after } from 'node:test';
+import { launch } from './browser.mjs';
+import { enter } from './enter.mjs';
+import { suite } from './suite.mjs';
+
+const base = (process.env.MUDPULSE_URL ?? '').replace(/\/$/, '');
+if (!base) {
+  console.error('MUDPULSE_URL is not set: start the product (make run) and give its address, and MUDPULSE_LINK or MUDPULSE_TOKEN');
+  process.exit(2);
+}
+const browser = await launch();
+after(() => browser.close());
+const state = await enter(browser, base, process.env.MUDPULSE_LINK);
+suite({ browser, base, state: () => state });

@@ -1,0 +1,173 @@
+import { expect, test } from 'vitest';
+import { RigClock } from './clock';
+import { blank, change, standing } from './merge';
+import { keys, press } from './keys';
+import { address, read, type Route } from './route';
+import { gauge } from './units';
+import { hold, moved } from './fleet/order';
+import { place } from './fleet/axis';
+import { Column, Columns } from './columns';
+import { mse } from './drill/mse';
+import { fit, scaled } from './drill/scales';
+import { channelOf, edge, onChannel, signalWords, steps, who } from './alarms/words';
+import { perform } from './alarms/perf';
+import { ledgerAnswer } from './data/words';
+import { modelsAnswer, nameOf } from './models/words';
+import type { Alarm, Channel, LedgerRow, Model } from './types';
+
+test('the clock runs on at the rate of the rig, and ages are in seconds of ours', () => {
+  let wall = 5000;
+  const c = new RigClock(() => wall), t = Date.parse('2026-11-22T02:00:00Z');
+  c.set({ now: '2026-11-22T02:00:00Z', rate: 60, demo: true });
+  wall += 1000;
+  expect(c.now()).toBe(t + 60000);
+  expect(c.age(t)).toBe(1);
+  expect(c.age(null)).toBe(null);
+  c.set({ now: 'nonsense', rate: 1, demo: false });
+  expect(c.rate).toBe(60);
+});
+
+test('crew change is the next of the times, by the rig’s own clock', () => {
+  const c = new RigClock(() => 0);
+  const f = (now: string, offset: number, want: string) => { c.offset = offset; expect(new Date(c.tourEnd(['06:00', '18:00'], Date.parse(now))!).toISOString()).toBe(want); };
+  f('2026-11-22T02:12:44Z', 0, '2026-11-22T06:00:00.000Z');
+  f('2026-11-22T02:12:44Z', 60, '2026-11-22T05:00:00.000Z');
+  f('2026-11-22T18:00:00Z', 0, '2026-11-23T06:00:00.000Z');
+  f('2026-11-22T23:30:00Z', 480, '2026-11-23T10:00:00.000Z');
+  expect(c.tourEnd(['soon'])).toBe(null);
+});
+
+test('what the live channel does not say stays as it was', () => {
+  const d = { ...blank('A'), field: 'Kestrel', health: 90, reasons: [] };
+  const n = change(d, { id: 'A', health: null, reason: { subsystem: 'bit', text: 'Dull' }, top_alarm: null });
+  expect([n.field, n.health, n.reasons[0].text, n.reasons[0].subsystem]).toEqual(['Kestrel', null, 'Dull', 'bit']);
+  expect(change(n, { id: 'A' }).reasons[0].text).toBe('Dull');
+  expect(change(n, { id: 'A', reason: 'Duller' }).reasons[0].text).toBe('Duller');
+  expect(change(n, { id: 'A', reason: null }).reasons).toEqual([]);
+  expect(d.reasons).toEqual([]);
+});
+
+test('an alarm stands until it went back and somebody saw it', () => {
+  const f = (status: Alarm['status'], cleared: string | null, want: boolean) => expect(standing({ status, cleared } as Alarm)).toBe(want);
+  f('unack', null, true); f('ack', null, true); f('rtn_unack', 'x', true); f('returned', 'x', false); f('shelved', null, false); f('ack', 'x', false);
+});
+
+test('every address leads to its screen and back', () => {
+  const f = (path: string, want: Route) => { const [p, q] = path.split('?'); expect(read(p, q ? '?' + q : '')).toEqual(want); expect(address(want)).toBe(path); };
+  f('/', { screen: 'fleet' });
+  f('/d/RIG-07', { screen: 'drill', id: 'RIG-07', tab: 'drilling' });
+  f('/d/a%2Fb/scores', { screen: 'drill', id: 'a/b', tab: 'scores' });
+  f('/alarms', { screen: 'alarms', tab: 'active' });
+  f('/alarms/history', { screen: 'alarms', tab: 'history' });
+  f('/alarms/evidence?id=RIG-07%2Fwash%2F17', { screen: 'evidence', id: 'RIG-07/wash/17' });
+  f('/models/pump-rul', { screen: 'models', name: 'pump-rul' });
+  f('/data', { screen: 'data', tab: 'ledger', add: false });
+  f('/data/devices/add', { screen: 'data', tab: 'devices', add: true });
+  f('/elsewhere', { screen: 'nowhere', path: '/elsewhere' });
+  expect(read('/d/%zz')).toMatchObject({ screen: 'drill', id: '%zz' });
+});
+
+test('keys do nothing while somebody types, and the newest screen answers first', () => {
+  const did: string[] = [];
+  const off = keys({ a: () => did.push('page'), 'g f': () => did.push('fleet') });
+  const top = keys({ a: () => did.push('alarm') });
+  const e = (key: string, more = {}) => press({ key, ctrlKey: false, metaKey: false, altKey: false, target: null, timeStamp: 0, ...more }, false)?.();
+  e('a'); top(); e('a'); e('g'); e('f'); e('f');
+  e('a', { target: { tagName: 'INPUT', type: 'text' } }); e('a', { ctrlKey: true });
+  expect(press({ key: 'a', ctrlKey: false, metaKey: false, altKey: false, target: null, timeStamp: 0 }, true)).toBe(null);
+  off();
+  expect(did).toEqual(['alarm', 'page', 'fleet']);
+});
+
+const spp: Channel = { tag: 'SPP', what: 'standpipe pressure', unit: 'MPa', field: 'psi', factor: 145.0377, shift: 0, resolution: 0.02, low: 0, high: 60, normal_low: 10, normal_high: 30, class: 'fast', subsystem: 'hydraulics' };
+
+test('units are a display choice', () => {
+  expect(gauge(spp, 'SI').text(21)).toBe('21.00');
+  expect(gauge(spp, 'field').text(21)).toBe('3,046');
+  expect(gauge(spp, 'field').unit).toBe('psi');
+  expect(gauge({ ...spp, tag: 'MTO', unit: '°C', field: '°F', factor: 1.8, shift: 32, resolution: 0.1 }, 'field').text(100)).toBe('212.0');
+  expect(gauge(undefined, 'field', 'kN').unit).toBe('kN');
+  expect(gauge(spp, 'SI').text(null)).toBe('—');
+});
+
+test('rows keep their place while pointed at; only what must be acted on now enters on top', () => {
+  expect(hold(['a', 'b', 'c'], ['c', 'x', 'a', 'n'], (id) => id === 'n')).toEqual(['n', 'a', 'c', 'x']);
+  expect(moved(['a', 'c'], ['c', 'a'])).toBe(2);
+  expect(moved(['a'], ['a'])).toBe(0);
+});
+
+test('time left is a place from one hour to thirty days', () => {
+  expect(place(0.1)).toBe(place(1));
+  expect(place(5000)).toBe(place(720));
+  expect(place(24) - place(6)).toBeCloseTo(place(96) - place(24), 6);
+});
+
+test('specific energy is Teale’s, and there is none off bottom', () => {
+  const one = (v: number) => { const c = new Column(8); c.add(0, v, v); return c; };
+  const out = new Column(8);
+  mse(out, one(100), one(120), one(15), one(20), 0.2159);
+  // by hand: A = 0.036610 m²; 100/A + 2π·120·60·15/(A·20) = 2,731.5 + 926,787.6 kPa
+  expect(out.last).toBeCloseTo(929.52, 1);
+  mse(out, one(100), one(120), one(15), one(0.5), 0.2159);
+  expect(out.last).toBeNaN();
+  mse(out, one(2), one(120), one(15), one(20), undefined);
+  expect(out.last).toBeNaN();
+});
+
+test('a drill’s scale is laid around its usual pressure, once, and stays', () => {
+  const c = new Columns(['SPP']);
+  for (let i = 0; i < 100; i++) c.get('SPP')!.add(i, i % 4 ? 21 : 0, i % 4 ? 21 : 0);
+  const s = fit(c, {});
+  expect(s.SPP).toEqual([16, 24]);
+  expect(fit(c, { SPP: [15, 25] })).toEqual({ SPP: [15, 25] });
+  expect(fit(c, { SPP: [0, 10] }).SPP).toEqual([16, 24]);
+  expect(scaled(s)[3].traces[0]).toMatchObject({ channel: 'SPP', lo: 16, hi: 24 });
+  expect(fit(new Columns(['SPP']), {})).toEqual({});
+});
+
+test('what a signal is made of, and in words', () => {
+  expect([channelOf('SPP__resid_exp__60s'), channelOf('SSI'), channelOf('washout.drift')]).toEqual(['SPP', 'SSI', '']);
+  expect([onChannel('SSI'), onChannel('SPP__mean__60s'), onChannel('SPP__slope__30m'), onChannel('m.out')]).toEqual([true, true, false, false]);
+  expect(edge({ signal: 'SSI', value: 1.4, limit: 0.6 } as Alarm)).toEqual([null, 0.6]);
+  expect(edge({ signal: 'SPP', value: 18, limit: 20 } as Alarm)).toEqual([20, null]);
+  expect(edge({ signal: 'washout.drift', value: 18, limit: 20 } as Alarm)).toEqual([null, null]);
+  const c = new Map([['SPP', spp]]);
+  expect(signalWords('SPP__slope__30m', c)).toBe('standpipe pressure, slope, 30 min');
+  expect(signalWords('SPP__std__5m__in_rotary', c)).toBe('standpipe pressure, spread, 5 min, while drilling');
+  expect(signalWords('pump-rul.time_left_h', c)).toBe('time left h of pump-rul');
+});
+
+test('advice is numbered by who does what', () => {
+  expect(steps('Driller, now: pick up. If it stays low: stop drilling.')).toEqual(['Driller, now: pick up.', 'If it stays low: stop drilling.']);
+  expect(steps('One.\nTwo.')).toEqual(['One.', 'Two.']);
+  expect(who('Driller, now: pick up.')).toEqual(['Driller, now:', 'pick up.']);
+  expect(who('Pick up')).toEqual(['', 'Pick up']);
+});
+
+test('our own alarm rate is counted as EEMUA 191 counts it', () => {
+  const now = Date.parse('2026-11-22T12:00:00Z'), at = (min: number) => new Date(now - min * 60000).toISOString();
+  const a = (min: number, more: Partial<Alarm> = {}) => ({ drill: 'A', rule: 'r', title: 'Stick-slip', priority: 3, raised: at(min), cleared: null, status: 'unack', disposition: '', ...more }) as Alarm;
+  const r = perform([a(5), a(7, { priority: 1 }), a(100, { cleared: at(95), status: 'returned', drill: 'B', disposition: 'right' }), a(80, { drill: 'B' }), a(2000), a(20000)], now);
+  expect([r.inDay, r.standing, r.bins[143], r.bins[135]]).toEqual([4, 2, 2, 1]);
+  expect(r.chatter).toBe(0.25);
+  expect(r.split).toEqual([0.25, 0, 0.75]);
+  expect(r.worst.map((k) => [k.drill, k.times, k.right, k.judged])).toEqual([['A', 3, 0, 0], ['B', 2, 1, 1]]);
+  expect(perform([], now)).toMatchObject({ inDay: 0, chatter: null, split: null, peak: null });
+});
+
+test('the ledger’s sentence names what is missing, and never calls a frame on its way a loss', () => {
+  const row = (more: Partial<LedgerRow>): LedgerRow => ({ drill: 'A', device: 'e', boot: 'b', first: 1, last: 10, sent: 10, accepted: 10, stored: 10, scored: 10, readable: 10, gaps: [], ...more });
+  const f = (rows: LedgerRow[], lead: string, rest: string) => expect(ledgerAnswer({ rows, totals: {} })).toEqual({ lead, rest });
+  f([row({})], 'Nothing accepted has been lost.', 'Every frame that was sent has come.');
+  f([row({ stored: 8 })], 'Nothing accepted has been lost.', 'Every frame that was sent has come. 2 frames are on the way.');
+  f([row({ gaps: [{ stage: 'stored', from: 3, to: 4, count: 2, why: '' }] })], '2 accepted frames are missing after the gateway.', 'Every frame that was sent has come.');
+  f([row({ gaps: [{ stage: 'accepted', from: 3, to: 3, count: 1, why: 'restart' }] })], 'Nothing accepted has been lost.', 'One gap happened before the gateway and is named below.');
+  f([], 'No device has sent a frame yet.', 'Each frame will be counted here, from the device to the glass.');
+});
+
+test('a model is called by its file, without its version', () => {
+  expect(['pump-rul-v7.pmml', 'Wash out 3.xml', 'a.pmml', '.pmml'].map(nameOf)).toEqual(['pump-rul', 'Wash-out', 'a', 'model']);
+  const m = (status: string, errors = 0) => ({ name: 'x', status, shadow: status === 'shadow', active_version: status === 'inactive' ? null : 1, errors }) as Model;
+  expect(modelsAnswer([m('active'), m('active'), m('shadow'), m('inactive', 3)])).toEqual({ lead: 'Two models judge the drills.', rest: 'One runs beside and raises nothing. One is off. x could not score some rows.' });
+  expect(modelsAnswer([]).lead).toBe('No model judges the drills yet.');
+});
