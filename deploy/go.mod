@@ -3,20 +3,13 @@ module github.com/mudpulse/mudpulse/deploy
 go 1.26.0
 
 require (
-	github.com/mudpulse/mudpulse/dashboard v0.0.0
-	github.com/mudpulse/mudpulse/gateway v0.0.0
-	github.com/mudpulse/mudpulse/scoring v0.0.0
-	github.com/mudpulse/mudpulse/services v0.0.0
-	github.com/mudpulse/mudpulse/simulators v0.0.0
-	github.com/mudpulse/mudpulse/storage v0.0.0
-	github.com/mudpulse/mudpulse/telemetry v0.0.0
+	github.com/eclipse/paho.mqtt.golang v1.5.1
+	go.yaml.in/yaml/v3 v3.0.5
 )
 
 require (
-	github.com/eclipse/paho.mqtt.golang v1.5.1 // indirect
 	github.com/gorilla/websocket v1.5.3 // indirect
-	go.yaml.in/yaml/v3 v3.0.4 // indirect
-	golang.org/x/net v0.44.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.25.0 // indirect
 )
 

@@ -1,0 +1,182 @@
+package platform
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/mudpulse/mudpulse/gateway"
+	"github.com/mudpulse/mudpulse/services/equipment"
+	"github.com/mudpulse/mudpulse/simulators/device"
+	"github.com/mudpulse/mudpulse/simulators/fleet"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// demoRate is how fast the demo's clock runs.
+const demoRate = 60
+
+// historyRate is how many frames of history are given to the gateway a second:
+// the present comes first.
+const historyRate = 4000
+
+// demo runs twelve simulated drills, each behind a device of its own that
+// publishes over MQTT, on a clock × 60 whose position is kept and never goes back.
+type demo struct {
+	p     *platform
+	clock *telemetry.FastClock
+	fleet []fleet.Drill
+	state demoState
+}
+
+// demoState is kept in DIR/demo.json.
+type demoState struct {
+	Start  time.Time `json:"start"`  // of the demo, on its clock
+	Now    time.Time `json:"now"`    // how far its clock has come
+	Seeded bool      `json:"seeded"` // the history lies in the spool
+	Runs   int       `json:"runs"`
+}
+
+func newDemo(p *platform) (*demo, error) {
+	d := &demo{p: p}
+	b, err := os.ReadFile(d.path())
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		d.state.Start = time.Now().UTC().Truncate(time.Minute)
+		d.state.Now = d.state.Start
+	case err != nil:
+		return nil, err
+	default:
+		if err := json.Unmarshal(b, &d.state); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.path(), err)
+		}
+	}
+	d.state.Runs++
+	d.clock = telemetry.NewFastClock(d.state.Now, demoRate)
+	d.fleet = fleet.Demo(p.s.Seed, d.state.Start)
+	return d, d.save()
+}
+
+func (d *demo) path() string { return d.p.s.Path("demo.json") }
+
+func (d *demo) save() error {
+	b, err := json.Marshal(d.state)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.path()+".tmp", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(d.path()+".tmp", d.path())
+}
+
+// drills describes the demo's drills for the registry.
+func (d *demo) drills() []equipment.Drill {
+	var out []equipment.Drill
+	for _, x := range d.fleet {
+		out = append(out, equipment.Drill{ID: x.Name, Name: x.Name, Field: x.Field, Contractor: x.Contractor, BitDiameterM: 0.2159})
+	}
+	return out
+}
+
+// run connects the devices and lets the drills drill.
+func (d *demo) run(ctx context.Context) error {
+	for _, ready := range []<-chan struct{}{d.p.gateway.Ready(), d.p.api.Ready()} {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Devices do not know what time they start: the clock has gone on meanwhile.
+	from := d.clock.Now().Truncate(time.Second)
+	boot := fmt.Sprintf("run-%d", d.state.Runs)
+	var wg sync.WaitGroup
+	errs := make(chan error, 2*len(d.fleet)+2)
+	creds := map[string]device.Credentials{}
+	for _, x := range d.fleet {
+		user, password, err := d.p.api.Devices().Ensure(ctx, x.Name+"-edr", x.Name, "demo")
+		if err != nil {
+			return fmt.Errorf("device of %s: %w", x.Name, err)
+		}
+		creds[x.Name] = device.Credentials{Username: user, Password: password, Topic: telemetry.MQTTProtoTopic(x.Name)}
+	}
+	for _, x := range d.fleet {
+		wg.Go(func() {
+			dev := &device.Device{Broker: "tcp://" + d.p.gateway.Addr().TCP.String(), Credentials: creds[x.Name], Window: 256}
+			defer dev.Close()
+			err := fleet.Live(ctx, x, d.clock, from, boot, func(f *telemetry.Frame) error {
+				f.Device = creds[x.Name].Username
+				return dev.Publish(ctx, device.Message{Seq: f.Seq, Payload: telemetry.AppendFrame(nil, f)})
+			})
+			if err != nil && ctx.Err() == nil {
+				errs <- fmt.Errorf("%s: %w", x.Name, err)
+			}
+		})
+	}
+	wg.Go(func() { errs <- d.history(ctx, creds) })
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	var err error
+	for err == nil {
+		select {
+		case <-ctx.Done():
+			cancel()
+			wg.Wait()
+			d.state.Now = d.clock.Now()
+			return d.save()
+		case <-tick.C:
+			d.state.Now = d.clock.Now()
+			err = d.save()
+		case err = <-errs:
+		}
+	}
+	cancel()
+	wg.Wait()
+	return err
+}
+
+// history gives the gateway fourteen days, a frame a minute, on the road that
+// imports take. Rigs of its own make it: those of the present go forward only.
+func (d *demo) history(ctx context.Context, creds map[string]device.Credentials) error {
+	if d.state.Seeded {
+		return nil
+	}
+	past := fleet.Demo(d.p.s.Seed, d.state.Start)
+	minutes := fleet.Days * 24 * 60
+	const block = 30 // minutes at a time
+	pace := time.NewTicker(time.Second * block * time.Duration(len(past)) / historyRate)
+	defer pace.Stop()
+	for m := 0; m < minutes; m += block {
+		for _, x := range past {
+			dev, ok := d.p.api.Devices().Device(creds[x.Name].Username)
+			if !ok {
+				return fmt.Errorf("history: device of %s is gone", x.Name)
+			}
+			var batch []gateway.Message
+			for i := m; i < min(m+block, minutes); i++ {
+				f := x.Rig.Second(d.state.Start.Add(time.Duration(i-minutes) * time.Minute))
+				f.Device, f.Boot, f.Seq = dev.ID, "history", uint64(i+1)
+				batch = append(batch, gateway.Message{Topic: telemetry.MQTTProtoTopic(x.Name), Payload: telemetry.AppendFrame(nil, &f)})
+			}
+			if err := d.p.gateway.AcceptAll(ctx, dev, batch, gateway.AsBackfill(), gateway.AsSimulated()); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return fmt.Errorf("history of %s: %w", x.Name, err)
+			}
+		}
+		select {
+		case <-pace.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	d.state.Seeded = true
+	return nil
+}

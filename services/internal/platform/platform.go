@@ -1,0 +1,355 @@
+// Package platform puts the parts of mudpulse together in one process, as
+// settings say: the embedded log, gateway, scorer, writer with the columnstore,
+// api with the dashboard, and the demo's simulated drills.
+package platform
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/mudpulse/mudpulse/gateway"
+	"github.com/mudpulse/mudpulse/services/api"
+	"github.com/mudpulse/mudpulse/services/internal/blobs"
+	"github.com/mudpulse/mudpulse/services/internal/edge"
+	"github.com/mudpulse/mudpulse/services/internal/kafka"
+	"github.com/mudpulse/mudpulse/services/internal/process"
+	"github.com/mudpulse/mudpulse/services/internal/relational"
+	"github.com/mudpulse/mudpulse/services/scorer"
+	"github.com/mudpulse/mudpulse/services/writer"
+	"github.com/mudpulse/mudpulse/storage/duckdb"
+	"github.com/mudpulse/mudpulse/storage/pgwire"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// platform is what the parts of one process share. Nil where a part does not run.
+type platform struct {
+	s     *process.Settings
+	log   *slog.Logger
+	out   io.Writer // for the operator's eyes: the sign-in link
+	reg   *prometheus.Registry
+	clock telemetry.Clock
+	crash func(name string)
+	token string
+
+	embedded  *kafka.Embedded
+	kafka     kafka.Config
+	opts      []kgo.Opt
+	catalogue *telemetry.Catalogue
+
+	store   *duckdb.Store
+	db      *relational.DB
+	blobs   *blobs.Store
+	gateway *gateway.Gateway
+	scorer  *scorer.Scorer
+	writer  *writer.Writer
+	api     *api.API
+	sql     *pgwire.Server
+
+	demo    *demo
+	closers []func() error
+}
+
+// Run opens what the settings name, starts the parts, and returns when all have stopped.
+func Run(ctx context.Context, s *process.Settings, log *slog.Logger, out io.Writer) (err error) {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	// A steady heap costs less than a small one: GC at twice, but never over the limit.
+	debug.SetMemoryLimit(1 << 30)
+	p := &platform{s: s, log: log, out: out, reg: prometheus.NewRegistry(), catalogue: telemetry.DefaultCatalogue()}
+	p.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	defer func() {
+		for _, c := range slices.Backward(p.closers) {
+			if e := c(); err == nil {
+				err = e
+			}
+		}
+	}()
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	return process.RunParts(ctx, log, p.parts()...)
+}
+
+// open opens files and sockets in the order in which they need each other.
+func (p *platform) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(p.s.Data, 0o700); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	if p.crash, err = p.s.CrashPoint(); err != nil {
+		return err
+	}
+	if p.token, err = process.AdminToken(p.s.Data); err != nil {
+		return err
+	}
+	if p.s.Demo && p.s.Has("gateway") && p.s.Has("api") {
+		if p.demo, err = newDemo(p); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+		p.clock = p.demo.clock
+	} else {
+		p.clock = telemetry.SystemClock{}
+	}
+	if err := p.openLog(ctx); err != nil {
+		return err
+	}
+	for _, open := range []struct {
+		part string
+		f    func(context.Context) error
+	}{{"writer", p.openStore}, {"api", p.openAPI}, {"scorer", p.openScorer}, {"gateway", p.openGateway}} {
+		if p.s.Has(open.part) {
+			if err := open.f(ctx); err != nil {
+				return fmt.Errorf("%s: %w", open.part, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (p *platform) openLog(ctx context.Context) (err error) {
+	p.kafka = p.s.Log()
+	if p.s.Has("log") {
+		if p.embedded, err = kafka.OpenEmbedded(p.s.Path("log"), p.s.Kafka, p.kafka); err != nil {
+			return err
+		}
+		p.closers = append(p.closers, p.embedded.Close)
+		p.kafka.Brokers = []string{p.embedded.Addr()}
+	}
+	if len(p.kafka.Brokers) == 0 {
+		return fmt.Errorf("brokers: without the part log there must be a Kafka: --brokers HOST:PORT")
+	}
+	if p.opts, err = p.kafka.Options(); err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(p.opts...)
+	if err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	defer cl.Close()
+	wait, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	if err := kafka.EnsureTopics(wait, cl, p.kafka); err != nil {
+		return fmt.Errorf("kafka %s: %w", strings.Join(p.kafka.Brokers, ","), err)
+	}
+	return nil
+}
+
+func (p *platform) openStore(ctx context.Context) (err error) {
+	cfg := duckdb.DefaultConfig(p.s.Path("store"))
+	if cfg.Memory, err = bytes(p.s.Memory); err != nil {
+		return fmt.Errorf("memory: %w", err)
+	}
+	cfg.CrashPoint = p.crash
+	if p.store, err = duckdb.Open(cfg, p.catalogue, p.clock, p.log); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.store.Close)
+	wcfg := writer.DefaultConfig()
+	wcfg.Topics, wcfg.Client, wcfg.Drain, wcfg.CrashPoint = p.kafka.Topics(), p.opts, p.s.Drain, p.crash
+	if p.writer, err = writer.New(wcfg, p.store, p.catalogue, p.clock, p.log, p.reg); err != nil {
+		return err
+	}
+	scfg := pgwire.DefaultConfig()
+	scfg.Addr, scfg.Views, scfg.Login = p.s.SQL, duckdb.Views, pgwire.Token("admin", p.token)
+	p.sql, err = pgwire.New(scfg, p.store.SQL(), p.log)
+	return err
+}
+
+func (p *platform) openScorer(ctx context.Context) (err error) {
+	if err := p.openBlobs(ctx); err != nil {
+		return err
+	}
+	cfg := scorer.DefaultConfig()
+	cfg.Topics, cfg.Client, cfg.Drain, cfg.CrashPoint = p.kafka.Topics(), p.opts, p.s.Drain, p.crash
+	cfg.Engine.LimitRules = p.s.LimitRules
+	if !p.s.Has("writer") {
+		cfg.Group = "mudpulse-scorer" // one of many
+	}
+	deps := scorer.Deps{Blobs: p.blobs, Catalogue: p.catalogue, Log: p.log, Registerer: p.reg}
+	if p.store != nil {
+		deps.Asker = asker{p.store}
+	}
+	p.scorer, err = scorer.New(cfg, deps)
+	return err
+}
+
+func (p *platform) openBlobs(ctx context.Context) (err error) {
+	if p.blobs != nil {
+		return nil
+	}
+	where := p.s.Blobs
+	if where == "" {
+		where = p.s.Path("blobs")
+	}
+	if p.blobs, err = blobs.Open(ctx, where); err != nil {
+		return err
+	}
+	p.closers = append(p.closers, p.blobs.Close)
+	return nil
+}
+
+func (p *platform) openGateway(context.Context) (err error) {
+	deps := edge.Deps{Brokers: p.kafka.Brokers, Client: p.opts, Clock: p.clock, Catalogue: p.catalogue, Log: p.log, Metrics: p.reg, Version: edge.Version()}
+	if p.api != nil {
+		deps.Registry = p.api.Devices()
+	} else {
+		return fmt.Errorf("in this process it needs the api, which knows the devices: add api,writer to --parts, or run the gateway program")
+	}
+	if p.embedded != nil && p.writer != nil && p.scorer != nil {
+		deps.Coverage = coverage{p}
+	}
+	p.gateway, err = edge.New(p.s, deps)
+	return err
+}
+
+// coverage lets the spool forget a frame when the store has committed it and
+// the scorer's checkpoint covers it (docs/promises.md, 1).
+type coverage struct{ p *platform }
+
+func (c coverage) Covered(topic string, partition int32) int64 {
+	scored := c.p.scorer.Covered()[topic][partition]
+	return min(scored, c.p.writer.Covered(topic, partition))
+}
+
+// parts lists what runs, sources first, the log last: so they stop.
+func (p *platform) parts() []process.Part {
+	var parts []process.Part
+	add := func(name string, run func(context.Context) error) {
+		parts = append(parts, process.Part{Name: name, Run: run})
+	}
+	if p.demo != nil {
+		add("demo", p.demo.run)
+	}
+	if p.gateway != nil {
+		add("gateway", p.gateway.Run)
+	}
+	if p.scorer != nil {
+		add("scorer", p.scorer.Run)
+	}
+	add("announce", p.announce)
+	if p.writer != nil {
+		add("writer", p.writer.Run)
+		add("sql", p.sql.Run)
+	}
+	if p.api != nil {
+		add("api", p.api.Run)
+	}
+	if p.store != nil {
+		add("store", p.store.Run)
+	}
+	if p.embedded != nil && p.writer != nil && p.scorer != nil {
+		add("trim", p.trim)
+	}
+	if p.embedded != nil {
+		add("log", func(ctx context.Context) error { <-ctx.Done(); return nil })
+	}
+	return parts
+}
+
+// trim cuts the embedded log below what writer and scorer have both taken.
+func (p *platform) trim(ctx context.Context) error {
+	cl, err := kgo.NewClient(p.opts...)
+	if err != nil {
+		return fmt.Errorf("kafka: %w", err)
+	}
+	defer cl.Close()
+	topics := p.kafka.Topics()
+	// The live page reads what is new; a minute is kept for one that reconnects.
+	return kafka.Trim(ctx, cl, 20*time.Second, p.log,
+		func() map[string]map[int32]int64 {
+			m := maps.Clone(p.writer.Positions())
+			delete(m, topics.Commands) // the scorer and the api replay them
+			return m
+		},
+		p.scorer.Covered)
+}
+
+// announce writes where the process listens, and how to sign in.
+func (p *platform) announce(ctx context.Context) error {
+	var a process.Addresses
+	wait := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	if p.embedded != nil {
+		a.Kafka = p.embedded.Addr()
+	}
+	if p.gateway != nil {
+		if !wait(p.gateway.Ready()) {
+			return nil
+		}
+		a.MQTT = p.gateway.Addr().TCP.String()
+	}
+	if p.sql != nil {
+		if !wait(p.sql.Ready()) {
+			return nil
+		}
+		a.SQL = p.sql.Addr().String()
+	}
+	if p.api != nil {
+		if !wait(p.api.Ready()) {
+			return nil
+		}
+		a.HTTP = p.api.Addr().String()
+	}
+	if err := process.WriteAddresses(p.s.Data, a); err != nil {
+		return err
+	}
+	for _, l := range []struct{ what, addr string }{{"dashboard and API", "http://" + a.HTTP}, {"devices (MQTT)", a.MQTT}, {"SQL (Postgres)", a.SQL}, {"log (Kafka)", a.Kafka}} {
+		if l.addr != "" && l.addr != "http://" {
+			fmt.Fprintf(p.out, "%-18s %s\n", l.what, l.addr)
+		}
+	}
+	if p.api != nil {
+		link, err := p.api.SignInLink(ctx)
+		if err != nil {
+			return fmt.Errorf("sign-in link: %w", err)
+		}
+		fmt.Fprintf(p.out, "\nSign in here, once, within 30 minutes:\n  %s\n\n", link)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// bytes reads 256MB, 1GB.
+func bytes(s string) (int64, error) {
+	var n int64
+	var unit string
+	if _, err := fmt.Sscanf(strings.ToUpper(s), "%d%s", &n, &unit); err != nil && n == 0 {
+		return 0, fmt.Errorf("%q: want a size as 256MB or 1GB", s)
+	}
+	switch unit {
+	case "", "B":
+	case "MB", "MIB":
+		n <<= 20
+	case "GB", "GIB":
+		n <<= 30
+	default:
+		return 0, fmt.Errorf("%q: want a size as 256MB or 1GB", s)
+	}
+	return n, nil
+}
+
+// asker tells the scorer whether the store holds a frame with that time.
+type asker struct{ store *duckdb.Store }
+
+func (a asker) FrameStored(ctx context.Context, drill string, id telemetry.FrameID, ts int64) (bool, error) {
+	at, found, err := a.store.FrameTime(ctx, drill, id)
+	return found && at == ts, err
+}

@@ -1,0 +1,80 @@
+// Package fleet is a set of simulated drills: the demo's twelve, starting in
+// mid-life, with fourteen days of history behind them.
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mudpulse/mudpulse/simulators/rig"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Days of history behind the demo's start.
+const Days = 14
+
+// A Drill is one simulated drill and where it stands.
+type Drill struct {
+	Name, Field, Contractor string
+	Rig                     *rig.Rig
+	Faults                  []rig.Fault
+}
+
+// Demo returns twelve drills in mid-life at start. Within the first hour and a
+// half one string begins to wash out and one crew drills into stick-slip; a
+// bearing, a pump valve, a gearbox and a motor's cooling are on their way.
+func Demo(seed uint64, start time.Time) []Drill {
+	day := 24 * time.Hour
+	faults := map[int][]rig.Fault{
+		3:  {{Kind: rig.Cooling, Start: start.Add(-9 * day), Life: 12 * day}},
+		4:  {{Kind: rig.Pump, Start: start.Add(-6 * day), Life: 8 * day}},
+		6:  {{Kind: rig.StickSlip, Start: start.Add(34 * time.Minute), Life: 50 * time.Minute, Mended: start.Add(84 * time.Minute)}},
+		7:  {{Kind: rig.Washout, Start: start.Add(-15 * time.Minute), Life: 5 * time.Hour}},
+		9:  {{Kind: rig.Bearing, Start: start.Add(-8 * day), Life: 11 * day}},
+		10: {{Kind: rig.Gearbox, Start: start.Add(-20 * day), Life: 30 * day}},
+		11: {{Kind: rig.BitWear, Start: start.Add(-2 * day), Life: 4 * day}},
+	}
+	fields := []string{"North Skerry", "Mora Basin", "Kestrel", "Tarn Head", "Qasr East", "Rio Pardo"}
+	var out []Drill
+	for i := 1; i <= 12; i++ {
+		name := fmt.Sprintf("RIG-%02d", i)
+		contractor := "Hallam Drilling"
+		if i%3 == 0 {
+			contractor = "Orrin"
+		}
+		out = append(out, Drill{
+			Name: name, Field: fields[(i*5)%len(fields)], Contractor: contractor, Faults: faults[i],
+			Rig: rig.New(name, seed, start.Add(-Days*day), faults[i]...),
+		})
+	}
+	return out
+}
+
+// History calls f with each minute's first second from from to to, in order.
+func History(d Drill, from, to time.Time, f func(telemetry.Frame) error) error {
+	for t := from.Truncate(time.Minute); t.Before(to); t = t.Add(time.Minute) {
+		if err := f(d.Rig.Second(t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Live gives f each second from from on as the clock comes to it, numbered from
+// 1 under the boot given, until ctx is done or f fails. The frame is valid
+// until f returns.
+func Live(ctx context.Context, d Drill, clock telemetry.Clock, from time.Time, boot string, f func(*telemetry.Frame) error) error {
+	for seq := uint64(1); ; seq++ {
+		t := from.Add(time.Duration(seq-1) * time.Second)
+		// A second is over before it is sent.
+		if err := telemetry.SleepUntil(ctx, clock, t.Add(time.Second)); err != nil {
+			return err
+		}
+		frame := d.Rig.Second(t)
+		frame.Boot, frame.Seq = boot, seq
+		if err := f(&frame); err != nil {
+			return err
+		}
+	}
+}
