@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Trains the default models again from nothing: make train.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+VENV=${VENV:-.venv}
+[ -x "$VENV/bin/python" ] || { bash deploy/e2e/fetch.sh; }
+tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
+go run ./deploy/cmd/traindata >"$tmp/train.csv"
+"$VENV/bin/python" simulators/train/defaults.py "$tmp/train.csv" simulators/models | tee simulators/models/training-report.txt
