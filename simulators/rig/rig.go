@@ -30,8 +30,8 @@ func New(drill string, fleet uint64, epoch time.Time, faults ...Fault) *Rig {
 	seed := fleet*0x9e3779b97f4a7c15 ^ h.Sum64()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	return NewConfigured(Config{
-		Drill: drill, Seed: seed, Epoch: epoch.Truncate(time.Second), Depth: 1300 + 900*rng.Float64(),
-		WOB: 75 + 35*rng.Float64(), RPM: 110 + 30*rng.Float64(), Flow: 1950 + 350*rng.Float64(), Mud: 1180 + 140*rng.Float64(), ROP: 6 + 4*rng.Float64(),
+		Drill: drill, Seed: seed, Epoch: epoch.Truncate(time.Second), Depth: 900 + 700*rng.Float64(),
+		WOB: 75 + 35*rng.Float64(), RPM: 110 + 30*rng.Float64(), Flow: 1950 + 350*rng.Float64(), Mud: 1180 + 140*rng.Float64(), ROP: 5.5 + 3*rng.Float64(),
 		Faults: faults,
 	})
 }

@@ -136,16 +136,16 @@ def expected_spp(train, test, folder):
     output = '<Output><OutputField name="expected_mpa" optype="continuous" dataType="double" feature="predictedValue"/></Output>'
     sample = fit.sample(10, random_state=1).copy()
     sample["want"] = np.exp(reg.predict(design(sample)))
-    write(folder, "expected-spp", document("expected-spp", "RegressionModel", inputs, (' normalizationMethod="exp"', output + local + table + verification(inputs, "y", sample, "want")),
+    write(folder, "expected_spp", document("expected_spp", "RegressionModel", inputs, (' normalizationMethod="exp"', output + local + table + verification(inputs, "y", sample, "want")),
                                            text="Standpipe pressure that this flow, depth and mud should give, MPa"))
     seen = usable(test)
     error = np.exp(reg.predict(design(seen))) / seen[SPP] - 1
-    print(f"expected-spp: unseen rigs, {len(seen)} rows: error median {100 * np.median(np.abs(error)):.2f} %, 99th {100 * np.quantile(np.abs(error), .99):.2f} %")
+    print(f"expected_spp: unseen rigs, {len(seen)} rows: error median {100 * np.median(np.abs(error)):.2f} %, 99th {100 * np.quantile(np.abs(error), .99):.2f} %")
     return lambda d: np.exp(reg.predict(design(d)))
 
 
 def washout(train, test, folder, expected):
-    """A pressure deficit against the expected: logistic RegressionModel, chained to expected-spp."""
+    """A pressure deficit against the expected: logistic RegressionModel, chained to expected_spp."""
     def rows(d):
         d = d[(d["state"] == "rotary") & (d[FLOW] > 1000) & d[[FLOW, DEPTH, MUD, SPP]].notna().all(axis=1)].copy()
         d["deficit"] = 100 * (1 - d[SPP] / expected(d))
@@ -155,8 +155,8 @@ def washout(train, test, folder, expected):
     fit = fit[fit["age_washout"].isna() | (fit["age_washout"] > 0.30)]
     reg = LogisticRegression(C=10, class_weight="balanced").fit(fit[["deficit"]], fit["age_washout"].notna())
     a, b = float(reg.intercept_[0]), float(reg.coef_[0][0])
-    inputs = [SPP, FLOW, "expected-spp.expected_mpa"]
-    deficit = apply("*", const(100.0), apply("-", const(1.0), apply("/", ref(SPP), ref("expected-spp.expected_mpa"))))
+    inputs = [SPP, FLOW, "expected_spp.expected_mpa"]
+    deficit = apply("*", const(100.0), apply("-", const(1.0), apply("/", ref(SPP), ref("expected_spp.expected_mpa"))))
     pumping = when(apply("greaterThan", ref(FLOW), const(800.0)), deficit)
     hole = [(0, 1.5), (1.5, 2), (5.6, 4), (11.7, 6), (18.8, 8), (26, 10), (33, 12), (44, 16)]  # research §2.5: hole, mm, by fall of pressure, %
     left = apply("*", const(7.4), apply("-", const(1.0), apply("/", apply("ln", apply("/", apply("+", ref("hole_mm"), const(4.0)), const(5.5))), const(float(np.log(20 / 5.5))))))
@@ -166,7 +166,7 @@ def washout(train, test, folder, expected):
               + out("deficit_pct", ref("deficit")) + out("hole_mm", norm("deficit", hole))
               + out("health_hydraulics", norm("deficit", [(1.5, 97), (3, 84), (4.5, 60), (6, 34), (9, 22), (16, 8), (44, 2)]))
               + out("reason_hydraulics", when(bad, const(f"washout:{SPP}", "string")), "string")
-              + out("normal_hydraulics", ref("expected-spp.expected_mpa"))
+              + out("normal_hydraulics", ref("expected_spp.expected_mpa"))
               + out("time_left_h", when(bad, left)) + out("time_left_low_h", when(bad, apply("*", const(0.55), left))) + out("time_left_high_h", when(bad, apply("*", const(1.7), left)))
               + "</Output>")
     table = f'<RegressionTable intercept="{a!r}"><NumericPredictor name="deficit" coefficient="{b!r}"/></RegressionTable>'
@@ -218,7 +218,7 @@ def stick_slip(train, test, folder):
     pipeline = PMMLPipeline([("classifier", model)])
     pipeline.fit(fit[inputs], pd.Series(label.values, name="stick_slip"))
     pipeline.verify(fit[inputs].sample(15, random_state=5))
-    path = os.path.join(folder, "stick-slip.pmml")
+    path = os.path.join(folder, "stick_slip.pmml")
     sklearn2pmml(pipeline, path)
     bad = apply("greaterThan", ref("probability(1)"), const(0.5))
     add_outputs(path, out("probability", ref("probability(1)")) + out("health_bit", norm("probability(1)", [(0.2, 96), (0.5, 75), (0.8, 55), (1, 48)]))
@@ -289,7 +289,7 @@ def main(table, folder):
     washout(train, test, folder, expected)
     wear(train, test, folder, "bearing", "bearing", [ENV, VEL, TEMP, SPEED], GradientBoostingRegressor(n_estimators=60, max_depth=3, learning_rate=0.12, min_samples_leaf=60, random_state=7),
          [(0, 10), (24, 24), (72, 45), (120, 58), (200, 78), (300, 94), (500, 97)], "topdrive", "bearing", 500, 160, "Hours that the top-drive bearing has left")
-    wear(train, test, folder, "pump-valve", "pump_valve", [PULS], DecisionTreeRegressor(max_leaf_nodes=24, min_samples_leaf=60, random_state=7),
+    wear(train, test, folder, "pump_valve", "pump_valve", [PULS], DecisionTreeRegressor(max_leaf_nodes=24, min_samples_leaf=60, random_state=7),
          [(0, 12), (12, 24), (48, 45), (96, 62), (150, 84), (240, 96)], "pumps", "pump-valve", 240, 110, "Hours that a leaking fluid-end valve has left")
     stick_slip(train, test, folder)
     cooling(train, test, folder)

@@ -152,6 +152,7 @@ func Trim(ctx context.Context, cl *kgo.Client, every time.Duration, log *slog.Lo
 		offsets := kadm.Offsets{}
 		for topic, parts := range least {
 			for p, o := range parts {
+				o-- // the last record stays: without it a log that was killed would count from 0 again
 				if o > cut[topic][p] {
 					offsets.AddOffset(topic, p, o, -1)
 				}
