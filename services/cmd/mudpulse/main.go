@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/mudpulse/mudpulse/services/internal/cli"
 	"github.com/mudpulse/mudpulse/services/internal/platform"
 	"github.com/mudpulse/mudpulse/services/internal/process"
 )
@@ -20,6 +21,7 @@ var grammar struct {
 	Settings struct {
 		process.Settings `embed:""`
 	} `cmd:"" name:"config" help:"Print every setting, its value, and where it came from."`
+	cli.Commands
 }
 
 func main() {
@@ -35,6 +37,8 @@ func main() {
 		err = platform.Run(ctx, &grammar.Run.Settings, grammar.Run.Logger(), os.Stdout)
 	case "config":
 		err = process.PrintSettings(os.Stdout, kctx, args, process.Environ())
+	default:
+		_, err = grammar.Commands.Run(cli.Env{Ctx: ctx, Out: os.Stdout}, kctx.Command())
 	}
 	if err != nil {
 		fail(1, err)

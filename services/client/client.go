@@ -1,0 +1,167 @@
+// Package client talks to a running mudpulse over its HTTP API, for the command
+// line and for tests.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Client is signed in by a token.
+type Client struct {
+	base  string
+	token string
+	http  http.Client
+}
+
+// New returns a client of the process at addr, host:port or a URL.
+func New(addr, token string) *Client {
+	if !strings.Contains(addr, "://") {
+		addr = "http://" + addr
+	}
+	return &Client{base: strings.TrimSuffix(addr, "/") + "/api/v1", token: token, http: http.Client{Timeout: 2 * time.Minute}}
+}
+
+// A Problem is what the API answers when it refuses (RFC 9457).
+type Problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Location string `json:"location"`
+		Message  string `json:"message"`
+	} `json:"errors"`
+}
+
+func (p *Problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.Detail)
+	if b.Len() == 0 {
+		b.WriteString(p.Title)
+	}
+	for _, e := range p.Errors {
+		b.WriteString("\n  ")
+		if e.Location != "" {
+			b.WriteString(e.Location + ": ")
+		}
+		b.WriteString(e.Message)
+	}
+	return b.String()
+}
+
+// Do sends a request below /api/v1 and decodes the answer into out, where that is not nil.
+func (c *Client) Do(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("no answer from mudpulse: %w", err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
+	if err != nil {
+		return err
+	}
+	if res.StatusCode >= 300 {
+		p := &Problem{Status: res.StatusCode, Title: res.Status}
+		_ = json.Unmarshal(b, p) // the status says enough where the body is no problem
+		return p
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = b
+		return nil
+	}
+	if out == nil || len(b) == 0 {
+		return nil
+	}
+	return json.Unmarshal(b, out)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, in, out any) error {
+	b, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return c.Do(ctx, method, path, "application/json", bytes.NewReader(b), out)
+}
+
+// A Device is new, with its password, which is told once.
+type Device struct {
+	Username   string `json:"username"`
+	Password   string `json:"password"`
+	Topic      string `json:"topic"`
+	ProtoTopic string `json:"proto_topic,omitempty"`
+	Example    string `json:"example,omitempty"`
+}
+
+// AddDevice makes a device for a drill; an empty id gets a name from the drill's.
+func (c *Client) AddDevice(ctx context.Context, drill, id string) (d Device, err error) {
+	in := map[string]string{"drill": drill}
+	if id != "" {
+		in["id"] = id
+	}
+	return d, c.send(ctx, http.MethodPost, "/devices", in, &d)
+}
+
+// RevokeDevice takes a device away.
+func (c *Client) RevokeDevice(ctx context.Context, id string) error {
+	return c.Do(ctx, http.MethodDelete, "/devices/"+url.PathEscape(id), "", nil, nil)
+}
+
+// A Pushed model was taken.
+type Pushed struct {
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+	SHA256  string `json:"sha256"`
+	Checks  []struct {
+		Name   string `json:"name"`
+		OK     bool   `json:"ok"`
+		Detail string `json:"detail"`
+	} `json:"checks"`
+	Marker string `json:"marker"`
+}
+
+// PushModel uploads a PMML document.
+func (c *Client) PushModel(ctx context.Context, name string, pmml []byte, activate, shadow bool) (p Pushed, err error) {
+	q := url.Values{}
+	if name != "" {
+		q.Set("name", name)
+	}
+	q.Set("activate", fmt.Sprint(activate))
+	q.Set("shadow", fmt.Sprint(shadow))
+	return p, c.Do(ctx, http.MethodPost, "/models?"+q.Encode(), "application/xml", bytes.NewReader(pmml), &p)
+}
+
+// Activate switches a version on; Rollback goes back to the one before; Deactivate switches off.
+func (c *Client) Activate(ctx context.Context, name string, version int, shadow bool, drills []string) (marker string, err error) {
+	var out struct{ Marker string }
+	return out.Marker, c.send(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/activate", map[string]any{"version": version, "shadow": shadow, "drills": drills}, &out)
+}
+
+// Rollback switches back to the version that was on before.
+func (c *Client) Rollback(ctx context.Context, name string) error {
+	return c.Do(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/rollback", "", nil, nil)
+}
+
+// Deactivate switches a model off.
+func (c *Client) Deactivate(ctx context.Context, name string) error {
+	return c.Do(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/deactivate", "", nil, nil)
+}
+
+// Get returns what a path below /api/v1 answers.
+func (c *Client) Get(ctx context.Context, path string) (b []byte, err error) {
+	return b, c.Do(ctx, http.MethodGet, path, "", nil, &b)
+}

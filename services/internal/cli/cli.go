@@ -1,0 +1,286 @@
+// Package cli is the part of the command line that talks to a running mudpulse.
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mudpulse/mudpulse/services/client"
+	"github.com/mudpulse/mudpulse/services/internal/process"
+)
+
+// Commands are the verbs; kong reads them.
+type Commands struct {
+	Device     device     `cmd:"" help:"Devices that may publish."`
+	Model      model      `cmd:"" help:"PMML models."`
+	Ledger     ledger     `cmd:"" help:"What each stage has of what was sent, and every gap."`
+	Quarantine quarantine `cmd:"" help:"Messages that were set aside, with reason and cure."`
+}
+
+// Env is where a command runs.
+type Env struct {
+	Ctx context.Context
+	Out io.Writer
+}
+
+// server says which process to talk to.
+type server struct {
+	Data   string `help:"Data directory of the process." default:".data" placeholder:"DIR"`
+	Server string `help:"Its address, where the data directory is elsewhere." placeholder:"HOST:PORT"`
+	Token  string `help:"Administrator's token; default: DIR/admin-token."`
+}
+
+func (s server) client() (*client.Client, error) {
+	addr, token := s.Server, s.Token
+	if addr == "" {
+		a, err := process.ReadAddresses(s.Data)
+		if err != nil {
+			return nil, err
+		}
+		if addr = a.HTTP; addr == "" {
+			return nil, fmt.Errorf("the process on %s serves no API: talk to the one that runs the part api, with --server HOST:PORT", s.Data)
+		}
+	}
+	if token == "" {
+		b, err := os.ReadFile(filepath.Join(s.Data, "admin-token"))
+		if err != nil {
+			return nil, fmt.Errorf("administrator's token: %w; give --token or --data", err)
+		}
+		token = strings.TrimSpace(string(b))
+	}
+	return client.New(addr, token), nil
+}
+
+type device struct {
+	Add struct {
+		server
+		Drill string `arg:"" help:"Drill it publishes for."`
+		ID    string `help:"Its name; default: the drill's name and a number."`
+		JSON  bool   `help:"Print username, password and topic as JSON."`
+	} `cmd:"" help:"Make a device; its password is printed once."`
+	List struct {
+		server
+	} `cmd:"" help:"Devices and their sessions."`
+	Revoke struct {
+		server
+		ID string `arg:""`
+	} `cmd:"" help:"Take a device away."`
+}
+
+type model struct {
+	Push struct {
+		server
+		File     string `arg:"" type:"existingfile"`
+		Name     string `help:"Its name; default: the one in the file, else the file's."`
+		Activate bool   `help:"Switch it on at once." default:"true" negatable:""`
+		Shadow   bool   `help:"Let it score beside, raising nothing."`
+	} `cmd:"" help:"Upload a PMML model; it takes effect without a restart."`
+	List struct {
+		server
+	} `cmd:"" help:"Models and versions."`
+	Activate struct {
+		server
+		Name    string   `arg:""`
+		Version int      `required:""`
+		Shadow  bool     `help:"Let it score beside, raising nothing."`
+		Drills  []string `help:"For these drills only, as 'RIG-*'."`
+	} `cmd:"" help:"Switch a version on."`
+	Rollback struct {
+		server
+		Name string `arg:""`
+	} `cmd:"" help:"Switch back to the version that was on before."`
+	Deactivate struct {
+		server
+		Name string `arg:""`
+	} `cmd:"" help:"Switch a model off."`
+}
+
+type ledger struct {
+	server
+	Drill string `help:"Of this drill only."`
+	JSON  bool   `help:"Print the API's answer."`
+}
+
+type quarantine struct {
+	server
+	Limit int `default:"50"`
+}
+
+// Run does command, as kong names it; ok is false where it is none of ours.
+func (c *Commands) Run(env Env, command string) (ok bool, err error) {
+	verbs := map[string]func(Env) error{
+		"device add <drill>": c.deviceAdd, "device list": c.deviceList, "device revoke <id>": c.deviceRevoke,
+		"model push <file>": c.modelPush, "model list": c.modelList, "model activate <name>": c.modelActivate,
+		"model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
+		"ledger": c.ledger, "quarantine": c.quarantine,
+	}
+	f, ok := verbs[command]
+	if !ok {
+		return false, nil
+	}
+	err = f(env)
+	var p *client.Problem
+	if errors.As(err, &p) && p.Status == 401 {
+		err = fmt.Errorf("the token is not this process's: %w", err)
+	}
+	return true, err
+}
+
+func (c *Commands) deviceAdd(env Env) error {
+	a := &c.Device.Add
+	cl, err := a.client()
+	if err != nil {
+		return err
+	}
+	d, err := cl.AddDevice(env.Ctx, a.Drill, a.ID)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return json.NewEncoder(env.Out).Encode(d)
+	}
+	_, err = fmt.Fprintf(env.Out, "username  %s\npassword  %s      (told this once)\ntopic     %s\n\n%s\n", d.Username, d.Password, d.Topic, d.Example)
+	return err
+}
+
+func (c *Commands) deviceList(env Env) error { return show(env, c.Device.List.server, "/devices") }
+
+func (c *Commands) deviceRevoke(env Env) error {
+	cl, err := c.Device.Revoke.client()
+	if err != nil {
+		return err
+	}
+	return cl.RevokeDevice(env.Ctx, c.Device.Revoke.ID)
+}
+
+func (c *Commands) modelPush(env Env) error {
+	p := &c.Model.Push
+	cl, err := p.client()
+	if err != nil {
+		return err
+	}
+	b, err := os.ReadFile(p.File)
+	if err != nil {
+		return err
+	}
+	name := p.Name
+	if name == "" {
+		name = strings.TrimSuffix(filepath.Base(p.File), filepath.Ext(p.File))
+	}
+	m, err := cl.PushModel(env.Ctx, name, b, p.Activate && !p.Shadow, p.Shadow)
+	if err != nil {
+		return fmt.Errorf("%s is refused: %w", p.File, err)
+	}
+	for _, ch := range m.Checks {
+		mark := "ok  "
+		if !ch.OK {
+			mark = "note"
+		}
+		fmt.Fprintf(env.Out, "%s  %s: %s\n", mark, ch.Name, ch.Detail)
+	}
+	state := "uploaded, not switched on"
+	if m.Marker != "" {
+		state = "switched on by marker " + m.Marker
+	}
+	_, err = fmt.Fprintf(env.Out, "%s version %d, SHA-256 %s: %s\n", m.Name, m.Version, m.SHA256, state)
+	return err
+}
+
+func (c *Commands) modelList(env Env) error { return show(env, c.Model.List.server, "/models") }
+
+func (c *Commands) modelActivate(env Env) error {
+	a := &c.Model.Activate
+	cl, err := a.client()
+	if err != nil {
+		return err
+	}
+	_, err = cl.Activate(env.Ctx, a.Name, a.Version, a.Shadow, a.Drills)
+	return err
+}
+
+func (c *Commands) modelRollback(env Env) error {
+	cl, err := c.Model.Rollback.client()
+	if err != nil {
+		return err
+	}
+	return cl.Rollback(env.Ctx, c.Model.Rollback.Name)
+}
+
+func (c *Commands) modelDeactivate(env Env) error {
+	cl, err := c.Model.Deactivate.client()
+	if err != nil {
+		return err
+	}
+	return cl.Deactivate(env.Ctx, c.Model.Deactivate.Name)
+}
+
+func (c *Commands) quarantine(env Env) error {
+	return show(env, c.Quarantine.server, fmt.Sprintf("/quarantine?limit=%d", c.Quarantine.Limit))
+}
+
+// ledger prints a line a boot, and a line a gap below it.
+func (c *Commands) ledger(env Env) error {
+	cl, err := c.Ledger.client()
+	if err != nil {
+		return err
+	}
+	path := "/ledger"
+	if c.Ledger.Drill != "" {
+		path += "?drill=" + c.Ledger.Drill
+	}
+	b, err := cl.Get(env.Ctx, path)
+	if err != nil {
+		return err
+	}
+	if c.Ledger.JSON {
+		_, err = env.Out.Write(append(b, '\n'))
+		return err
+	}
+	var l struct {
+		Rows []struct {
+			Drill, Device, Boot                      string
+			Sent, Accepted, Stored, Scored, Readable int64
+			Gaps                                     []struct {
+				Stage    string
+				From, To json.Number
+				Count    int64
+				Why      string
+			}
+		}
+	}
+	if err := json.Unmarshal(b, &l); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Out, "%-12s %-16s %-16s %10s %10s %10s %10s %10s\n", "drill", "device", "boot", "sent", "accepted", "stored", "scored", "readable")
+	for _, r := range l.Rows {
+		fmt.Fprintf(env.Out, "%-12s %-16s %-16s %10d %10d %10d %10d %10d\n", r.Drill, r.Device, r.Boot, r.Sent, r.Accepted, r.Stored, r.Scored, r.Readable)
+		for _, g := range r.Gaps {
+			fmt.Fprintf(env.Out, "    %s misses %s to %s (%d): %s\n", g.Stage, g.From, g.To, g.Count, g.Why)
+		}
+	}
+	return nil
+}
+
+func show(env Env, s server, path string) error {
+	cl, err := s.client()
+	if err != nil {
+		return err
+	}
+	b, err := cl.Get(env.Ctx, path)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, b, "", "  "); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.Out, out.String())
+	return err
+}
