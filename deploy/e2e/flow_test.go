@@ -119,9 +119,9 @@ func TestProcessesApartOverTheEmbeddedLog(t *testing.T) {
 }
 
 func TestProcessesApartOverApacheKafka(t *testing.T) {
-	brokers := os.Getenv("MUDPULSE_E2E_KAFKA")
+	brokers := os.Getenv("E2E_KAFKA")
 	if brokers == "" {
-		t.Fatal("MUDPULSE_E2E_KAFKA names no broker: run this through make e2e")
+		t.Fatal("E2E_KAFKA names no broker: run this through make e2e")
 	}
 	apart(t, brokers)
 }
@@ -132,7 +132,7 @@ func apart(t *testing.T, brokers string) {
 	shared := []string{"--brokers", brokers, "--prefix", prefix, "--blobs", blobs}
 	p := run(t, t.TempDir(), nil, append(shared, "--parts", "writer,api")...)
 	gwDir := t.TempDir()
-	gw := &platform{proc: start(t, nil, "gateway", "--brokers", brokers, "--prefix", prefix, "--data", gwDir, "--mqtt", "127.0.0.1:0"), t: t, dir: gwDir}
+	gw := &platform{proc: start(t, nil, "gateway", "--brokers", brokers, "--prefix", prefix, "--data", gwDir, "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"), t: t, dir: gwDir}
 	gw.await()
 	scorer := start(t, nil, "scorer", append(shared, "--data", t.TempDir())...)
 	throughTheFlow(t, p, gw.addresses["mqtt"])

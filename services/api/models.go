@@ -1,0 +1,307 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/mudpulse/mudpulse/services/api/people"
+	"github.com/mudpulse/mudpulse/services/api/view"
+	"github.com/mudpulse/mudpulse/services/models"
+)
+
+type model struct {
+	Name          string          `json:"name"`
+	Version       int             `json:"version" doc:"the newest"`
+	ActiveVersion *int            `json:"active_version"`
+	ShadowVersion *int            `json:"shadow_version"`
+	Kind          string          `json:"kind"`
+	Function      string          `json:"function"`
+	Author        string          `json:"author"`
+	Uploaded      view.Time       `json:"uploaded"`
+	SHA256        string          `json:"sha256"`
+	Size          int64           `json:"size"`
+	Inputs        []models.Input  `json:"inputs"`
+	Outputs       []models.Output `json:"outputs"`
+	Shadow        bool            `json:"shadow"`
+	Patterns      []string        `json:"drill_patterns" doc:"globs; empty: all drills"`
+	Drills        int             `json:"drills" doc:"that it scores"`
+	Status        string          `json:"status" enum:"active,shadow,inactive,refused"`
+	Rows          view.Num        `json:"rows_per_s"`
+	Errors        int64           `json:"errors"`
+	P50           view.Num        `json:"p50_us"`
+	P99           view.Num        `json:"p99_us"`
+	Refused       string          `json:"refused" doc:"why the scorer would not take it"`
+	Versions      []modelVersion  `json:"versions" doc:"newest first"`
+	Checks        []models.Check  `json:"checks"`
+}
+
+type modelVersion struct {
+	Version  int            `json:"version"`
+	SHA256   string         `json:"sha256"`
+	Size     int64          `json:"size"`
+	Uploaded view.Time      `json:"uploaded"`
+	By       string         `json:"by"`
+	Status   string         `json:"status" enum:"active,shadow,inactive"`
+	Checks   []models.Check `json:"checks"`
+}
+
+type uploaded struct {
+	Name    string         `json:"name"`
+	Version int            `json:"version"`
+	SHA256  string         `json:"sha256"`
+	Checks  []models.Check `json:"checks"`
+	Marker  string         `json:"marker,omitempty" doc:"id of the switch in the stream, where it was activated"`
+}
+
+type switched struct {
+	Marker  string `json:"marker" doc:"id of the switch in the stream"`
+	Version int    `json:"version,omitempty"`
+}
+
+type modelName struct {
+	Name string `path:"name" maxLength:"48"`
+}
+
+type uploadIn struct {
+	Name        string `query:"name" maxLength:"48" doc:"default: the name in the model, else the file's"`
+	Activate    bool   `query:"activate" doc:"switch it on at once"`
+	Shadow      bool   `query:"shadow" doc:"switch it on as a shadow: it scores beside, and raises nothing"`
+	ContentType string `header:"Content-Type"`
+	RawBody     []byte `contentType:"application/xml"`
+}
+
+func (a *API) registerModels() {
+	add(a, people.Viewer, http.MethodGet, "/models", "list-models", "All models and their versions", func(ctx context.Context, _ *struct{}) (*body[struct {
+		Models []model `json:"models"`
+	}], error) {
+		all, err := a.models.List(ctx)
+		var out struct {
+			Models []model `json:"models"`
+		}
+		out.Models = make([]model, len(all))
+		status := a.modelStatus()
+		for i := range all {
+			out.Models[i] = a.model(all[i], status)
+		}
+		return answer(out), err
+	})
+	add(a, people.Viewer, http.MethodGet, "/models/{name}", "get-model", "One model and its versions", func(ctx context.Context, in *modelName) (*body[model], error) {
+		m, err := a.models.Get(ctx, in.Name)
+		if err != nil {
+			return nil, err
+		}
+		return answer(a.model(m, a.modelStatus())), nil
+	})
+	add(a, people.Engineer, http.MethodPost, "/models", "upload-model", "Take a PMML model; refused with every problem at once", a.upload, status(http.StatusCreated), func(op *huma.Operation) {
+		op.MaxBodyBytes, op.BodyReadTimeout = models.MaxBytes+1<<16, 2*time.Minute
+		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge)
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/xml": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+			"multipart/form-data": {Schema: &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{
+				"file": {Type: huma.TypeString, Format: "binary"}}}},
+		}}
+	})
+	add(a, people.Engineer, http.MethodPost, "/models/{name}/activate", "activate-model", "Switch a version on", func(ctx context.Context, in *struct {
+		modelName
+		Body struct {
+			Version int      `json:"version,omitempty" minimum:"0" doc:"default: the newest"`
+			Shadow  bool     `json:"shadow,omitempty"`
+			Drills  []string `json:"drills,omitempty" maxItems:"1000" doc:"globs; default: all"`
+		}
+	}) (*body[switched], error) {
+		remark(ctx, in.Name, fmt.Sprintf("version %d, shadow %v, drills %v", in.Body.Version, in.Body.Shadow, in.Body.Drills))
+		id, err := a.models.Activate(ctx, in.Name, in.Body.Version, in.Body.Shadow, in.Body.Drills, who(ctx).Name)
+		return a.switched(in.Name, id, in.Body.Version, err)
+	}, status(http.StatusAccepted))
+	add(a, people.Engineer, http.MethodPost, "/models/{name}/rollback", "roll-back-model", "Switch back to the version that was on before", func(ctx context.Context, in *modelName) (*body[switched], error) {
+		id, version, err := a.models.Rollback(ctx, in.Name, who(ctx).Name)
+		remark(ctx, in.Name, fmt.Sprintf("to version %d", version))
+		return a.switched(in.Name, id, version, err)
+	}, status(http.StatusAccepted))
+	add(a, people.Engineer, http.MethodPost, "/models/{name}/deactivate", "deactivate-model", "Switch a model off", func(ctx context.Context, in *modelName) (*body[switched], error) {
+		remark(ctx, in.Name, "off")
+		id, err := a.models.Deactivate(ctx, in.Name, who(ctx).Name)
+		return a.switched(in.Name, id, 0, err)
+	}, status(http.StatusAccepted))
+	add(a, people.Engineer, http.MethodGet, "/models/{name}/versions/{version}/pmml", "get-pmml", "A version as it was uploaded", func(ctx context.Context, in *struct {
+		modelName
+		Version int `path:"version" minimum:"1"`
+	}) (*struct {
+		ContentType string `header:"Content-Type"`
+		Disposition string `header:"Content-Disposition"`
+		ETag        string `header:"ETag"`
+		Body        []byte
+	}, error) {
+		b, v, err := a.models.PMML(ctx, in.Name, in.Version)
+		if err != nil {
+			return nil, err
+		}
+		return &struct {
+			ContentType string `header:"Content-Type"`
+			Disposition string `header:"Content-Disposition"`
+			ETag        string `header:"ETag"`
+			Body        []byte
+		}{"application/xml", fmt.Sprintf(`attachment; filename="%s-%d.pmml"`, v.Name, v.Version), `"` + v.SHA256 + `"`, b}, nil
+	})
+	a.registerRules()
+}
+
+func (a *API) switched(name, id string, version int, err error) (*body[switched], error) {
+	if err != nil {
+		return nil, err
+	}
+	a.hub.ModelsChanged(name)
+	return answer(switched{id, version}), nil
+}
+
+func (a *API) modelStatus() []ModelStatus {
+	if a.d.ModelStatus == nil {
+		return nil
+	}
+	return a.d.ModelStatus()
+}
+
+func (a *API) model(m models.Model, all []ModelStatus) model {
+	newest := m.Versions[0]
+	out := model{Name: m.Name, Version: newest.Version, Kind: newest.About.Kind, Function: newest.About.Function, Author: newest.About.Author,
+		Uploaded: view.Time(newest.Uploaded), SHA256: newest.SHA256, Size: newest.Size, Inputs: newest.About.Inputs, Outputs: newest.About.Outputs,
+		Patterns: []string{}, Status: "inactive", Rows: view.Num(math.NaN()), P50: view.Num(math.NaN()), P99: view.Num(math.NaN()), Checks: newest.About.Checks}
+	on := m.Active
+	if m.Shadow != nil {
+		out.ShadowVersion, out.Shadow, out.Status = &m.Shadow.Version, true, "shadow"
+		if on == nil {
+			on = m.Shadow
+		}
+	}
+	if m.Active != nil {
+		out.ActiveVersion, out.Status = &m.Active.Version, "active"
+	}
+	if on != nil {
+		out.Patterns = append(out.Patterns, on.Drills...)
+		for _, s := range all {
+			if s.Name != m.Name || s.Version != on.Version || s.Shadow != on.Shadow {
+				continue
+			}
+			out.Drills, out.Rows, out.Errors, out.P50, out.P99 = s.Drills, view.Num(s.Rows), s.Errors, view.Num(s.P50), view.Num(s.P99)
+			if s.Refused != "" {
+				out.Status, out.Refused = "refused", s.Refused
+			}
+		}
+	}
+	for _, v := range m.Versions {
+		mv := modelVersion{v.Version, v.SHA256, v.Size, view.Time(v.Uploaded), v.By, "inactive", v.About.Checks}
+		if m.Shadow != nil && m.Shadow.Version == v.Version {
+			mv.Status = "shadow"
+		}
+		if m.Active != nil && m.Active.Version == v.Version {
+			mv.Status = "active"
+		}
+		out.Versions = append(out.Versions, mv)
+	}
+	return out
+}
+
+func (a *API) upload(ctx context.Context, in *uploadIn) (*body[uploaded], error) {
+	raw, file, err := pmmlOf(in)
+	if err != nil {
+		return nil, refuse("body", err)
+	}
+	v, err := a.models.Upload(ctx, in.Name, file, raw, who(ctx).Name)
+	if err != nil {
+		return nil, err
+	}
+	remark(ctx, v.Name, fmt.Sprintf("version %d, sha256 %s", v.Version, v.SHA256))
+	if err := a.learnSHAs(ctx); err != nil {
+		return nil, err
+	}
+	out := uploaded{Name: v.Name, Version: v.Version, SHA256: v.SHA256, Checks: v.About.Checks}
+	if in.Activate || in.Shadow {
+		if out.Marker, err = a.models.Activate(ctx, v.Name, v.Version, in.Shadow, nil, who(ctx).Name); err != nil {
+			return nil, err
+		}
+	}
+	a.hub.ModelsChanged(v.Name)
+	return answer(out), nil
+}
+
+// pmmlOf returns the uploaded bytes, which are the body itself or the field
+// "file" of a form. The request's buffer is reused, so they are copied.
+func pmmlOf(in *uploadIn) (raw []byte, file string, err error) {
+	kind, params, err := mime.ParseMediaType(in.ContentType)
+	if err != nil || !strings.HasPrefix(kind, "multipart/") {
+		if len(in.RawBody) == 0 {
+			return nil, "", errors.New("is empty; send the PMML file as the body, or as the form's field file")
+		}
+		return bytes.Clone(in.RawBody), "", nil
+	}
+	form := multipart.NewReader(bytes.NewReader(in.RawBody), params["boundary"])
+	for range 20 {
+		part, err := form.NextPart()
+		if err != nil {
+			break
+		}
+		if part.FormName() != "file" {
+			continue
+		}
+		if raw, err = io.ReadAll(io.LimitReader(part, models.MaxBytes+1)); err != nil {
+			return nil, "", fmt.Errorf("the form is cut off: %w", err)
+		}
+		return raw, part.FileName(), nil
+	}
+	return nil, "", errors.New("the form has no field file")
+}
+
+type rules struct {
+	Version int             `json:"version"`
+	SHA256  string          `json:"sha256"`
+	Limits  bool            `json:"limits" doc:"plain limits raise alarms too, not models alone"`
+	Created view.Time       `json:"created"`
+	By      string          `json:"by"`
+	Marker  string          `json:"marker,omitempty"`
+	Rules   json.RawMessage `json:"rules"`
+}
+
+func (a *API) registerRules() {
+	add(a, people.Viewer, http.MethodGet, "/rules", "get-rules", "Limit and model rules in force", func(ctx context.Context, _ *struct{}) (*body[rules], error) {
+		r, err := a.models.Rules(ctx)
+		return showRules(r, "", err)
+	}, func(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusNotFound) })
+	add(a, people.Engineer, http.MethodPut, "/rules", "put-rules", "Put an edited set of rules in force, as a new version", func(ctx context.Context, in *struct {
+		RawBody []byte `contentType:"application/json"`
+	}) (*body[rules], error) {
+		r, marker, err := a.models.PutRules(ctx, bytes.Clone(in.RawBody), who(ctx).Name)
+		remark(ctx, models.RulesName, fmt.Sprintf("version %d, sha256 %s", r.Version, r.SHA256))
+		return showRules(r, marker, err)
+	}, status(http.StatusAccepted), func(op *huma.Operation) {
+		op.MaxBodyBytes = 4 << 20
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}}}
+	})
+	add(a, people.Engineer, http.MethodPost, "/rules/limits", "switch-limits", "Switch the plain limits on or off, as a new version", func(ctx context.Context, in *struct {
+		Body struct {
+			On bool `json:"on"`
+		}
+	}) (*body[rules], error) {
+		r, marker, err := a.models.SetLimits(ctx, in.Body.On, who(ctx).Name)
+		remark(ctx, models.RulesName, fmt.Sprintf("plain limits %v, version %d", in.Body.On, r.Version))
+		return showRules(r, marker, err)
+	}, status(http.StatusAccepted))
+}
+
+func showRules(r models.Rules, marker string, err error) (*body[rules], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answer(rules{r.Version, r.SHA256, r.Limits, view.Time(r.Created), r.By, marker, asJSON(r.Rules.Rules)}), nil
+}

@@ -1,0 +1,125 @@
+package view
+
+import (
+	"math"
+
+	"github.com/mudpulse/mudpulse/services/alarmlife"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Alarm is one alarm as it stands.
+type Alarm struct {
+	ID           string `json:"id"`
+	Drill        string `json:"drill"`
+	Rule         string `json:"rule"`
+	RuleVersion  int    `json:"rule_version"`
+	Priority     int    `json:"priority" doc:"1 act now, 2 this tour, 3 plan"`
+	Subsystem    string `json:"subsystem"`
+	Title        string `json:"title"`
+	Reason       string `json:"reason"`
+	Advice       string `json:"advice"`
+	Signal       string `json:"signal"`
+	Unit         string `json:"unit"`
+	Value        Num    `json:"value"`
+	Limit        Num    `json:"limit"`
+	RigState     string `json:"rig_state"`
+	Raised       Time   `json:"raised"`
+	Cleared      Time   `json:"cleared"`
+	Status       string `json:"status" enum:"unack,ack,rtn_unack,returned,shelved"`
+	AckedBy      string `json:"acked_by"`
+	AckedAt      Time   `json:"acked_at"`
+	ShelvedBy    string `json:"shelved_by,omitempty"`
+	ShelvedUntil Time   `json:"shelved_until"`
+	ShelveReason string `json:"shelve_reason"`
+	Note         string `json:"note"`
+	Disposition  string `json:"disposition" doc:"right, wrong, unsure, or empty"`
+	Amended      bool   `json:"amended" doc:"late data changed what it rests on"`
+	TimeLeftH    Num    `json:"time_left_h"`
+	Model        string `json:"model" doc:"name@version; empty for a limit rule"`
+	ModelSHA256  string `json:"model_sha256"`
+	Origin       string `json:"origin" enum:"live,backfill"`
+	Simulated    bool   `json:"simulated"`
+}
+
+// AlarmOf shows a.
+func AlarmOf(a *alarmlife.Alarm) Alarm {
+	return Alarm{
+		ID: a.ID, Drill: a.Drill, Rule: a.Rule, RuleVersion: a.RuleV, Priority: a.Priority, Subsystem: a.Subsystem,
+		Title: a.Title, Reason: a.Reason, Advice: a.Advice, Signal: a.Signal, Unit: a.Unit, Value: Num(a.Value), Limit: Num(a.Limit),
+		RigState: a.State, Raised: Time(a.Raised), Cleared: Time(a.Cleared), Status: a.Status,
+		AckedBy: a.AckedBy, AckedAt: Time(a.AckedAt), ShelvedBy: a.ShelvedBy, ShelvedUntil: Time(a.ShelvedUntil), ShelveReason: a.ShelveReason,
+		Note: a.Note, Disposition: a.Disposition, Amended: a.Amended, TimeLeftH: Positive(a.TimeLeft),
+		Model: a.Model, ModelSHA256: a.ModelSHA256, Origin: a.Origin.String(), Simulated: a.Simulated,
+	}
+}
+
+// AlarmsOf shows all of list.
+func AlarmsOf(list []*alarmlife.Alarm) []Alarm {
+	out := make([]Alarm, len(list))
+	for i, a := range list {
+		out[i] = AlarmOf(a)
+	}
+	return out
+}
+
+// AlarmDetail is an alarm with what it rests on and what happened to it.
+type AlarmDetail struct {
+	Alarm
+	Evidence *Evidence   `json:"evidence"`
+	History  []Happening `json:"history"`
+}
+
+// Happening is one step of an alarm's life.
+type Happening struct {
+	At   Time   `json:"at"`
+	By   string `json:"by" doc:"a person; empty: the detector"`
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+// Evidence is frozen when an alarm is raised.
+type Evidence struct {
+	Tick          Time                     `json:"tick"`
+	Inputs        []Measured               `json:"inputs"`
+	Contributions []telemetry.Contribution `json:"contributions"`
+	Baseline      Num                      `json:"baseline"`
+	Score         Num                      `json:"score"`
+	Frames        []telemetry.FrameID      `json:"frames"`
+	Offset        string                   `json:"offset,omitempty"`
+	Prev          string                   `json:"prev"`
+	Hash          string                   `json:"hash"`
+}
+
+// Measured is one input as it stood; low and high are its normal band where known.
+type Measured struct {
+	Name  string `json:"name"`
+	Value Num    `json:"value"`
+	Unit  string `json:"unit"`
+	Low   Num    `json:"low"`
+	High  Num    `json:"high"`
+}
+
+// DetailOf shows a whole.
+func DetailOf(a *alarmlife.Alarm) AlarmDetail {
+	d := AlarmDetail{Alarm: AlarmOf(a), History: []Happening{}}
+	for _, s := range a.History {
+		d.History = append(d.History, Happening{Time(s.At), s.By, s.Kind, s.Text})
+	}
+	if e := a.Evidence; e != nil {
+		d.Evidence = &Evidence{
+			Tick: Time(e.Tick), Inputs: []Measured{}, Contributions: append([]telemetry.Contribution{}, e.Contributions...),
+			Baseline: Num(e.Baseline), Score: Num(e.Score), Frames: append([]telemetry.FrameID{}, e.Frames...), Offset: e.Offset, Prev: e.Prev, Hash: e.Hash,
+		}
+		for _, m := range e.Inputs {
+			v := Measured{Name: m.Name, Value: Num(m.Value), Unit: m.Unit, Low: Num(math.NaN()), High: Num(math.NaN())}
+			if m.Missing {
+				v.Value = Num(math.NaN())
+			}
+			if m.Low < m.High {
+				v.Low, v.High = Num(m.Low), Num(m.High)
+			}
+			d.Evidence.Inputs = append(d.Evidence.Inputs, v)
+		}
+	}
+	return d
+}

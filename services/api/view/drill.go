@@ -1,0 +1,193 @@
+package view
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/mudpulse/mudpulse/services/alarmlife"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// Subsystem is the health of one subsystem.
+type Subsystem struct {
+	Name       string `json:"name"`
+	Health     Num    `json:"health" doc:"0 to 100; null: not judged"`
+	Confidence Num    `json:"confidence" doc:"0 to 1"`
+}
+
+// Subsystems returns s's in the order screens show them; those not judged are null.
+func Subsystems(s *telemetry.Score) []Subsystem {
+	out := make([]Subsystem, 0, len(telemetry.Subsystems))
+	for _, name := range telemetry.Subsystems {
+		v := Subsystem{Name: name, Health: Num(math.NaN())}
+		if s != nil {
+			for _, h := range s.Subsystems {
+				if h.Name == name {
+					v.Health, v.Confidence = Num(h.Health), Num(h.Confidence)
+				}
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// Reason says where points of health went.
+type Reason struct {
+	Subsystem string `json:"subsystem"`
+	Code      string `json:"code"`
+	Text      string `json:"text" doc:"in a driller's words"`
+	Points    Num    `json:"points" doc:"taken from 100"`
+	Feature   string `json:"feature"`
+	Value     Num    `json:"value"`
+	Normal    Num    `json:"normal"`
+	Unit      string `json:"unit"`
+	Model     string `json:"model"`
+	Since     Time   `json:"since"`
+}
+
+// Channels is the catalogue, as much of it as words need.
+type Channels interface {
+	Get(tag string) *telemetry.Channel
+}
+
+// Reasons puts s's reasons into words. Where an alarm of the subsystem stands,
+// its words and its time are better than any made from numbers.
+func Reasons(s *telemetry.Score, cat Channels, standing []*alarmlife.Alarm) []Reason {
+	out := []Reason{}
+	if s == nil {
+		return out
+	}
+	used := map[string]bool{}
+	for _, r := range s.Reasons {
+		v := Reason{
+			Subsystem: r.Subsystem, Code: r.Code, Points: Num(r.Points), Feature: r.Feature,
+			Value: Num(r.Value), Normal: Num(r.Normal), Model: r.Model,
+		}
+		v.Text, v.Unit = words(r, cat)
+		for _, a := range standing {
+			if a.Subsystem == r.Subsystem && !used[a.ID] && a.Status != alarmlife.Shelved {
+				used[a.ID] = true
+				v.Text, v.Since = a.Reason, Time(a.Raised)
+				break
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// words says what was measured, and what it should be: "Standpipe pressure, mean
+// of 60 s, is 21.0 MPa; normal is 22.4 MPa".
+func words(r telemetry.Reason, cat Channels) (text, unit string) {
+	base, rest, _ := strings.Cut(r.Feature, "__")
+	var ch *telemetry.Channel
+	if base != "" {
+		ch = cat.Get(base)
+	}
+	if ch == nil {
+		if model, output, ok := strings.Cut(r.Feature, "."); ok {
+			return fmt.Sprintf("%s says %s = %s", model, output, number(r.Value, 0.001)), ""
+		}
+		return strings.ReplaceAll(strings.ToLower(r.Code), "_", " "), ""
+	}
+	what := strings.ToUpper(ch.What[:min(1, len(ch.What))]) + ch.What[min(1, len(ch.What)):]
+	if what == "" {
+		what = ch.Tag
+	}
+	resolution := ch.Resolution
+	unit = ch.Unit
+	if rest != "" {
+		parts := strings.Split(rest, "__")
+		what += ", " + strings.Join(parts, " ")
+		if dimensionless(parts) {
+			unit, resolution = "", 0.01
+		}
+	}
+	suffix := ""
+	if unit != "" && unit != "–" {
+		suffix = " " + unit
+	}
+	text = fmt.Sprintf("%s is %s%s", what, number(r.Value, resolution), suffix)
+	if !math.IsNaN(r.Normal) {
+		text += fmt.Sprintf("; normal is %s%s", number(r.Normal, resolution), suffix)
+	}
+	return text, unit
+}
+
+// dimensionless reports whether a feature is no longer in its channel's unit.
+func dimensionless(parts []string) bool {
+	for _, p := range parts {
+		switch p {
+		case "z", "kurtosis", "skewness", "count", "slope":
+			return true
+		}
+	}
+	return false
+}
+
+// number writes v with as many decimals as resolution asks for.
+func number(v, resolution float64) string {
+	if math.IsNaN(v) {
+		return "unknown"
+	}
+	decimals := 3
+	if resolution > 0 {
+		decimals = min(6, max(0, int(math.Ceil(-math.Log10(resolution)-1e-9))))
+	}
+	return strconv.FormatFloat(v, 'f', decimals, 64)
+}
+
+// TimeLeft is hours until failure: median, and the tenth and ninetieth part.
+type TimeLeft struct {
+	Median Num `json:"median" doc:"h"`
+	Low    Num `json:"low" doc:"h; one in ten fails before"`
+	High   Num `json:"high" doc:"h; one in ten fails after"`
+}
+
+// Left returns what s says of the time left; nil where no model does. A record
+// without the three numbers reads as zeros.
+func Left(s *telemetry.Score) *TimeLeft {
+	if s == nil || math.IsNaN(s.TimeLeft) || s.TimeLeft == 0 && s.TimeLeftHigh == 0 {
+		return nil
+	}
+	return &TimeLeft{Num(s.TimeLeft), Num(s.TimeLeftLow), Num(s.TimeLeftHigh)}
+}
+
+// Result is what one model said.
+type Result struct {
+	Model   string         `json:"model"`
+	Version int            `json:"version"`
+	Shadow  bool           `json:"shadow"`
+	Outputs map[string]any `json:"outputs" doc:"by name: number, text, or null"`
+	Error   string         `json:"error,omitempty"`
+	SHA256  string         `json:"sha256,omitempty"`
+	At      Time           `json:"at" doc:"tick it was computed at"`
+}
+
+// Results returns what the models said; sha gives a version's hash.
+func Results(s *telemetry.Score, sha func(name string, version int) string) []Result {
+	out := []Result{}
+	if s == nil {
+		return out
+	}
+	for _, r := range s.Results {
+		name := telemetry.ModelName(r.Model)
+		version, _ := strconv.Atoi(strings.TrimPrefix(r.Model[len(name):], "@")) // 0: it has none
+		v := Result{Model: name, Version: version, Shadow: r.Shadow, Outputs: map[string]any{}, Error: r.Error, SHA256: sha(name, version), At: Time(s.Tick)}
+		if r.At != 0 {
+			v.At = Time(r.At)
+		}
+		for _, o := range r.Outputs {
+			if o.Text != "" {
+				v.Outputs[o.Name] = o.Text
+			} else {
+				v.Outputs[o.Name] = Num(o.Number)
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}

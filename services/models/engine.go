@@ -1,0 +1,50 @@
+package models
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/mudpulse/mudpulse/scoring"
+)
+
+// PMML is the Engine over package scoring.
+type PMML struct{}
+
+// Read loads b, which runs its ModelVerification, and says what it is.
+func (PMML) Read(b []byte) (*About, error) {
+	m, err := scoring.Load(bytes.NewReader(b))
+	if err != nil {
+		return nil, refusal(err)
+	}
+	info := m.Info()
+	about := &About{ModelName: info.Name, Kind: info.Kind, Function: info.Function, Author: info.Producer, Inputs: []Input{}, Outputs: []Output{}}
+	for _, f := range m.Inputs() {
+		about.Inputs = append(about.Inputs, Input{Name: f.Name, Type: f.DataType})
+	}
+	for _, f := range append(m.Targets(), m.Outputs()...) {
+		about.Outputs = append(about.Outputs, Output{Name: f.Name, Type: f.DataType})
+	}
+	about.Checks = []Check{{Name: "loads", OK: true, Detail: fmt.Sprintf("%s of PMML %s, %d segments, %d nodes", info.Kind, info.Version, info.Segments, info.Nodes)}}
+	verified := Check{Name: "verification", OK: true, Detail: fmt.Sprintf("%d rows of its own verification agree to %.1e relative", info.Verified, info.MaxError)}
+	if info.Verified == 0 {
+		verified = Check{Name: "verification", Detail: "it brings no rows to verify it with (ModelVerification): that it scores here as where it was trained is not shown"}
+	}
+	about.Checks = append(about.Checks, verified)
+	return about, nil
+}
+
+func refusal(err error) error {
+	out := &Refused{What: "model"}
+	for _, p := range scoring.Problems(err) {
+		where := p.Element
+		if p.Field != "" {
+			where = strings.TrimSpace(where + " " + p.Field)
+		}
+		out.Problems = append(out.Problems, Problem{Line: p.Line, Element: where, Message: p.Reason, Cure: p.Cure})
+	}
+	if len(out.Problems) == 0 {
+		out.Problems = []Problem{{Message: err.Error()}}
+	}
+	return out
+}
