@@ -106,6 +106,7 @@ func (a *API) registerModels() {
 	})
 	add(a, people.Engineer, http.MethodPost, "/models", "upload-model", "Take a PMML model; refused with every problem at once", a.upload, status(http.StatusCreated), func(op *huma.Operation) {
 		op.MaxBodyBytes, op.BodyReadTimeout = models.MaxBytes+1<<16, 2*time.Minute
+		op.SkipValidateBody = true // the body is PMML or a form: it is read as it is
 		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge)
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/xml": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
