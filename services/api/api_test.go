@@ -52,10 +52,12 @@ type store struct {
 	block    bool
 }
 
-func (s *store) Drills() []storage.Drill                  { return s.drills }
-func (s *store) LatestScores() []*telemetry.Score         { return s.scores }
-func (s *store) Latest(string) map[string]storage.Value   { return map[string]storage.Value{"DBTM": {Value: 2731.5}} }
-func (s *store) Unregistered() []storage.SeenChannel      { return s.seen }
+func (s *store) Drills() []storage.Drill          { return s.drills }
+func (s *store) LatestScores() []*telemetry.Score { return s.scores }
+func (s *store) Latest(string) map[string]storage.Value {
+	return map[string]storage.Value{"DBTM": {Value: 2731.5}}
+}
+func (s *store) Unregistered() []storage.SeenChannel { return s.seen }
 func (s *store) HealthHistory(int64) []storage.HealthHistory {
 	h := storage.HealthHistory{Drill: "RIG-07"}
 	for i := range h.Last {
