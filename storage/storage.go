@@ -8,6 +8,7 @@ package storage
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -38,6 +39,9 @@ type StoredFrame struct {
 	Hash  uint64
 	TS    int64
 }
+
+// Retired stands for the ts of a frame that was stored once and has been dropped by retention.
+const Retired = math.MinInt64
 
 // A SeriesQuery asks for channels of one drill over [From, To).
 type SeriesQuery struct {
@@ -153,6 +157,7 @@ type LedgerRow struct {
 	Stored              uint64
 	Scored              uint64
 	Readable            uint64
+	Retired             uint64 // of these, dropped by retention; they count where they stood
 	Gaps                []Gap
 }
 

@@ -16,7 +16,7 @@ import (
 const (
 	laneLive    = iota // frames, at most Config.Late behind the drill's newest tick
 	laneHistory        // backfill
-	laneLate           // frames further behind: scored in their own right
+	laneLate           // frames further behind, or ahead of the clock: scored in their own right
 	lanes
 )
 

@@ -168,8 +168,11 @@ func (p *Partition) Frame(ctx context.Context, f *telemetry.Frame, history bool,
 		break
 	}
 	which := laneLive
-	if history {
+	switch {
+	case history:
 		which = laneHistory
+	case f.Flags&telemetry.FlagFuture != 0:
+		which = laneLate // a clock that is ahead must not make the present look late
 	}
 	if err := p.lanes[which].frame(f, offset); err != nil {
 		p.count.poison++

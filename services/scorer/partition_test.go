@@ -350,8 +350,12 @@ func stream(seed uint64, n int) []step {
 func streamShelf() *shelf {
 	slow := sum("y")
 	slow.every = 20 * time.Second
+	windows := &fake{in: []Field{{Name: "WOB__mean__60s"}, {Name: "RPM__std__30s__in_rotary"}, {Name: "SPP__slope__5m"}, {Name: "HKLD__q__p_90__2m"}, {Name: "WOB__mean__1h__z"}, {Name: "WOB"}, {Name: "RPM"}},
+		out: []string{"y", "std", "slope", "q", "z"}, f: func(in []float64, _ []string) ([]float64, error) {
+			return []float64{in[5] + in[6] + in[0]/1e6, in[1], in[2], in[3], in[4]}, nil
+		}}
 	return &shelf{models: map[string]*fake{
-		"a": sum("y"), "a2": sum("y"), "s": slow,
+		"a": sum("y"), "a2": windows, "s": slow,
 		"b": {in: []Field{{Name: "first.y"}, {Name: "slow.y"}}, out: []string{"health_bit", "z"}, f: func(in []float64, _ []string) ([]float64, error) {
 			return []float64{in[0] / 4, in[1]}, nil
 		}},
@@ -388,6 +392,21 @@ func TestTheSameRecordsGiveTheSameBitsHoweverTheyAreBatched(t *testing.T) {
 			return out
 		}
 		want := run(1, func() bool { return true })
+		said := map[string]int{}
+		for _, s := range want.all(t, "R1") {
+			for _, r := range s.Results {
+				for _, o := range r.Outputs {
+					if o.Number == o.Number {
+						said[o.Name]++
+					}
+				}
+			}
+		}
+		for _, name := range []string{"y", "std", "slope", "q", "z", "health_bit"} {
+			if said[name] < 50 {
+				t.Fatalf("output %s was there %d times: the stream proves too little", name, said[name])
+			}
+		}
 		if n := len(want.alarms["R1"]); n < 4 {
 			t.Fatalf("only %d alarm events: the stream proves too little", n)
 		}
@@ -582,5 +601,160 @@ func TestAnUnregisteredChannelIsNotScoredUntilItIsRegistered(t *testing.T) {
 	all := out.all(t, "U1")
 	if len(all) != 2 || len(all[0].Results) != 0 || len(all[1].Results) != 1 || all[1].State != telemetry.StateUnknown || all[1].Health == all[1].Health {
 		t.Errorf("%+v", all)
+	}
+}
+
+func TestAFrameOfSeveralSecondsGivesATickForEach(t *testing.T) {
+	out := newTape()
+	p := newPartition(t, testConfig(), &shelf{models: map[string]*fake{"a": sum("y")}}, out)
+	mark(t, p, activate("m", 1, "a"))
+	f := &telemetry.Frame{Drill: "R1", Device: "d", Boot: "b", Seq: 1, TS: start + second/2, Hash: 1, Runs: []telemetry.Run{
+		{Channel: "WOB", Every: second / 2, Values: []float64{1, 2, 3, 4, 5, 6}},
+		{Channel: "RPM", Every: second, Values: []float64{100, nan, 300}},
+	}}
+	feed(t, p, f)
+	p.Flush()
+	var got []string
+	for _, s := range out.all(t, "R1") {
+		v, _ := s.Output("m", "y")
+		got = append(got, fmt.Sprintf("%d %v", (s.Tick-start)/second, v))
+	}
+	// Seconds are counted from the frame's time: one that starts at .5 does not split them.
+	if want := []string{"0 102", "1 104", "2 306"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	long := frame("R1", 9, 1, 1)
+	long.Runs[0].Every, long.Hash = 3600*second, 2
+	if err := p.Frame(t.Context(), long, false, 1); err == nil || !strings.Contains(err.Error(), "seconds") {
+		t.Errorf("nine hours in one frame: %v", err)
+	}
+}
+
+func TestAChannelThatFellSilentIsMissingAndLowersConfidence(t *testing.T) {
+	out := newTape()
+	missing := &fake{in: []Field{{Name: "WOB"}, {Name: "RPM"}}, out: []string{"health_bit"}, f: func(in []float64, _ []string) ([]float64, error) {
+		if in[0] != in[0] {
+			return []float64{50}, nil
+		}
+		return []float64{90}, nil
+	}}
+	p := newPartition(t, testConfig(), &shelf{models: map[string]*fake{"a": missing}}, out)
+	mark(t, p, activate("m", 1, "a"))
+	for i := range uint64(15) {
+		f := frame("R1", i, 100, 100)
+		if i >= 2 {
+			f.Runs = slices.Delete(f.Runs, 1, 2) // WOB
+		}
+		feed(t, p, f)
+	}
+	p.Flush()
+	all := out.all(t, "R1")
+	for i, want := range map[int]float64{1: 90, 2: 90, 11: 90, 12: 50, 14: 50} {
+		if all[i].Health != want {
+			t.Errorf("tick %d: health %v, want %v", i, all[i].Health, want)
+		}
+	}
+	if a, b := all[1].Confidence, all[14].Confidence; a != 1 || !(b < 1) {
+		t.Errorf("confidence %v, then %v", a, b)
+	}
+}
+
+func TestADrillIsAsHealthyAsItsWorstSubsystem(t *testing.T) {
+	f := func(hydraulics, pumps, bit, want float64) {
+		t.Helper()
+		out := newTape()
+		m := &fake{in: []Field{{Name: "WOB"}}, out: []string{"health_hydraulics", "health_pumps", "health_bit"}, f: func([]float64, []string) ([]float64, error) {
+			return []float64{hydraulics, pumps, bit}, nil
+		}}
+		p := newPartition(t, testConfig(), &shelf{models: map[string]*fake{"a": m}}, out)
+		mark(t, p, activate("m", 1, "a"))
+		feed(t, p, frame("R1", 1, 100, 100))
+		p.Flush()
+		if h := out.all(t, "R1")[0].Health; h != want && (h == h || want == want) {
+			t.Errorf("%v %v %v: health %v, want %v", hydraulics, pumps, bit, h, want)
+		}
+	}
+	f(90, 95, 80, 80)
+	f(60, 95, 80, 60)
+	f(60, 65, 80, 57)
+	f(60, 65, 20, 14)
+	f(nan, nan, 80, 80)
+	f(2, 1, 0, 0)
+	f(nan, nan, nan, nan)
+}
+
+func TestAModelThatIsTooSlowIsStoppedAndSaysSo(t *testing.T) {
+	out := newTape()
+	cfg := testConfig()
+	cfg.RowBudget = 1 // ns
+	p := newPartition(t, cfg, &shelf{models: map[string]*fake{"a": sum("y")}}, out)
+	mark(t, p, activate("m", 1, "a"))
+	for i := range uint64(25) {
+		feed(t, p, frame("R1", i, 100, 100))
+		p.Flush()
+	}
+	all := out.all(t, "R1")
+	if r := all[0].Results[0]; r.Error != "" {
+		t.Errorf("stopped at once: %+v", r)
+	}
+	if r := all[24].Results[0]; !strings.Contains(r.Error, "stopped") || len(r.Outputs) != 0 {
+		t.Errorf("%+v", r)
+	}
+	mark(t, p, &telemetry.Marker{ID: "again", Kind: telemetry.MarkerModel, Name: "m", Version: 2, SHA256: "a", Action: "activate"})
+	feed(t, p, frame("R1", 26, 100, 100))
+	p.Flush()
+	if r := out.all(t, "R1")[25].Results[0]; r.Model != "m@2" || r.Error != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestAShadowModelScoresAndRaisesNothing(t *testing.T) {
+	out := newTape()
+	s := streamShelf()
+	s.models["h"] = &fake{in: []Field{{Name: "WOB"}}, out: []string{"z", "health_bit"}, f: func(in []float64, _ []string) ([]float64, error) { return []float64{400, 10}, nil }}
+	p := newPartition(t, testConfig(), s, out)
+	mark(t, p, &telemetry.Marker{ID: "r", Kind: telemetry.MarkerRules, SHA256: "rules", Action: "activate"})
+	m := activate("second", 1, "h")
+	m.Shadow = true
+	mark(t, p, m)
+	for i := range uint64(5) {
+		feed(t, p, frame("R1", i, 100, 100))
+	}
+	p.Flush()
+	x := out.all(t, "R1")[4]
+	if len(x.Results) != 1 || !x.Results[0].Shadow || x.Health == x.Health || len(out.alarms["R1"]) != 0 {
+		t.Errorf("%+v, %d alarm events", x, len(out.alarms["R1"]))
+	}
+	mark(t, p, activate("second", 1, "h")) // the same marker id: nothing
+	on := activate("second", 1, "h")
+	on.ID = "promote"
+	mark(t, p, on)
+	for i := range uint64(5) {
+		feed(t, p, frame("R1", 10+i, 100, 100))
+	}
+	p.Flush()
+	if x := out.all(t, "R1")[9]; len(x.Results) != 1 || x.Results[0].Shadow || x.Health != 10 || len(out.alarms["R1"]) != 1 {
+		t.Errorf("%+v, %d alarm events", x, len(out.alarms["R1"]))
+	}
+}
+
+func TestAClockThatIsAheadDoesNotMakeThePresentLate(t *testing.T) {
+	out := newTape()
+	p := newPartition(t, testConfig(), &shelf{models: map[string]*fake{"a": sum("y")}}, out)
+	mark(t, p, activate("m", 1, "a"))
+	feed(t, p, frame("R1", 1, 100, 100))
+	f := frame("R1", 2, 100, 100)
+	f.TS, f.Flags = f.TS+24*3600*second, telemetry.FlagFuture
+	f.Hash = telemetry.ContentHash(f)
+	feed(t, p, f)
+	for i := range uint64(5) {
+		feed(t, p, frame("R1", 3+i, 100, 100))
+	}
+	p.Flush()
+	if n := p.count.late; n != 0 {
+		t.Errorf("%d seconds came late", n)
+	}
+	if head := p.lanes[laneLive].roads["R1"].head; head != start+7*second {
+		t.Errorf("the live road stands at %d", (head-start)/second)
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -28,6 +29,7 @@ const testPartitions = 2
 // plant is a log, blobs and models for scorers to work with.
 type plant struct {
 	t      *testing.T
+	log    *kfake.Cluster
 	topics telemetry.Topics
 	opts   []kgo.Opt
 	cl     *kgo.Client
@@ -47,7 +49,7 @@ func newPlant(t *testing.T) *plant {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	p := &plant{t: t, topics: topics, opts: []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}, shelf: streamShelf(), blobs: map[string][]byte{}}
+	p := &plant{t: t, log: c, topics: topics, opts: []kgo.Opt{kgo.SeedBrokers(c.ListenAddrs()...)}, shelf: streamShelf(), blobs: map[string][]byte{}}
 	p.cl = p.client()
 	return p
 }
@@ -381,6 +383,48 @@ func TestKilledAnywhereTheSameIsPublished(t *testing.T) {
 	}
 }
 
+func TestACheckpointWaitsForTheLogToHaveItsScores(t *testing.T) {
+	p := newPlant(t)
+	p.publish(slices.DeleteFunc(stream(5, 30_000), func(s step) bool { return s.m != nil || partitionOf(s.f.Drill) != 1 })) // one partition only
+	slow := 0
+	p.log.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if pr := req.(*kmsg.ProduceRequest); slow < 20 && len(pr.Topics) > 0 && pr.Topics[0].Topic != p.topics.State {
+			slow++
+			p.log.SleepControl(func() { <-time.NewTimer(40 * time.Millisecond).C }) // twice a checkpoint's interval
+		}
+		p.log.KeepControl()
+		return nil, nil, false
+	})
+	cfg := p.config()
+	var s *Scorer
+	early, reached := 0, 0
+	var mu sync.Mutex
+	cfg.CrashPoint = func(name string) {
+		if name != "acked" {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		ws := s.all()
+		if ws[0].covered.Load() == nil {
+			return // this may be the idle one's only checkpoint
+		}
+		reached++
+		ws[1].acks.mu.Lock()
+		if ws[1].acks.open > 0 {
+			early++
+		}
+		ws[1].acks.mu.Unlock()
+	}
+	s = p.scorer(cfg)
+	if err := p.run(s, p.allCovered(s)); err != nil {
+		t.Fatal(err)
+	}
+	if slow == 0 || reached == 0 || early > 0 {
+		t.Errorf("%d of %d checkpoints went on before the log had all; %d requests were slowed", early, reached, slow)
+	}
+}
+
 func TestAPoisonRecordIsCountedAndSkipped(t *testing.T) {
 	p := newPlant(t)
 	mgr := p.client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -503,5 +547,3 @@ func TestAWrongKeyIsNamed(t *testing.T) {
 	f(func(c *Config) { c.Engine.Rows = 0 }, "rows")
 	f(func(*Config) {}, "blobs")
 }
-
-var _ = fmt.Sprint

@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
 	"github.com/mudpulse/mudpulse/telemetry/dedup"
 )
@@ -146,7 +147,7 @@ func (w *Writer) see(ctx context.Context, id telemetry.FrameID) (dedup.Verdict, 
 		w.asked[key] = f.TS
 		w.table.Restore(f.Drill, id, f.Hash, f.TS)
 		return dedup.Fresh, nil
-	case ts/1000 == f.TS/1000:
+	case ts == storage.Retired, ts/1000 == f.TS/1000:
 		return dedup.Duplicate, nil
 	}
 	return dedup.Conflict, nil

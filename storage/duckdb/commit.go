@@ -336,9 +336,11 @@ func (s *Store) write() error {
 			return errors.Join(err, s.exec("ROLLBACK"))
 		}
 	}
+	s.cfg.CrashPoint(CrashAppended)
 	if err := s.exec("COMMIT"); err != nil {
 		return errors.Join(err, s.exec("ROLLBACK"))
 	}
+	s.cfg.CrashPoint(CrashCommitted)
 	return nil
 }
 
@@ -391,7 +393,8 @@ func (s *Store) FramesSince(ctx context.Context, commit int64, f func(storage.St
 	return rows.Err()
 }
 
-// FrameTime returns the ts under which a frame is stored, and whether it is.
+// FrameTime returns the ts under which a frame is stored, and whether it is;
+// storage.Retired where it was, and retention dropped it.
 func (s *Store) FrameTime(ctx context.Context, drill string, id telemetry.FrameID) (ts int64, found bool, err error) {
 	base, uid := splitBoot(id.Boot)
 	s.names.RLock()
@@ -408,7 +411,17 @@ func (s *Store) FrameTime(ctx context.Context, drill string, id telemetry.FrameI
 	defer rows.Close()
 	if rows.Next() {
 		err = rows.Scan(&ts)
-		found = err == nil
+		return ts * 1000, err == nil, err
 	}
-	return ts * 1000, found, errors.Join(err, rows.Err())
+	if err := rows.Err(); err != nil || counted(base) {
+		return 0, false, err
+	}
+	var n int
+	if err := s.db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM store.retired WHERE src = %d AND lo <= %d AND hi >= %d", src, id.Seq, id.Seq)).Scan(&n); err != nil {
+		return 0, false, fmt.Errorf("look up frame: %w", err)
+	}
+	if n == 0 {
+		return 0, false, nil
+	}
+	return storage.Retired, true, nil
 }

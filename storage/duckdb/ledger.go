@@ -78,6 +78,10 @@ type stage struct {
 	count uint64 // of a counted source, whose numbers are hashes
 }
 
+func (s stage) with(o stage) stage {
+	return stage{merge(slices.Concat(s.set, o.set)), sum(s.count, o.count)}
+}
+
 // Ledger follows each boot of each device through the stages, from each stage's
 // own rows. It reads all rows kept of the sources asked for.
 func (s *Store) Ledger(ctx context.Context, q storage.LedgerQuery) (storage.Ledger, error) {
@@ -128,7 +132,8 @@ func (s *Store) ledger(ctx context.Context, out *storage.Ledger, names []sourceK
 		return err
 	}
 	// A frame can be read if as many rows of readings are there as were written of it.
-	readable := []string{"SELECT src, seq, sum(rows) AS want, 0 AS have FROM store.frames WHERE " + in + " GROUP BY ALL"}
+	// Of frames whose readings retention dropped, none are wanted.
+	readable := []string{fmt.Sprintf("SELECT src, seq, sum(if(epoch_us(ts) < %d, 0, rows)) AS want, 0 AS have FROM store.frames WHERE %s GROUP BY ALL", s.readingsFrom.Load(), in)}
 	for _, t := range append(s.tab.class[telemetry.Fast:], s.tab.narrow) {
 		readable = append(readable, "SELECT src, seq, 0, count(*) FROM store."+t.name+" WHERE "+in+" GROUP BY ALL")
 	}
@@ -136,8 +141,18 @@ func (s *Store) ledger(ctx context.Context, out *storage.Ledger, names []sourceK
 	if err != nil {
 		return err
 	}
+	retired, err := s.retiredOf(ctx, in, numbered)
+	if err != nil {
+		return err
+	}
 	for _, src := range srcs {
 		k := names[src]
+		gone := retired[src]
+		for _, have := range []map[int32]stage{stored, scored, read} {
+			if gone.count > 0 {
+				have[src] = have[src].with(gone)
+			}
+		}
 		var row storage.LedgerRow
 		if numbered[src] {
 			row = numberedRow(accepted[src].set, stored[src].set, scored[src].set, read[src].set)
@@ -147,6 +162,7 @@ func (s *Store) ledger(ctx context.Context, out *storage.Ledger, names []sourceK
 		if row.Sent == 0 {
 			continue
 		}
+		row.Retired = gone.count
 		row.Drill, row.Device, row.Boot = k.drill, k.device, k.boot
 		out.Rows = append(out.Rows, row)
 		out.Sent = sum(out.Sent, row.Sent)
@@ -290,5 +306,25 @@ WHERE commit = newest OR src IN (`+joinInts(every)+`)`, func(r *sql.Rows) error 
 		}
 		out[src] = st
 	}
+	return out, err
+}
+
+// retiredOf returns what retention dropped: it was stored, scored and readable in its time.
+func (s *Store) retiredOf(ctx context.Context, in string, numbered map[int32]bool) (map[int32]stage, error) {
+	out := map[int32]stage{}
+	err := s.each(ctx, "SELECT src, lo, hi, n FROM store.retired WHERE "+in, func(r *sql.Rows) error {
+		var src int32
+		var lo, hi, n uint64
+		if err := r.Scan(&src, &lo, &hi, &n); err != nil {
+			return err
+		}
+		st := out[src]
+		st.count = sum(st.count, n)
+		if numbered[src] {
+			st.set = append(st.set, span{lo, hi})
+		}
+		out[src] = st
+		return nil
+	})
 	return out, err
 }

@@ -383,6 +383,11 @@ func (s *Store) loadPosition(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var from int64
+	if err := s.db.QueryRowContext(ctx, "SELECT coalesce(max(value::BIGINT), 0) FROM store.meta WHERE key = 'readings_from'").Scan(&from); err != nil {
+		return err
+	}
+	s.readingsFrom.Store(from)
 	return s.db.QueryRowContext(ctx, "SELECT (SELECT coalesce(max(commit), 0) FROM store.dedup), (SELECT coalesce(max(ord), 0) FROM store.scores)").Scan(&s.dedupAt, &s.ord)
 }
 

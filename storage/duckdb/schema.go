@@ -36,6 +36,7 @@ type tables struct {
 	registered *table
 	commits    *table
 	dedup      *table
+	retired    *table // numbers of frames that retention dropped
 }
 
 func newTables(cat *telemetry.Catalogue) *tables {
@@ -59,6 +60,7 @@ func newTables(cat *telemetry.Catalogue) *tables {
 		registered: newTable("registered", text("tag"), i64("commit"), text("record")),
 		commits:    newTable("commits", i64("commit"), stamp("arrived"), text("cluster"), text("offsets")),
 		dedup:      newTable("dedup", i64("commit"), blob("state")),
+		retired:    newTable("retired", i32("src"), u64("lo"), u64("hi"), u64("n")),
 	}
 	for _, class := range []telemetry.Class{telemetry.Fast, telemetry.Medium, telemetry.Slow} {
 		cols := []*column{i32("src"), stamp("ts"), u64("seq"), u32("part"), stamp("arrived"), text("quality")}
@@ -86,7 +88,7 @@ const readingMeta = 6
 
 func (t *tables) all() []*table {
 	return []*table{t.sources, t.channels, t.layouts, t.class[telemetry.Fast], t.class[telemetry.Medium], t.class[telemetry.Slow], t.narrow, t.frames, t.scores,
-		t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup}
+		t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup, t.retired}
 }
 
 // ddl returns the statements that make what is missing.

@@ -30,8 +30,25 @@ type Config struct {
 	Threads    int           // that a query may use
 	Readers    int           // queries at once; more wait
 	Checkpoint time.Duration // between checkpoints, wall time
-	Keep       time.Duration // readings, frames and scores older than this in event time are dropped; 0: none
+	// What is older, by the clock and in event time, is dropped; 0: nothing is.
+	KeepReadings time.Duration // values; their frames stay in the ledger
+	KeepRecords  time.Duration // frames and scores; the ledger keeps ranges of numbers
+
+	// CrashPoint is called as places worth dying at are passed (CrashPoints); nil: nothing.
+	CrashPoint func(name string)
 }
+
+// Names of the crash points.
+const (
+	CrashAppended     = "store-appended"     // a batch's rows are appended, the transaction is open
+	CrashCommitted    = "store-committed"    // it is committed, the caller has not been told
+	CrashPruned       = "store-pruned"       // old rows are deleted, the transaction is open
+	CrashCheckpoint   = "store-checkpoint"   // about to checkpoint
+	CrashCheckpointed = "store-checkpointed" // checkpointed
+)
+
+// CrashPoints lists them.
+var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashPruned, CrashCheckpoint, CrashCheckpointed}
 
 // DefaultConfig suits a laptop or the demo.
 func DefaultConfig(dir string) Config {
@@ -53,8 +70,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("readers: must be positive, not %d", c.Readers)
 	case c.Checkpoint <= 0:
 		return fmt.Errorf("checkpoint: must be positive, not %v", c.Checkpoint)
-	case c.Keep < 0:
-		return fmt.Errorf("keep: must not be negative, not %v", c.Keep)
+	case c.KeepReadings < 0:
+		return fmt.Errorf("keep_readings: must not be negative, not %v", c.KeepReadings)
+	case c.KeepRecords < 0:
+		return fmt.Errorf("keep_records: must not be negative, not %v", c.KeepRecords)
+	case c.KeepRecords > 0 && (c.KeepReadings == 0 || c.KeepReadings > c.KeepRecords):
+		return fmt.Errorf("keep_readings: %v is longer than keep_records, %v: readings need the frames they came in", c.KeepReadings, c.KeepRecords)
 	}
 	return nil
 }
@@ -98,7 +119,8 @@ type Store struct {
 
 	mem memory
 
-	readings atomic.Int64
+	readings     atomic.Int64
+	readingsFrom atomic.Int64 // µs; readings before it have been dropped; 0 none
 }
 
 type topicPartition struct {
@@ -119,6 +141,9 @@ type pending struct {
 func Open(cfg Config, cat *telemetry.Catalogue, clock telemetry.Clock, log *slog.Logger) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("duckdb: %w", err)
+	}
+	if cfg.CrashPoint == nil {
+		cfg.CrashPoint = func(string) {}
 	}
 	s := &Store{
 		cfg: cfg, clock: clock, log: log, tab: newTables(cat), class: map[string]where{}, catalogued: map[string]bool{}, offsets: map[topicPartition]int64{},

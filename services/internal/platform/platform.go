@@ -28,6 +28,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/internal/relational"
 	"github.com/mudpulse/mudpulse/services/scorer"
 	"github.com/mudpulse/mudpulse/services/writer"
+	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/storage/duckdb"
 	"github.com/mudpulse/mudpulse/storage/pgwire"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -351,5 +352,5 @@ type asker struct{ store *duckdb.Store }
 
 func (a asker) FrameStored(ctx context.Context, drill string, id telemetry.FrameID, ts int64) (bool, error) {
 	at, found, err := a.store.FrameTime(ctx, drill, id)
-	return found && at == ts, err
+	return found && (at == ts || at == storage.Retired), err
 }
