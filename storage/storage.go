@@ -105,7 +105,7 @@ const (
 // epoch, the last one containing the time asked for. NaN: no score in it, or unknown.
 type HealthHistory struct {
 	Drill string
-	Last  [HealthBuckets]float64 // of the last tick in the bucket
+	Last  [HealthBuckets]float64 // of the last tick in the bucket, unknown if it is there
 	Min   [HealthBuckets]float64 // worst in the bucket
 }
 

@@ -59,6 +59,7 @@ type SubsystemHealth struct {
 	Name       string  `json:"name"`
 	Health     float64 `json:"health"` // NaN unknown
 	Confidence float64 `json:"confidence"`
+	At         int64   `json:"at,omitempty"` // tick at which a model said so, while it cannot be asked; 0: this one
 }
 
 // A Reason says where points of health went.

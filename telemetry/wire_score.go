@@ -39,6 +39,7 @@ func AppendScore(b []byte, s *Score) []byte {
 		b = appendString(b, 1, h.Name)
 		b = appendDouble(b, 2, h.Health)
 		b = appendDouble(b, 3, h.Confidence)
+		b = appendFixed(b, 4, uint64(h.At))
 		b = shut(b, at)
 	}
 	for _, r := range s.Reasons {
@@ -140,6 +141,8 @@ func DecodeScore(b []byte, s *Score) error {
 					h.Health = math.Float64frombits(v)
 				case 3:
 					h.Confidence = math.Float64frombits(v)
+				case 4:
+					h.At = int64(v)
 				}
 				return nil
 			})

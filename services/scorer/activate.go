@@ -13,9 +13,8 @@ import (
 // before. Where it cannot be, nothing changes and the error says all reasons.
 // One whose producers are not active yet waits for them.
 func (l *lane) activate(m *telemetry.Marker, model Model) error {
-	a := &activation{name: m.Name, ref: reference(m.Name, m.Version), version: m.Version, sha256: m.SHA256, shadow: m.Shadow, drills: slices.Clone(m.Drills),
-		every: int64(model.Every()), model: model, eval: model.Evaluator()}
-	a.in, a.out = model.Inputs(), model.Outputs()
+	a := &activation{name: m.Name, ref: reference(m.Name, m.Version), version: m.Version, sha256: m.SHA256, shadow: m.Shadow, drills: slices.Clone(m.Drills)}
+	a.use(model)
 	if m.Name == "" || m.Name == stateSignal {
 		return fmt.Errorf("model %q: name is taken or empty", m.Name)
 	}
@@ -52,6 +51,15 @@ func (l *lane) activate(m *telemetry.Marker, model Model) error {
 	l.acts, l.waiting = acts, waiting
 	l.changed()
 	return nil
+}
+
+// use gives an activation its model.
+func (a *activation) use(m Model) {
+	a.model, a.eval, a.in, a.out = m, m.Evaluator(), m.Inputs(), m.Outputs()
+	a.every, a.hold = int64(m.Every()), int64(m.Hold())
+	if a.hold == 0 {
+		a.hold = int64(defaultHold)
+	}
 }
 
 func featureNames(in []Field) []string {

@@ -30,6 +30,7 @@ const subs = len(telemetry.Subsystems)
 // A composer knows which of a program's signals say something of health.
 type composer struct {
 	health   [subs][]verdict
+	judges   []int // nodes that say something of health
 	reasons  []verdict
 	timeLeft []verdict
 }
@@ -60,6 +61,9 @@ func newComposer(p *program) composer {
 		for k, name := range n.activation.out {
 			if s, ok := strings.CutPrefix(name, outHealth); ok && subsystem(s) >= 0 {
 				c.health[subsystem(s)] = append(c.health[subsystem(s)], verdict{node: i, value: n.out[k]})
+				if !slices.Contains(c.judges, i) {
+					c.judges = append(c.judges, i)
+				}
 			}
 			if rest, ok := strings.CutPrefix(name, outReason); ok {
 				base, _, _ := strings.Cut(rest, "_")
@@ -76,18 +80,19 @@ func newComposer(p *program) composer {
 }
 
 // write fills in a score's health, reasons and time left. Where no model says
-// anything of health it stays unknown.
-func (c *composer) write(p *program, num []float64, txt []string, conf *[subs]float64, s *telemetry.Score) {
+// anything of health it stays unknown. ages are the ticks of words that were
+// said before this one, by node.
+func (c *composer) write(p *program, num []float64, txt []string, ages []int64, conf *[subs]float64, s *telemetry.Score) {
 	s.Subsystems, s.Reasons = s.Subsystems[:0], s.Reasons[:0]
 	s.Health, s.Confidence = nan, 0
 	s.TimeLeft, s.TimeLeftLow, s.TimeLeftHigh = nan, nan, nan
 	worst, low := -1, 0
 	total, heard := 0.0, 0
 	for i, name := range telemetry.Subsystems {
-		h := nan
+		h, at, hold := nan, int64(0), int64(0)
 		for _, v := range c.health[i] {
 			if x := num[v.value]; x == x && !(h <= x) {
-				h = min(100, max(0, x))
+				h, at, hold = min(100, max(0, x)), ages[v.node], p.nodes[v.node].hold
 			}
 		}
 		if conf[i] == conf[i] {
@@ -101,7 +106,11 @@ func (c *composer) write(p *program, num []float64, txt []string, conf *[subs]fl
 		if cf != cf {
 			cf = 0
 		}
-		s.Subsystems = append(s.Subsystems, telemetry.SubsystemHealth{Name: name, Health: h, Confidence: cf})
+		if at != 0 {
+			cf *= max(0, 1-float64(s.Tick-at)/float64(hold))
+			conf[i] = cf
+		}
+		s.Subsystems = append(s.Subsystems, telemetry.SubsystemHealth{Name: name, Health: h, Confidence: cf, At: at})
 		if h != h {
 			continue
 		}

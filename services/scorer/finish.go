@@ -16,7 +16,8 @@ func (l *lane) finish(w *row) {
 	s.Origin, s.Simulated = w.origin, w.simulated
 	s.State, s.StateSince = telemetry.States[w.state], w.since
 	l.results(w, num, txt)
-	p.compose.write(p, num, txt, &w.subs, s)
+	vnum, vtxt, ages := l.stand(w, num, txt)
+	p.compose.write(p, vnum, vtxt, ages, &w.subs, s)
 	l.part.out.Score(s)
 	if !w.amend {
 		l.watchRow(w, num)

@@ -54,6 +54,10 @@ type lane struct {
 	tick   alarms.Tick
 	looker looker
 	refs   []sampleRef
+
+	stood     []float64 // signals of a row in which a model's last word stands
+	stoodText []string
+	ages      []int64 // by node
 }
 
 // A row is one drill-tick to be scored.

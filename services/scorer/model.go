@@ -27,6 +27,9 @@ type Model interface {
 	Outputs() []string
 	// Every is how often it is to be scored in event time; 0: at every tick.
 	Every() time.Duration
+	// Hold is how long what it said of a subsystem's health stands when it cannot
+	// be asked, as while the rig trips; 0: defaultHold.
+	Hold() time.Duration
 	// Evaluator returns a new one with buffers of its own.
 	Evaluator() Evaluator
 }
@@ -65,6 +68,7 @@ type activation struct {
 	shadow  bool
 	drills  []string
 	every   int64 // ns; 0 at every tick
+	hold    int64 // ns
 
 	model  Model
 	eval   Evaluator

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -22,12 +23,14 @@ type fake struct {
 	in    []Field
 	out   []string
 	every time.Duration
+	hold  time.Duration
 	f     func(in []float64, text []string) ([]float64, error)
 }
 
 func (m *fake) Inputs() []Field      { return m.in }
 func (m *fake) Outputs() []string    { return m.out }
 func (m *fake) Every() time.Duration { return m.every }
+func (m *fake) Hold() time.Duration  { return m.hold }
 func (m *fake) Evaluator() Evaluator { return &fakeEval{m: m} }
 
 type fakeEval struct {
@@ -357,6 +360,9 @@ func streamShelf() *shelf {
 	return &shelf{models: map[string]*fake{
 		"a": sum("y"), "a2": windows, "s": slow,
 		"b": {in: []Field{{Name: "first.y"}, {Name: "slow.y"}}, out: []string{"health_bit", "z"}, f: func(in []float64, _ []string) ([]float64, error) {
+			if in[0] > 370 { // it cannot say: what it said stands
+				return []float64{nan, in[1]}, nil
+			}
 			return []float64{in[0] / 4, in[1]}, nil
 		}},
 	}, blobs: map[string][]byte{"rules": []byte(`{"version":2,"rules":[
@@ -656,6 +662,58 @@ func TestAChannelThatFellSilentIsMissingAndLowersConfidence(t *testing.T) {
 	}
 	if a, b := all[1].Confidence, all[14].Confidence; a != 1 || !(b < 1) {
 		t.Errorf("confidence %v, then %v", a, b)
+	}
+}
+
+func TestWhatAModelSaidOfHealthStandsWhileItCannotBeAsked(t *testing.T) {
+	out := newTape()
+	m := &fake{in: []Field{{Name: "WOB"}}, out: []string{"health_hydraulics", "time_left_h"}, hold: 100 * time.Second, f: func(in []float64, _ []string) ([]float64, error) {
+		if in[0] < 50 {
+			return []float64{nan, nan}, nil
+		}
+		return []float64{in[0] / 4, 7}, nil
+	}}
+	well := &fake{in: []Field{{Name: "RPM"}}, out: []string{"health_topdrive"}, f: func([]float64, []string) ([]float64, error) { return []float64{96}, nil }}
+	p := newPartition(t, testConfig(), &shelf{models: map[string]*fake{"a": m, "w": well}}, out)
+	mark(t, p, activate("m", 1, "a"))
+	mark(t, p, activate("well", 1, "w"))
+	late := frame("R1", 65, 10, 100)
+	for i := range uint64(201) {
+		wob := 120.0
+		if i >= 20 && i < 70 || i >= 80 {
+			wob = 10
+		}
+		if i != 65 {
+			feed(t, p, frame("R1", i, wob, 100))
+		}
+		if i == 75 { // amends a tick of a silence that is over
+			feed(t, p, late)
+		}
+	}
+	p.Flush()
+	at := func(tick int64) telemetry.Score {
+		var s telemetry.Score
+		if err := telemetry.DecodeScore([]byte(out.last["R1"][start+tick*second]), &s); err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for tick, want := range map[int64]int64{19: 0, 20: 19, 69: 19, 70: 0, 65: 19, 80: 79, 179: 79} {
+		s := at(tick)
+		h := s.Subsystems[0]
+		said := int64(0)
+		if want != 0 {
+			said = start + want*second
+		}
+		if math.Round(s.Health) != 30 || s.TimeLeft != 7 || h.At != said {
+			t.Errorf("tick %d: health %v, time left %v, said at tick %v, want 30, 7 and %d", tick, s.Health, s.TimeLeft, (h.At-start)/second, want)
+		}
+		if want != 0 && math.Abs(h.Confidence-(1-float64(tick-want)/100)) > 1e-9 {
+			t.Errorf("tick %d: confidence %v", tick, h.Confidence)
+		}
+	}
+	if s := at(180); s.Health != 96 || s.TimeLeft == s.TimeLeft || !math.IsNaN(s.Subsystems[0].Health) {
+		t.Errorf("a word of 101 seconds ago stands still: %+v", s)
 	}
 }
 

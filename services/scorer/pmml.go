@@ -57,13 +57,19 @@ func (p *PMML) Load(ctx context.Context, sha256 string) (Model, error) {
 // an extension anywhere in the document says, in event time:
 //
 //	<Extension extender="mudpulse" name="every" value="60s"/>
+//
+// What it said of health stands for a day while its inputs are missing, or for
+// as long as the extension "hold" says.
 func ParsePMML(b []byte) (Model, error) {
 	m, err := scoring.Load(bytes.NewReader(b))
 	if err != nil {
 		return nil, err
 	}
 	x := &pmmlModel{m: m}
-	if x.every, err = everyOf(b); err != nil {
+	if x.every, err = extended(b, "every"); err != nil {
+		return nil, err
+	}
+	if x.hold, err = extended(b, "hold"); err != nil {
 		return nil, err
 	}
 	for _, f := range m.Inputs() {
@@ -80,18 +86,19 @@ var (
 	attribute = regexp.MustCompile(`(extender|name|value)\s*=\s*["']([^"']*)["']`)
 )
 
-func everyOf(b []byte) (time.Duration, error) {
+// extended returns the span that an extension of ours gives; 0 if there is none.
+func extended(b []byte, name string) (time.Duration, error) {
 	for _, e := range extension.FindAll(b, 1000) {
 		has := map[string]string{}
 		for _, a := range attribute.FindAllSubmatch(e, 3) {
 			has[string(a[1])] = string(a[2])
 		}
-		if has["extender"] != "mudpulse" || has["name"] != "every" {
+		if has["extender"] != "mudpulse" || has["name"] != name {
 			continue
 		}
 		d, err := time.ParseDuration(has["value"])
 		if err != nil || d < 0 || d > 24*time.Hour || d%time.Second != 0 {
-			return 0, fmt.Errorf("extension every: %q: want whole seconds up to a day, as \"60s\"", has["value"])
+			return 0, fmt.Errorf("extension %s: %q: want whole seconds up to a day, as \"60s\"", name, has["value"])
 		}
 		return d, nil
 	}
@@ -101,6 +108,7 @@ func everyOf(b []byte) (time.Duration, error) {
 type pmmlModel struct {
 	m     *scoring.Model
 	every time.Duration
+	hold  time.Duration
 	in    []Field
 	out   []string
 }
@@ -108,6 +116,7 @@ type pmmlModel struct {
 func (m *pmmlModel) Inputs() []Field      { return m.in }
 func (m *pmmlModel) Outputs() []string    { return m.out }
 func (m *pmmlModel) Every() time.Duration { return m.every }
+func (m *pmmlModel) Hold() time.Duration  { return m.hold }
 
 func (m *pmmlModel) Evaluator() Evaluator {
 	s := m.m.NewScorer()

@@ -68,6 +68,8 @@ type carry struct {
 	num []float64
 	txt []string
 	err string
+
+	said said
 }
 
 // staleAfter is how long a channel's last value counts, by its rate class.

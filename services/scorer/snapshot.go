@@ -19,7 +19,7 @@ import (
 //
 // Programs name their channels and models, so that a later version that orders
 // them otherwise still finds what a drill kept of them.
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 // Snapshot flushes, then appends the partition's whole state to b.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
@@ -120,6 +120,7 @@ func (r *road) append(w *snapshot.Writer) error {
 			w.Float(c.num[k])
 			w.String(c.txt[k])
 		}
+		c.said.append(w)
 	}
 	r.det.Append(w)
 	var recs []*record
@@ -211,7 +212,7 @@ func (l *lane) restore(ctx context.Context, r *snapshot.Reader) error {
 			if err != nil {
 				return fmt.Errorf("model %s: %w", a.ref, err)
 			}
-			a.model, a.every, a.eval, a.in, a.out = m, int64(m.Every()), m.Evaluator(), m.Inputs(), m.Outputs()
+			a.use(m)
 			if k == 0 {
 				l.acts = append(l.acts, a)
 			} else {
@@ -285,6 +286,7 @@ func (r *road) restore(rd *snapshot.Reader, chans, nodes []int) error {
 		for range rd.Len(9) {
 			c.num, c.txt = append(c.num, rd.Float()), append(c.txt, rd.String())
 		}
+		c.said = restoreSaid(rd)
 		if to >= 0 && (len(c.num) == 0 || len(c.num) == len(r.prog.nodes[to].out)) {
 			r.runs[to] = c
 		}

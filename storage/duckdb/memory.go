@@ -119,16 +119,14 @@ func (m *memory) score(sc *telemetry.Score) {
 		c := *sc
 		d.score = &c
 	}
-	if sc.Health == sc.Health {
-		d.addHealth(sc.Tick, sc.Health, sc.Health)
-	}
+	d.addHealth(sc.Tick, sc.Health, sc.Health)
 }
 
 func (d *drill) addHealth(tick int64, last, low float64) {
 	n := floorDiv(tick, storage.HealthBucket)
 	b := d.health[n]
 	if b == nil {
-		b = &bucket{tick: noTick, min: math.Inf(1)}
+		b = &bucket{tick: noTick, min: math.NaN()}
 		d.health[n] = b
 		if len(d.health) > 2*storage.HealthBuckets {
 			d.forget()
@@ -137,7 +135,9 @@ func (d *drill) addHealth(tick int64, last, low float64) {
 	if tick >= b.tick {
 		b.tick, b.last = tick, last
 	}
-	b.min = min(b.min, low)
+	if !(b.min <= low) && low == low {
+		b.min = low
+	}
 }
 
 // forget drops the oldest half of the buckets.
@@ -499,8 +499,8 @@ SELECT max(s.ord) FROM store.scores s JOIN m ON m.drill = s.drill AND m.tick = s
 	if err != nil {
 		return err
 	}
-	return s.each(ctx, fmt.Sprintf(`SELECT drill, epoch_us(max(tick)), arg_max(health, (tick, ord)), min(health) FROM store.scores
-WHERE health IS NOT NULL AND tick >= (SELECT max(tick) FROM store.scores) - INTERVAL 15 DAY
+	return s.each(ctx, fmt.Sprintf(`SELECT drill, epoch_us(max(tick)), coalesce(arg_max_null(health, (tick, ord)), 'nan'), coalesce(min(health), 'nan') FROM store.scores
+WHERE tick >= (SELECT max(tick) FROM store.scores) - INTERVAL 15 DAY
 GROUP BY drill, epoch_us(tick) // %d`, storage.HealthBucket/1000), func(r *sql.Rows) error {
 		var name string
 		var tick int64

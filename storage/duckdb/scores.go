@@ -18,6 +18,7 @@ import (
 type outputNames struct {
 	Models []modelNames `json:"m"`
 	Ages   bool         `json:"a,omitempty"` // behind the outputs come the models' Result.At, in µs, NULL for this tick
+	Stood  []string     `json:"h,omitempty"` // subsystems whose SubsystemHealth.At come behind all that, in µs
 }
 
 type modelNames struct {
@@ -129,6 +130,12 @@ func (s *Store) addScore(sc *telemetry.Score, content uint64, arrived, ord int64
 			col.f64 = append(col.f64, float64(us(r.At)))
 		case names.Ages:
 			col.f64 = append(col.f64, math.NaN())
+		}
+	}
+	for _, h := range sc.Subsystems {
+		if h.At != 0 {
+			names.Stood = append(names.Stood, h.Name)
+			col.f64 = append(col.f64, float64(us(h.At)))
 		}
 	}
 	layout, err := s.layout(names)
@@ -265,6 +272,12 @@ func (s *Store) scanScore(rows scanner) (telemetry.Score, error) {
 			if at := nums[n+m]; at == at {
 				sc.Results[m].At = int64(at) * 1000
 			}
+		}
+		n += len(sc.Results)
+	}
+	for k, name := range names.Stood {
+		if i := slices.IndexFunc(sc.Subsystems, func(h telemetry.SubsystemHealth) bool { return h.Name == name }); i >= 0 && n+k < len(nums) {
+			sc.Subsystems[i].At = int64(nums[n+k]) * 1000
 		}
 	}
 	var rn []reasonNames

@@ -270,7 +270,7 @@ func (m *Model) HealthHistory(at int64) []storage.HealthHistory {
 			h.Last[i], h.Min[i] = math.NaN(), math.NaN()
 		}
 		for _, s := range m.last(d) {
-			if i := s.Tick/storage.HealthBucket - first; i >= 0 && i < storage.HealthBuckets && s.Health == s.Health {
+			if i := s.Tick/storage.HealthBucket - first; i >= 0 && i < storage.HealthBuckets {
 				h.Last[i] = s.Health
 			}
 		}

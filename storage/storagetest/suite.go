@@ -99,7 +99,11 @@ func (g *flow) score(f *telemetry.Frame) telemetry.Score {
 		s.Health = math.NaN()
 	}
 	for _, name := range telemetry.Subsystems {
-		s.Subsystems = append(s.Subsystems, telemetry.SubsystemHealth{Name: name, Health: float64(g.rng.IntN(100)), Confidence: 1})
+		h := telemetry.SubsystemHealth{Name: name, Health: float64(g.rng.IntN(100)), Confidence: 1}
+		if g.rng.IntN(8) == 0 {
+			h.At = s.Tick - 60e9
+		}
+		s.Subsystems = append(s.Subsystems, h)
 	}
 	for i := range g.rng.IntN(4) {
 		s.Reasons = append(s.Reasons, telemetry.Reason{Subsystem: telemetry.SubsystemBit, Model: "m@1", Code: fmt.Sprint("code", i), Points: float64(40 - i), Feature: "WOB__mean__60s", Value: g.rng.Float64(), Normal: math.NaN()})

@@ -505,6 +505,7 @@ type Subsystem struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Health        float64                `protobuf:"fixed64,2,opt,name=health,proto3" json:"health,omitempty"`
 	Confidence    float64                `protobuf:"fixed64,3,opt,name=confidence,proto3" json:"confidence,omitempty"`
+	At            int64                  `protobuf:"fixed64,4,opt,name=at,proto3" json:"at,omitempty"` // tick at which it was said, while the model cannot be asked; 0: this one
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -556,6 +557,13 @@ func (x *Subsystem) GetHealth() float64 {
 func (x *Subsystem) GetConfidence() float64 {
 	if x != nil {
 		return x.Confidence
+	}
+	return 0
+}
+
+func (x *Subsystem) GetAt() int64 {
+	if x != nil {
+		return x.At
 	}
 	return 0
 }
@@ -845,13 +853,14 @@ const file_telemetry_proto_rawDesc = "" +
 	"\bproduced\x18\x0e \x01(\x10R\bproduced\x12\x1b\n" +
 	"\ttime_left\x18\x0f \x01(\x01R\btimeLeft\x12\"\n" +
 	"\rtime_left_low\x18\x10 \x01(\x01R\vtimeLeftLow\x12$\n" +
-	"\x0etime_left_high\x18\x11 \x01(\x01R\ftimeLeftHigh\"W\n" +
+	"\x0etime_left_high\x18\x11 \x01(\x01R\ftimeLeftHigh\"g\n" +
 	"\tSubsystem\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06health\x18\x02 \x01(\x01R\x06health\x12\x1e\n" +
 	"\n" +
 	"confidence\x18\x03 \x01(\x01R\n" +
-	"confidence\"\xb0\x01\n" +
+	"confidence\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x10R\x02at\"\xb0\x01\n" +
 	"\x06Reason\x12\x1c\n" +
 	"\tsubsystem\x18\x01 \x01(\tR\tsubsystem\x12\x14\n" +
 	"\x05model\x18\x02 \x01(\tR\x05model\x12\x12\n" +

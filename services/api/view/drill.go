@@ -15,6 +15,7 @@ type Subsystem struct {
 	Name       string `json:"name"`
 	Health     Num    `json:"health" doc:"0 to 100; null: not judged"`
 	Confidence Num    `json:"confidence" doc:"0 to 1"`
+	At         Time   `json:"at" doc:"when it was said, while its model cannot be asked, as during a trip; null: now"`
 }
 
 // Subsystems returns s's in the order screens show them; those not judged are null.
@@ -25,7 +26,7 @@ func Subsystems(s *telemetry.Score) []Subsystem {
 		if s != nil {
 			for _, h := range s.Subsystems {
 				if h.Name == name {
-					v.Health, v.Confidence = Num(h.Health), Num(h.Confidence)
+					v.Health, v.Confidence, v.At = Num(h.Health), Num(h.Confidence), Time(h.At)
 				}
 			}
 		}
