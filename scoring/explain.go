@@ -50,9 +50,11 @@ func (s *Scorer) Explain() (Explanation, error) {
 	return out, nil
 }
 
-// ExplainRow scores one row of a batch again and explains it.
+// ExplainRow scores one row of a batch again and explains it. A model that
+// remembers rows explains it as the one that would come next.
 func (s *Scorer) ExplainRow(b *Batch, row int) (Explanation, error) {
 	s.r.begin()
+	s.r.use(b.key(row))
 	for j, at := range s.m.raw {
 		if at >= 0 {
 			s.r.in[at] = b.in[j][row]

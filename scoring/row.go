@@ -40,12 +40,15 @@ type row struct {
 	x     []float64 // inputs of packed kernels
 	mem   []result  // of models, by number
 	memAt []uint32
+
+	state  *state  // what is remembered of the rows before
+	entity *entity // of this row's key; nil where the model remembers nothing
 }
 
 func newRow(p *program) *row {
 	return &row{
 		slots: p.slots, in: make([]value, len(p.inputs)), vals: make([]value, len(p.slots)), done: make([]uint32, len(p.slots)),
-		stack: make([]value, 0, 64), mem: make([]result, p.models), memAt: make([]uint32, p.models),
+		stack: make([]value, 0, 64), mem: make([]result, p.models), memAt: make([]uint32, p.models), state: newState(p),
 	}
 }
 
@@ -91,6 +94,10 @@ type program struct {
 	slots  []slot
 	inputs []*dataField
 	models int
+
+	memories   []memory // what is kept from row to row; see state.go
+	remembered []string // their names
+	settling   []int    // slots that are read when a row is added to them
 }
 
 func (p *program) add(s slot) int {

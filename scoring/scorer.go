@@ -26,6 +26,7 @@ type Batch struct {
 	in   [][]value // by input, by row
 	out  [][]value // by target and output, by row
 	errs []*RowError
+	keys []string // by row; empty: all are of the empty key
 }
 
 // Batch returns an empty batch for the scorer's model; all inputs are missing.
@@ -57,6 +58,7 @@ func (b *Batch) Reset(rows int) {
 	}
 	b.errs = b.errs[:rows]
 	clear(b.errs)
+	b.keys = b.keys[:0]
 }
 
 // Rows is how many rows the batch has.
@@ -105,6 +107,7 @@ func (s *Scorer) Run(ctx context.Context, b *Batch) error {
 			return ctx.Err()
 		}
 		s.r.begin()
+		s.r.use(b.key(i))
 		for j, at := range s.m.raw {
 			if at >= 0 {
 				s.r.in[at] = b.in[j][i]
@@ -129,6 +132,7 @@ func (s *Scorer) score(b *Batch, i int) {
 			b.out[j][i] = none
 		}
 	}
+	s.r.settle()
 }
 
 // A Result is what one row gave: targets first, then outputs, in order.
@@ -190,7 +194,9 @@ func (r Result) Target() TargetDetail { return r.detail }
 func (m *Model) Score(in Row) (Result, error) { return m.NewScorer().Score(in) }
 
 // Score scores one row with the scorer's buffers.
-func (s *Scorer) Score(in Row) (Result, error) {
+func (s *Scorer) Score(in Row) (Result, error) { return s.ScoreKeyed("", in) }
+
+func (s *Scorer) scoreRow(in Row) (Result, error) {
 	s.r.begin()
 	for _, f := range s.m.prog.inputs {
 		v := none
@@ -217,8 +223,10 @@ func (s *Scorer) Score(in Row) (Result, error) {
 	for _, o := range s.m.outs {
 		add(o.name, s.r.get(o.slot))
 	}
-	if s.r.err != nil {
-		return Result{}, s.r.err
+	err := s.r.err
+	s.r.settle()
+	if err != nil {
+		return Result{}, err
 	}
 	out.detail = detail(res)
 	return out, nil
