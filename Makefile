@@ -47,6 +47,10 @@ check: ## formatting, vet, import table, modules that stand alone, gateway witho
 e2e: build ## real processes, Apache Kafka, JPMML, kill -9: needs Java 17, Maven, Python 3
 	@bash deploy/e2e/run.sh
 
+pmml-golden: ## JPMML's answers to new or changed cases of the PMML corpus: needs Java 17, Maven
+	@bash deploy/tools/jpmml.sh
+	go run ./scoring/internal/oracle/cmd/oracle
+
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh
 
@@ -63,4 +67,4 @@ clean: ## remove what was built
 	rm -rf $(BIN) dashboard/dist/* dashboard/node_modules $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web setup test unit browser check e2e bench fuzz screenshots train clean
+.PHONY: help run build web setup test unit browser check e2e pmml-golden bench fuzz screenshots train clean

@@ -73,13 +73,11 @@ func (c *cmapss) ask() error {
 	}
 	defer f.Close()
 	var rows bytes.Buffer
-	for i := range 21 {
-		if i > 0 {
-			rows.WriteByte(',')
-		}
-		fmt.Fprintf(&rows, "s%d", i+1)
+	model, err := filepath.Abs(c.model)
+	if err != nil {
+		return err
 	}
-	rows.WriteByte('\n')
+	fmt.Fprintf(&rows, "M %s\n", model)
 	type id struct {
 		drill string
 		cycle int
@@ -100,24 +98,38 @@ func (c *cmapss) ask() error {
 			return err
 		}
 		ids = append(ids, id{fmt.Sprintf("FD001-%03d", unit), cycle})
-		fmt.Fprintln(&rows, strings.Join(cells[5:26], ","))
+		row := map[string]json.Number{}
+		for i, v := range cells[5:26] {
+			row[fmt.Sprintf("s%d", i+1)] = json.Number(v)
+		}
+		if err := json.NewEncoder(&rows).Encode(row); err != nil {
+			return err
+		}
 	}
-	cmd := exec.Command("java", "-cp", os.Getenv("E2E_ORACLE"), "Score", c.model)
-	cmd.Dir = filepath.Join("..", "..") // the class path is relative to the repository
+	cmd := exec.Command("java", "-cp", os.Getenv("E2E_ORACLE"), "Oracle")
 	cmd.Stdin = &rows
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("oracle: %w", err)
 	}
-	answers := strings.Fields(string(out))
+	answers := strings.Split(strings.TrimSpace(string(out)), "\n")[1:] // the first answers the M line
 	if len(answers) != len(ids) || len(ids) != cmapssRows {
 		return fmt.Errorf("oracle: %d answers for %d rows, want %d", len(answers), len(ids), cmapssRows)
 	}
-	for i, a := range answers {
-		v, err := strconv.ParseFloat(a, 64)
-		if err != nil {
-			return err
+	for i, line := range answers {
+		var a struct {
+			Targets map[string]struct{ Value *float64 } `json:"_targets"`
+		}
+		if err := json.Unmarshal([]byte(line), &a); err != nil || len(a.Targets) != 1 {
+			return fmt.Errorf("oracle: answer %d: %s", i+1, line)
+		}
+		var v float64
+		for _, t := range a.Targets {
+			if t.Value == nil {
+				return fmt.Errorf("oracle: answer %d: %s", i+1, line)
+			}
+			v = *t.Value
 		}
 		if c.want[ids[i].drill] == nil {
 			c.want[ids[i].drill] = map[int]float64{}

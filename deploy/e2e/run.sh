@@ -9,7 +9,7 @@ bash deploy/tools/kafka.sh up --brokers 1
 trap 'bash deploy/tools/kafka.sh down; bash deploy/tools/kafka.sh wipe' EXIT
 export E2E_KAFKA=127.0.0.1:$KAFKA_PORT E2E_PYTHON=$PWD/${VENV:-.venv}/bin/python
 E2E_ORACLE=$(cat "${TOOLS:-.data/tools}/oracle.classpath")
-# Class paths are relative to the repository.
+
 export E2E_ORACLE
 skip=()
 if [ -d ../shared/data ]; then
