@@ -55,11 +55,7 @@ func (s *Scorer) Explain() (Explanation, error) {
 func (s *Scorer) ExplainRow(b *Batch, row int) (Explanation, error) {
 	s.r.begin()
 	s.r.use(b.key(row))
-	for j, at := range s.m.raw {
-		if at >= 0 {
-			s.r.in[at] = b.in[j][row]
-		}
-	}
+	b.give(row, s.r)
 	s.m.top.run(s.r)
 	if s.r.err != nil {
 		return Explanation{}, s.r.err

@@ -18,87 +18,6 @@ type Scorer struct {
 // NewScorer returns a scorer of m.
 func (m *Model) NewScorer() *Scorer { return &Scorer{m: m, r: newRow(m.prog)} }
 
-// A Batch holds the inputs and results of some rows, column by column; it is
-// filled, run, read, and filled again.
-type Batch struct {
-	m    *Model
-	rows int
-	in   [][]value // by input, by row
-	out  [][]value // by target and output, by row
-	errs []*RowError
-	keys []string // by row; empty: all are of the empty key
-}
-
-// Batch returns an empty batch for the scorer's model; all inputs are missing.
-func (s *Scorer) Batch(rows int) *Batch {
-	b := &Batch{m: s.m, in: make([][]value, len(s.m.inputs)), out: make([][]value, len(s.m.targets)+len(s.m.outs))}
-	b.Reset(rows)
-	return b
-}
-
-// Reset makes room for so many rows, all inputs missing, keeping memory.
-func (b *Batch) Reset(rows int) {
-	b.rows = rows
-	grow := func(c []value) []value {
-		if cap(c) < rows {
-			return make([]value, rows)
-		}
-		c = c[:rows]
-		clear(c)
-		return c
-	}
-	for i := range b.in {
-		b.in[i] = grow(b.in[i])
-	}
-	for i := range b.out {
-		b.out[i] = grow(b.out[i])
-	}
-	if cap(b.errs) < rows {
-		b.errs = make([]*RowError, rows)
-	}
-	b.errs = b.errs[:rows]
-	clear(b.errs)
-	b.keys = b.keys[:0]
-}
-
-// Rows is how many rows the batch has.
-func (b *Batch) Rows() int { return b.rows }
-
-// SetNumber sets input i, counted as Model.Inputs does, of a row; NaN is missing.
-func (b *Batch) SetNumber(i, row int, v float64) {
-	if v != v {
-		b.in[i][row] = none
-		return
-	}
-	b.in[i][row] = value{k: number, f: v}
-}
-
-// SetText sets input i of a row to a text, converted as PMML converts it.
-func (b *Batch) SetText(i, row int, s string) { b.in[i][row] = value{k: text, s: s} }
-
-// SetMissing takes input i of a row away.
-func (b *Batch) SetMissing(i, row int) { b.in[i][row] = none }
-
-// Err says why a row failed; nil if it did not.
-func (b *Batch) Err(row int) *RowError { return b.errs[row] }
-
-// Number returns result i of a row: the targets come first, then the outputs,
-// as Model.Targets and Model.Outputs count them. NaN is missing, or text.
-func (b *Batch) Number(i, row int) float64 {
-	v := b.out[i][row]
-	if v.k == number || v.k == integer || v.k == boolean {
-		return v.f
-	}
-	return math.NaN()
-}
-
-// Text returns result i of a row as text; "" where it is missing. A number is
-// written as PMML writes it.
-func (b *Batch) Text(i, row int) string { return b.out[i][row].lexical() }
-
-// IsText reports whether result i of a row is a text.
-func (b *Batch) IsText(i, row int) bool { return b.out[i][row].k == text }
-
 // Run scores all rows of b, which must be of this scorer's model. Rows fail
 // alone: see Batch.Err. The error is ctx's, asked now and then.
 func (s *Scorer) Run(ctx context.Context, b *Batch) error {
@@ -108,11 +27,7 @@ func (s *Scorer) Run(ctx context.Context, b *Batch) error {
 		}
 		s.r.begin()
 		s.r.use(b.key(i))
-		for j, at := range s.m.raw {
-			if at >= 0 {
-				s.r.in[at] = b.in[j][i]
-			}
-		}
+		b.give(i, s.r)
 		s.score(b, i)
 	}
 	return nil
@@ -121,15 +36,15 @@ func (s *Scorer) Run(ctx context.Context, b *Batch) error {
 // score runs the row that is set and stores its results.
 func (s *Scorer) score(b *Batch, i int) {
 	res := s.m.top.run(s.r)
-	b.out[0][i] = res.v
+	b.out[0].set(i, res.v)
 	n := len(s.m.targets)
 	for j, o := range s.m.outs {
-		b.out[n+j][i] = s.r.get(o.slot)
+		b.out[n+j].set(i, s.r.get(o.slot))
 	}
 	if s.r.err != nil {
 		b.errs[i] = s.r.err
 		for j := range b.out {
-			b.out[j][i] = none
+			b.out[j].set(i, none)
 		}
 	}
 	s.r.settle()
