@@ -242,7 +242,7 @@ func link(name string, y float64) float64 {
 	case "logit":
 		return 1 / (1 + portable.Exp(-y))
 	case "probit":
-		return 0.5 * (1 + portable.Erf(y/math.Sqrt2))
+		return portable.NormCDF(y)
 	case "cloglog":
 		return 1 - portable.Exp(-portable.Exp(y))
 	case "loglog":

@@ -309,32 +309,3 @@ func mulDD(ah, al, bh, bl float64) (h, l float64) {
 	e += float64(ah*bl) + float64(al*bh)
 	return twoSum(p, e)
 }
-
-// Erf returns the error function, to about 1e-15: its series below 3, the
-// continued fraction of erfc above.
-func Erf(x float64) float64 {
-	a := math.Abs(x)
-	if math.IsNaN(x) {
-		return x
-	}
-	if a > 6 {
-		return math.Copysign(1, x)
-	}
-	if a < 3 {
-		sum, term := a, a
-		for n := 1; n < 200; n++ {
-			term = float64(float64(float64(-term*a)*a) / float64(n))
-			t := term / float64(2*n+1)
-			sum += t
-			if math.Abs(t) < 1e-18*math.Abs(sum) {
-				break
-			}
-		}
-		return math.Copysign(float64(sum*2)/1.7724538509055160273, x)
-	}
-	f := a
-	for n := 60; n > 0; n-- {
-		f = a + float64(n)/2/f
-	}
-	return math.Copysign(1-Exp(float64(-a*a))/float64(f*1.7724538509055160273), x)
-}
