@@ -322,7 +322,7 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 	var types []dataType
 	for _, p := range e.all("FieldColumnPair") {
 		m.in = append(m.in, b.input(s, p))
-		columns = append(columns, p.get("column"))
+		columns = append(columns, columnName(p.get("column")))
 		ty := typeString
 		if i := s.lookup(p.get("field")); i >= 0 {
 			ty = b.prog.slots[i].typ
@@ -336,15 +336,12 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 		b.bad.add(e, "", "MapValues has no InlineTable", "a TableLocator is not followed: put the rows into the document")
 		return constant{none}
 	}
-	outColumn := e.get("outputColumn")
+	outColumn := columnName(e.get("outputColumn"))
 	for _, k := range table.all("row") {
 		var key strings.Builder
 		out := none
 		full := true
-		cell := map[string]string{}
-		for _, c := range k.kids {
-			cell[c.name] = c.text
-		}
+		cell := cells(k)
 		for i, col := range columns {
 			txt, ok := cell[col]
 			if !ok || txt == "" {
@@ -374,11 +371,29 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 	return m
 }
 
+// cells are a table row's texts by column.
+func cells(row *element) map[string]string {
+	out := make(map[string]string, len(row.kids))
+	for _, c := range row.kids {
+		out[c.name] = c.text
+	}
+	return out
+}
+
+// columnName is a column as the cells call it: exporters write data:x for the
+// element x of a namespace of theirs.
+func columnName(s string) string {
+	if _, local, ok := strings.Cut(s, ":"); ok {
+		return local
+	}
+	return s
+}
+
 func cellKey(b *strings.Builder, v value) {
 	if v.k == text {
 		b.WriteString(v.s)
 	} else {
-		fmt.Fprintf(b, "#%x", math.Float64bits(v.f))
+		fmt.Fprintf(b, "#%x", math.Float64bits(v.f+0)) // no zero but one
 	}
 	b.WriteByte(0)
 }

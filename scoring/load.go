@@ -52,7 +52,7 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 	for _, f := range opts {
 		f(&o)
 	}
-	data, err := io.ReadAll(io.LimitReader(r, o.limits.Bytes+1))
+	data, err := readAll(r, o.limits.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the document: %w", err)
 	}
