@@ -29,10 +29,10 @@ func WithoutVerification() Option { return func(o *options) { o.verify = false }
 
 // modelKinds are the model elements, and whether this engine scores them.
 var modelKinds = map[string]bool{
-	"AnomalyDetectionModel": false, "AssociationModel": false, "BayesianNetworkModel": false, "BaselineModel": false, "ClusteringModel": false,
-	"GaussianProcessModel": false, "GeneralRegressionModel": false, "MiningModel": true, "NaiveBayesModel": false, "NearestNeighborModel": false,
-	"NeuralNetwork": false, "RegressionModel": true, "RuleSetModel": false, "SequenceModel": false, "Scorecard": true,
-	"SupportVectorMachineModel": false, "TextModel": false, "TimeSeriesModel": false, "TreeModel": true,
+	"AnomalyDetectionModel": false, "AssociationModel": false, "BayesianNetworkModel": false, "BaselineModel": false, "ClusteringModel": true,
+	"GaussianProcessModel": false, "GeneralRegressionModel": false, "MiningModel": true, "NaiveBayesModel": true, "NearestNeighborModel": true,
+	"NeuralNetwork": true, "RegressionModel": true, "RuleSetModel": false, "SequenceModel": false, "Scorecard": true,
+	"SupportVectorMachineModel": true, "TextModel": false, "TimeSeriesModel": false, "TreeModel": true,
 }
 
 func modelOf(e *element) *element {
@@ -105,6 +105,19 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 	return model, nil
 }
 
+// functionsOf are the mining functions of a kind.
+func functionsOf(kind string) []string {
+	switch kind {
+	case "ClusteringModel":
+		return []string{"clustering"}
+	case "NaiveBayesModel":
+		return []string{"classification"}
+	case "NeuralNetwork", "NearestNeighborModel":
+		return []string{"regression", "classification", "clustering", "mixed"}
+	}
+	return []string{"regression", "classification"}
+}
+
 func pick(root *element, name string) *element {
 	if name == "" {
 		return modelOf(root)
@@ -134,8 +147,8 @@ func (b *binder) model(parent *scope, e *element) *model {
 		m.scope = &scope{b: b, parent: parent, fields: map[string]int{}, element: e}
 		return m
 	}
-	if !slices.Contains([]string{"regression", "classification"}, m.function) {
-		b.bad.add(e, "", fmt.Sprintf("functionName=%q is not what a %s does", clip(m.function), e.name), "want regression or classification")
+	if !slices.Contains(functionsOf(e.name), m.function) {
+		b.bad.add(e, "", fmt.Sprintf("functionName=%q is not what a %s does", clip(m.function), e.name), "want "+strings.Join(functionsOf(e.name), " or "))
 	}
 	m.scope = b.schema(parent, e)
 	m.target = b.target(m.scope, e, m)
@@ -161,6 +174,8 @@ func (b *binder) model(parent *scope, e *element) *model {
 		m.eval = g
 	case "Scorecard":
 		m.eval = b.scorecard(m.scope, e)
+	case "ClusteringModel":
+		m.eval = b.clustering(m.scope, e, m)
 	}
 	b.outputs(m.scope, e, m)
 	return m

@@ -106,7 +106,7 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 		}
 	} else {
 		dt := "double"
-		if top.function == "classification" {
+		if top.function == "classification" || top.function == "clustering" {
 			dt = "string"
 		}
 		m.targets = append(m.targets, Field{Name: "_target", DataType: dt, Low: -inf, High: inf})

@@ -120,7 +120,12 @@ func (o *output) eval(r *row) value {
 	case "predictedValue":
 		v = res.v
 	case "predictedDisplayValue":
-		if res.v.k != missing {
+		switch {
+		case res.shown != nil:
+			if res.best >= 0 && res.shown[res.best] != "" {
+				v = str(res.shown[res.best])
+			}
+		case res.v.k != missing:
 			v = str(res.v.lexical())
 			if d, ok := m.target.display[v.s]; ok {
 				v = str(d)
@@ -144,12 +149,24 @@ func (o *output) eval(r *row) value {
 		}
 		v = num(p)
 	case "entityId", "clusterId":
-		if res.entity != "" && res.v.k != missing {
+		switch i := res.ranked(o.rank); {
+		case i >= 0:
+			v = str(res.entities[i])
+		case res.entities == nil && res.entity != "" && res.v.k != missing:
 			v = str(res.entity)
 		}
 	case "affinity", "clusterAffinity", "entityAffinity":
-		if len(res.affinity) > 0 {
-			v = num(res.affinity[0])
+		i := res.ranked(o.rank)
+		if o.has {
+			i = index(res.entities, o.value)
+		}
+		switch {
+		case i >= 0:
+			v = num(res.near[i])
+		case o.has && res.entities != nil && res.larger: // nothing of that name: as far away as can be
+			v = num(0)
+		case o.has && res.entities != nil:
+			v = num(inf)
 		}
 	case "reasonCode":
 		if res.v.k != missing && o.rank >= 1 && o.rank <= len(res.reasons) {

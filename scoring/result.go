@@ -1,5 +1,10 @@
 package scoring
 
+import (
+	"cmp"
+	"slices"
+)
+
 // result is what a model says of a row, before its outputs are made.
 type result struct {
 	v          value // predicted value; missing kind: none
@@ -7,10 +12,16 @@ type result struct {
 	p          []float64 // probability by class
 	confidence []float64 // by class; nil: the probabilities
 	entity     string
-	affinity   []float64
-	reasons    []ranked // of a scorecard, most points first
-	path       []int32  // of a tree: nodes visited
-	slots      []int    // of selectAll: unused
+	entities   []string  // ids of clusters or training instances, shared; nil: the kind has none
+	shown      []string  // what entities are called; "" nothing
+	near       []float64 // affinity by entity
+	larger     bool      // the greater affinity is the better
+	best       int       // among entities; -1 none
+	order      []int32   // entities, best first; see ranking
+	reasons    []ranked  // of a scorecard, most points first
+	path       []int32   // of a tree: nodes visited
+	slots      []int     // of selectAll: unused
+	work       []float64 // the evaluator's own memory
 }
 
 // ranked is a reason code with its points.
@@ -51,6 +62,46 @@ func winner(p []float64) int {
 	return best
 }
 
+// first is the best entity; the first of equals.
+func (s *result) first() int {
+	best := 0
+	for i, x := range s.near {
+		if s.larger && x > s.near[best] || !s.larger && x < s.near[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// ranking is the entities, best first; equals in document order.
+func (s *result) ranking() []int32 {
+	if len(s.order) == 0 {
+		for i := range s.near {
+			s.order = append(s.order, int32(i))
+		}
+		slices.SortStableFunc(s.order, func(i, j int32) int {
+			if s.larger {
+				i, j = j, i
+			}
+			return cmp.Compare(s.near[i], s.near[j])
+		})
+	}
+	return s.order
+}
+
+// ranked is the entity of a rank, counted from 1; -1 beyond the last.
+func (s *result) ranked(rank int) int {
+	switch {
+	case s.best < 0:
+		return -1
+	case rank == 1:
+		return s.best
+	case rank < 1 || rank > len(s.ranking()):
+		return -1
+	}
+	return int(s.order[rank-1])
+}
+
 // evaluator is a bound model element.
 type evaluator interface {
 	// evaluate fills out, whose slices it may reuse; a row without a result leaves out.v missing.
@@ -81,7 +132,8 @@ func (m *model) run(r *row) *result {
 	r.memAt[m.id] = r.now
 	out.v, out.entity = none, ""
 	out.classes, out.p, out.confidence = nil, out.p[:0], nil
-	out.affinity, out.reasons, out.path = nil, out.reasons[:0], out.path[:0]
+	out.reasons, out.path = out.reasons[:0], out.path[:0]
+	out.entities, out.shown, out.near, out.order, out.best = nil, nil, out.near[:0], out.order[:0], -1
 	m.eval.evaluate(r, out)
 	m.target.apply(r, m, out)
 	return out

@@ -17,6 +17,7 @@ type binder struct {
 	fnElems   map[string]*element
 	cache     map[string]int // derived fields that came out the same: slot by signature
 	lim       Limits
+	kept      int64 // numbers booked by cells
 	depth     int
 	spent     int   // calls in the expression being bound
 	reads     []int // slots read by the expression being bound

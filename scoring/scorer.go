@@ -148,7 +148,12 @@ func (s *Scorer) scoreRow(in Row) (Result, error) {
 }
 
 func detail(res *result) TargetDetail {
-	d := TargetDetail{Value: res.v.goValue(), EntityID: res.entity, Affinity: res.affinity}
+	d := TargetDetail{Value: res.v.goValue(), EntityID: res.entity}
+	if res.entities != nil {
+		for _, i := range res.ranking() {
+			d.Affinity = append(d.Affinity, res.near[i])
+		}
+	}
 	if res.v.k == missing {
 		return d
 	}
