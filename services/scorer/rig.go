@@ -19,11 +19,12 @@ type RigConfig struct {
 	Rotating   float64       `json:"rotating"`    // rpm above which the string turns
 	Still      float64       `json:"still"`       // rpm below which it does not
 	Moving     float64       `json:"moving"`      // m/s of the block
+	Waiting    time.Duration `json:"waiting"`     // in slips with a block that does not move: nobody is at work
 }
 
 // DefaultRigConfig returns the rules of research/drilling.md §2.12.
 func DefaultRigConfig() RigConfig {
-	return RigConfig{Hold: 8 * time.Second, Settle: 75 * time.Second, OnBottom: 0.15, Rotating: 20, Still: 5, Moving: 0.03}
+	return RigConfig{Hold: 8 * time.Second, Settle: 75 * time.Second, OnBottom: 0.15, Rotating: 20, Still: 5, Moving: 0.03, Waiting: 20 * time.Minute}
 }
 
 // Channels the recogniser reads, and where they stand in rigInputs.
@@ -49,6 +50,7 @@ const (
 	rigGap   = int64(5 * time.Minute)  // after so long without data nothing earlier counts
 	rigHour  = int64(time.Hour)        // one tile
 	minFlow  = 300.0                   // L/min: no pump is on below it
+	turnFor  = int64(40 * time.Second) // how long a block that reams may stand at an end
 	blockFor = int64(10 * time.Second) // span over which the block's speed is taken
 )
 
@@ -62,6 +64,7 @@ type rig struct {
 	bottom           bool
 	deepest          float64 // m, greatest bit depth: hole depth where DMEA is not sent
 	prevHook         float64
+	moved            int64       // newest tick at which the block moved, or was first seen; 0: never seen
 	block            [2]struct { // the block's position one to two blockFor ago, and later
 		at  int64
 		pos float64
@@ -102,6 +105,9 @@ func (r *rig) step(cfg *RigConfig, tick int64, in *rigInputs) {
 	first := r.last == 0 || gap > rigGap
 	r.last = tick
 	r.learn(tick, in)
+	if first {
+		r.moved = 0
+	}
 	c := r.candidate(cfg, tick, in)
 	switch {
 	case first:
@@ -124,6 +130,12 @@ func (r *rig) step(cfg *RigConfig, tick int64, in *rigInputs) {
 func (r *rig) candidate(cfg *RigConfig, tick int64, in *rigInputs) byte {
 	flow, speed, hook := in[rigFlow], in[rigSpeed], in[rigHookLoad]
 	moving := r.moves(cfg, tick, in[rigBlock])
+	switch {
+	case moving:
+		r.moved = tick
+	case r.moved == 0 && in[rigBlock] == in[rigBlock]:
+		r.moved = tick - turnFor
+	}
 	if flow != flow && hook != hook && speed != speed {
 		return stUnknown
 	}
@@ -153,6 +165,8 @@ func (r *rig) candidate(cfg *RigConfig, tick int64, in *rigInputs) byte {
 	progress := in[rigROP] != in[rigROP] || in[rigROP] > 0.1 || in[rigWOB] > 10
 
 	switch {
+	case slips && !r.pumping && r.moved != 0 && tick-r.moved > int64(cfg.Waiting):
+		return stIdle
 	case slips && !r.pumping:
 		if off > 40 { // more than a stand off bottom: slips between the stands of a trip
 			return stTripping
@@ -162,7 +176,7 @@ func (r *rig) candidate(cfg *RigConfig, tick int64, in *rigInputs) byte {
 		return stRotary
 	case r.bottom && r.pumping && still && progress:
 		return stSliding
-	case r.pumping && r.turning && moving:
+	case r.pumping && r.turning && r.moved != 0 && tick-r.moved < turnFor: // up and down: it stands still at each end
 		return stReaming
 	case r.pumping:
 		return stCirculating
@@ -257,7 +271,7 @@ func (r *rig) thresholds(cfg *RigConfig) (empty, full float64) {
 func (r *rig) append(w *snapshot.Writer) {
 	w.Uint(uint64(r.state))
 	w.Uint(uint64(r.next))
-	for _, v := range []int64{r.since, r.nextSince, r.last, r.block[0].at, r.block[1].at} {
+	for _, v := range []int64{r.since, r.nextSince, r.last, r.moved, r.block[0].at, r.block[1].at} {
 		w.Int(v)
 	}
 	w.Bool(r.turning)
@@ -287,7 +301,7 @@ func (r *rig) append(w *snapshot.Writer) {
 func (r *rig) restore(rd *snapshot.Reader) {
 	*r = newRig()
 	r.state, r.next = byte(min(rd.Uint(), stUnknown)), byte(min(rd.Uint(), stUnknown))
-	for _, p := range []*int64{&r.since, &r.nextSince, &r.last, &r.block[0].at, &r.block[1].at} {
+	for _, p := range []*int64{&r.since, &r.nextSince, &r.last, &r.moved, &r.block[0].at, &r.block[1].at} {
 		*p = rd.Int()
 	}
 	r.turning, r.pumping, r.bottom = rd.Bool(), rd.Bool(), rd.Bool()

@@ -78,6 +78,15 @@ func TestABlipChangesNoState(t *testing.T) {
 	}
 }
 
+func TestSlipsInWhichNothingMovesAreNoWork(t *testing.T) {
+	s := newShift(1).work(600, rotary).work(600, inSlips).work(600, rotary)
+	s.saw = nil
+	s.work(60, pulling).work(180, slipsTrip).work(60, pulling).work(3600, slipsTrip).work(60, pulling)
+	if want := []string{telemetry.StateRotary, telemetry.StateTripping, telemetry.StateIdle, telemetry.StateTripping}; !slices.Equal(s.saw, want) {
+		t.Errorf("saw %q, want %q", s.saw, want)
+	}
+}
+
 func TestWithoutHoleDepthTheDeepestBitCounts(t *testing.T) {
 	s := newShift(1)
 	a, b := rotary, circulate

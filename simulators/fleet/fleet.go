@@ -43,12 +43,26 @@ func Demo(seed uint64, start time.Time) []Drill {
 		if i%3 == 0 {
 			contractor = "Orrin"
 		}
+		cfg := draw(name, seed, start, faults[i])
 		out = append(out, Drill{
 			Name: name, Field: fields[(i*5)%len(fields)], Contractor: contractor, Faults: faults[i],
-			Rig: rig.New(name, seed, start.Add(-Days*day), faults[i]...),
+			Rig: rig.NewConfigured(cfg),
 		})
 	}
 	return out
+}
+
+// draw gives a drill whose fault can be seen a crew that is on bottom for the
+// first hours: what is on its way shows only while the string turns.
+func draw(name string, seed uint64, start time.Time, faults []rig.Fault) rig.Config {
+	var cfg rig.Config
+	for try := range uint64(256) { // about one crew in five suits
+		cfg = rig.Draw(name, seed+try<<32, start.Add(-Days*24*time.Hour), faults...)
+		if len(faults) == 0 || cfg.Rotary(start, start.Add(time.Hour)) >= 20*time.Minute && cfg.Rotary(start, start.Add(3*time.Hour)) >= 75*time.Minute {
+			break
+		}
+	}
+	return cfg
 }
 
 // History calls f with each minute's first second from from to to, in order.

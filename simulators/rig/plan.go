@@ -19,25 +19,37 @@ type piece struct {
 	depth float64 // of the bit, m
 	hole  float64 // of the hole, m
 	rop   float64 // m/h while drilling; of the bit in a trip: m/h, negative out
+	flow  float64 // L/min while the pumps run
 	stand float64 // metres of this stand that are drilled already
 }
 
-// standLength is three joints of pipe, m.
-const standLength = 28.5
+const (
+	standLength = 28.5 // three joints of pipe, m
+	surface     = 12.0 // depth of the bit while the assembly is changed, m
+	maxPressure = 31e6 // what a crew allows at the standpipe, Pa
+)
 
-// crew writes the schedule of a rig, piece by piece, from a seed.
+// crew writes the schedule of a rig, piece by piece, from a seed. Shares of the
+// states are about those of research §2.12.
 type crew struct {
 	rng   *rand.Rand
 	cfg   *Config
 	list  []piece // the last few hours' pieces; the newest last
+	todo  []string
 	hole  float64
 	stand float64
 	steps int
+	bit   float64 // hours that this bit has drilled
+	limit float64 // hours after which it is pulled
 }
 
 func newCrew(cfg *Config, from int64) *crew {
-	c := &crew{rng: rand.New(rand.NewPCG(cfg.Seed, 0xc4e3)), cfg: cfg, hole: cfg.Depth}
-	c.list = append(c.list, piece{state: telemetry.StateRotary, from: from, to: from + 600 + int64(c.rng.IntN(1200)), depth: c.hole, hole: c.hole, rop: c.rate()})
+	c := &crew{rng: rand.New(rand.NewPCG(cfg.Seed, 0xc4e3)), cfg: cfg, hole: cfg.Depth, bit: cfg.BitHours}
+	c.limit = 55 + 50*c.rng.Float64()
+	c.stand = standLength * c.rng.Float64() * 0.8
+	p := piece{from: from, depth: c.hole, hole: c.hole, stand: c.stand}
+	c.drill(&p)
+	c.list = append(c.list, p)
 	return c
 }
 
@@ -56,34 +68,74 @@ func (c *crew) at(t int64) *piece {
 	return &c.list[i]
 }
 
+func drilling(state string) bool {
+	return state == telemetry.StateRotary || state == telemetry.StateSliding
+}
+
+// Steps of a trip for a new bit, and others that take their time.
+const (
+	bottomsUp   = "bottoms up"
+	pullOut     = "pull out"
+	changeBit   = "change the bit"
+	runIn       = "run in"
+	washDown    = "wash down"
+	waiting     = "wait"
+	circulation = "circulate"
+)
+
 // next appends what the crew does after the last piece.
 func (c *crew) next() {
 	last := &c.list[len(c.list)-1]
-	drilled := 0.0
-	if last.state == telemetry.StateRotary || last.state == telemetry.StateSliding {
-		drilled = last.rop * float64(last.to-last.from) / 3600
+	if drilling(last.state) {
+		hours := float64(last.to-last.from) / 3600
+		c.hole += last.rop * hours
+		c.stand += last.rop * hours
+		c.bit += hours
 	}
-	c.hole += drilled
-	c.stand += drilled
-	p := piece{from: last.to, depth: c.hole, hole: c.hole, stand: c.stand}
+	p := piece{from: last.to, depth: c.hole, hole: c.hole, stand: c.stand, flow: c.flow()}
 	span := func(lo, hi int) { p.to = p.from + int64(lo+c.rng.IntN(hi-lo)) }
+	step := ""
+	if len(c.todo) > 0 {
+		step, c.todo = c.todo[0], c.todo[1:]
+	}
 	switch {
-	case last.state == telemetry.StateConnection:
-		c.stand = 0
-		p.stand = 0
-		c.steps++
-		if c.steps%9 == 0 {
-			p.state = telemetry.StateCirculating
-			span(600, 1800)
-			break
-		}
+	case step == bottomsUp || step == circulation:
+		p.state = telemetry.StateCirculating
+		span(900, 4200)
+	case step == pullOut:
+		p.state, p.rop = telemetry.StateTripping, -420-160*c.rng.Float64()
+		p.to = p.from + int64((p.depth-surface)/-p.rop*3600)
+	case step == changeBit:
+		p.state, p.depth = telemetry.StateIdle, surface
+		span(2*3600, 5*3600)
+		c.bit, c.limit = 0, 55+50*c.rng.Float64()
+	case step == runIn:
+		p.state, p.depth, p.rop = telemetry.StateTripping, surface, 480+200*c.rng.Float64()
+		p.to = p.from + int64((p.hole-standLength-surface)/p.rop*3600)
+	case step == washDown:
+		p.state = telemetry.StateReaming
+		span(600, 1500)
+	case step == waiting: // on weather, a truck, an order; in slips
+		p.state = telemetry.StateIdle
+		span(1200, 4*3600)
+	case last.state == telemetry.StateConnection || last.state == telemetry.StateCirculating || last.state == telemetry.StateIdle || step == "" && last.state == telemetry.StateReaming && c.stand < standLength-0.3:
 		c.drill(&p)
 	case last.state == telemetry.StateReaming:
 		p.state = telemetry.StateConnection
-		span(240, 480)
+		span(300, 780)
+		c.stand = 0
+		c.steps++
+		switch x := c.rng.Float64(); {
+		case c.bit > c.limit:
+			c.todo = []string{bottomsUp, pullOut, changeBit, runIn, washDown}
+		case x < 0.06:
+			c.todo = []string{waiting}
+		case x < 0.40:
+			c.todo = []string{circulation}
+		}
 	case c.stand >= standLength-0.3:
 		p.state = telemetry.StateReaming
-		span(120, 300)
+		span(180, 900)
 	default:
 		c.drill(&p)
 	}
@@ -93,15 +145,52 @@ func (c *crew) next() {
 	}
 }
 
+// flow is the crew's, less where the standpipe would take no more.
+func (c *crew) flow() float64 {
+	lo, hi := 0.0, c.cfg.Flow
+	mud := circuit{c.hole, c.cfg.Mud}
+	if mud.Pressure(hi/60000, 0) <= maxPressure {
+		return hi
+	}
+	for range 30 {
+		if mid := (lo + hi) / 2; mud.Pressure(mid/60000, 0) <= maxPressure {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
+
 // drill is the rest of the stand, or a part of it in another mode.
 func (c *crew) drill(p *piece) {
-	p.state, p.rop = telemetry.StateRotary, c.rate()
+	p.state, p.rop, p.flow = telemetry.StateRotary, c.rate(), c.flow()
+	p.stand = c.stand
 	left := standLength - c.stand
-	if c.rng.Float64() < 0.22 && left > 9 { // a slide, to steer
+	switch x := c.rng.Float64(); {
+	case x < 0.34 && left > 9: // a slide, to steer
 		p.state, p.rop = telemetry.StateSliding, p.rop*0.5
 		left = 4 + 4*c.rng.Float64()
+	case x < 0.6 && left > 14: // and later another mode
+		left *= 0.4 + 0.3*c.rng.Float64()
 	}
 	p.to = p.from + max(60, int64(left/p.rop*3600))
+}
+
+// Rotary is how long a drill of that configuration rotates on bottom between two
+// times; 0 where its crew is on a trip, or waits, at any moment of them.
+func (c Config) Rotary(from, to time.Time) time.Duration {
+	w := newCrew(&c, unix(c.Epoch.Truncate(time.Second)))
+	sum := int64(0)
+	for t := unix(from); t < unix(to); t = w.at(t).to {
+		switch p := w.at(t); p.state {
+		case telemetry.StateTripping, telemetry.StateIdle:
+			return 0
+		case telemetry.StateRotary:
+			sum += min(p.to, unix(to)) - t
+		}
+	}
+	return time.Duration(sum) * time.Second
 }
 
 func unix(t time.Time) int64 { return t.Unix() }

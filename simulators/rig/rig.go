@@ -11,29 +11,36 @@ import (
 
 // Config is one drill.
 type Config struct {
-	Drill  string
-	Seed   uint64
-	Epoch  time.Time // when its schedule begins; no second before it is asked for
-	Depth  float64   // of the hole then, m
-	WOB    float64   // set-points: kN
-	RPM    float64
-	Flow   float64 // L/min
-	Mud    float64 // kg/m³
-	ROP    float64 // m/h
-	Faults []Fault
+	Drill string
+	Seed  uint64
+	Epoch time.Time // when its schedule begins; no second before it is asked for
+	Depth float64   // of the hole then, m
+	WOB   float64   // set-points: kN
+	RPM   float64
+	Flow  float64 // L/min
+	Mud   float64 // kg/m³
+	ROP   float64 // m/h
+
+	BitHours float64 // that the bit has drilled at Epoch
+	Faults   []Fault
 }
 
-// New draws a drill's set-points from fleet's seed and its name.
+// New returns the drill of Draw's configuration.
 func New(drill string, fleet uint64, epoch time.Time, faults ...Fault) *Rig {
+	return NewConfigured(Draw(drill, fleet, epoch, faults...))
+}
+
+// Draw draws a drill's set-points from fleet's seed and its name.
+func Draw(drill string, fleet uint64, epoch time.Time, faults ...Fault) Config {
 	h := fnv.New64a()
 	h.Write([]byte(drill))
 	seed := fleet*0x9e3779b97f4a7c15 ^ h.Sum64()
 	rng := rand.New(rand.NewPCG(seed, 1))
-	return NewConfigured(Config{
-		Drill: drill, Seed: seed, Epoch: epoch.Truncate(time.Second), Depth: 900 + 700*rng.Float64(),
-		WOB: 75 + 35*rng.Float64(), RPM: 110 + 30*rng.Float64(), Flow: 1950 + 350*rng.Float64(), Mud: 1180 + 140*rng.Float64(), ROP: 5.5 + 3*rng.Float64(),
-		Faults: faults,
-	})
+	return Config{
+		Drill: drill, Seed: seed, Epoch: epoch.Truncate(time.Second), Depth: 700 + 700*rng.Float64(),
+		WOB: 75 + 35*rng.Float64(), RPM: 110 + 30*rng.Float64(), Flow: 1850 + 300*rng.Float64(), Mud: 1180 + 140*rng.Float64(), ROP: 11 + 6*rng.Float64(),
+		BitHours: 90 * rng.Float64(), Faults: faults,
+	}
 }
 
 // NewConfigured returns the drill of that configuration.
@@ -104,9 +111,9 @@ func (r *Rig) plant(p *piece, sec int64, w wear, rng *rand.Rand) func(i int, dt 
 	in := float64(sec - p.from) // seconds into the piece
 	ramp := min(1, in/45)       // speeds and pressures settle
 	noise := rng.NormFloat64
-	drilling := p.state == telemetry.StateRotary || p.state == telemetry.StateSliding
+	drilling := drilling(p.state)
 	turning := p.state == telemetry.StateRotary || p.state == telemetry.StateReaming
-	pumping := p.state != telemetry.StateConnection && p.state != telemetry.StateIdle
+	pumping := turning || drilling || p.state == telemetry.StateCirculating
 	if p.state == telemetry.StateConnection {
 		ramp = max(0, 1-in/20)
 	}
@@ -131,14 +138,8 @@ func (r *Rig) plant(p *piece, sec int64, w wear, rng *rand.Rand) func(i int, dt 
 	if p.state == telemetry.StateConnection && in < 20 {
 		rpm = c.RPM * ramp * 0.3
 	}
-	if pumping || in < 20 {
-		flow = c.Flow * ramp
-		if p.state == telemetry.StateRotary || p.state == telemetry.StateSliding {
-			flow = c.Flow
-			if in < 45 {
-				flow = c.Flow * ramp
-			}
-		}
+	if pumping || p.state == telemetry.StateConnection && in < 20 {
+		flow = p.flow * ramp
 	}
 	sticking := false
 	if w.slow && p.state == telemetry.StateRotary {
@@ -179,7 +180,7 @@ func (r *Rig) plant(p *piece, sec int64, w wear, rng *rand.Rand) func(i int, dt 
 	if flow < 300 {
 		ratio = 0
 	}
-	block := 30 - math.Mod(p.stand, standLength)
+	block, slips := 30-math.Mod(p.stand, standLength), false
 	switch {
 	case drilling:
 		block -= p.rop * in / 3600
@@ -190,8 +191,18 @@ func (r *Rig) plant(p *piece, sec int64, w wear, rng *rand.Rand) func(i int, dt 
 		block = 2 + min(1, in/180)*28
 	case p.state == telemetry.StateCirculating:
 		block, depth = 9, depth-6
+	case p.state == telemetry.StateIdle:
+		block, slips = 4, true
+	case p.state == telemetry.StateTripping:
+		block, depth, slips = trip(p, in)
 	}
 	hook := 280.0 + 0.26*depth - wob
+	if p.state == telemetry.StateTripping { // friction in the hole: more out, less in
+		hook += math.Copysign(0.03, -p.rop) * depth
+	}
+	if slips {
+		hook = 120
+	}
 	if p.state == telemetry.StateConnection {
 		hook = 120
 		if in < 25 {
@@ -271,6 +282,20 @@ func (r *Rig) plant(p *piece, sec int64, w wear, rng *rand.Rand) func(i int, dt 
 		}
 		return max(0, particles)
 	}
+}
+
+// trip returns the block's position, the bit's depth and whether the string hangs
+// in slips, in seconds into a trip: two fifths of each stand's time it moves.
+func trip(p *piece, in float64) (block, depth float64, slips bool) {
+	cycle := standLength / math.Abs(p.rop) * 3600
+	n, part := math.Floor(in/cycle), math.Mod(in, cycle)/cycle
+	moved := min(1, part/0.4)
+	back := max(0, part-0.4) / 0.6 // the empty block returns for the next stand
+	depth = p.depth + math.Copysign((n+moved)*standLength, p.rop)
+	if p.rop < 0 {
+		return 2 + 28*(moved-back), max(surface, depth), part > 0.4
+	}
+	return 30 - 28*(moved-back), min(depth, p.hole), part > 0.4
 }
 
 // rock is how hard the formation is at a depth, about 1: beds of 40 m.

@@ -128,3 +128,22 @@ func BenchmarkSecond(b *testing.B) {
 		r.Second(at)
 	}
 }
+
+// Research §2.12: shares of the states; half to twice of each is a crew of its own.
+func TestACrewSharesItsTimeAsCrewsDo(t *testing.T) {
+	share, all := map[string]float64{}, 0.0
+	for _, name := range []string{"RIG-01", "RIG-02", "RIG-03", "RIG-04"} {
+		r := New(name, 7, epoch)
+		for m := range 60 * 24 * 60 {
+			share[r.Truth(epoch.Add(time.Duration(m)*time.Minute)).State]++
+			all++
+		}
+	}
+	for state, want := range map[string]float64{telemetry.StateRotary: 0.42, telemetry.StateSliding: 0.13, telemetry.StateReaming: 0.06, telemetry.StateCirculating: 0.08,
+		telemetry.StateConnection: 0.07, telemetry.StateTripping: 0.16, telemetry.StateIdle: 0.08} {
+		if got := share[state] / all; got < want/2 || got > want*2 {
+			t.Errorf("%s: %.1f %% of the time, want about %.0f %%", state, 100*got, 100*want)
+		}
+	}
+	t.Log(share, all)
+}

@@ -229,24 +229,28 @@ def stick_slip(train, test, folder):
 
 
 def cooling(train, test, folder):
-    """Winding temperature that this load explains: RegressionModel; the rest is the filter's."""
+    """Winding temperature that load, and oil that knows how hot the day is, explain: RegressionModel; the rest is the filter's."""
+    inputs = [WIND, TORQUE, OIL, SPEED]
+
     def rows(d):
-        return d[d[[WIND, TORQUE]].notna().all(axis=1) & (d[TORQUE] > 4)]
+        return d[d[inputs].notna().all(axis=1) & (d[TORQUE] > 4)]
+
+    def design(d):
+        return np.column_stack([d[TORQUE] ** 2, d[OIL], d[SPEED]])
 
     fit = rows(train)
-    fit = fit[fit["age_cooling"].isna()]
-    reg = LinearRegression().fit(np.column_stack([fit[TORQUE] ** 2]), fit[WIND])
-    a, b = float(reg.intercept_), float(reg.coef_[0])
-    inputs = [WIND, TORQUE]
-    table = f'<RegressionTable intercept="{a!r}"><NumericPredictor name="{TORQUE}" exponent="2" coefficient="{b!r}"/></RegressionTable>'
+    fit = fit[fit["age_cooling"].isna() & fit["age_gearbox"].isna()]
+    reg = LinearRegression().fit(design(fit), fit[WIND])
+    table = f'<RegressionTable intercept="{float(reg.intercept_)!r}">' + "".join(
+        f'<NumericPredictor name="{n}" exponent="{e}" coefficient="{float(c)!r}"/>' for n, e, c in zip((TORQUE, OIL, SPEED), (2, 1, 1), reg.coef_)) + "</RegressionTable>"
     excess = apply("-", ref(WIND), ref("expected_c"))
-    bad = apply("greaterThan", ref("excess_c"), const(10.0))
+    bad = apply("greaterThan", ref("excess_c"), const(4.0))
     output = ('<Output><OutputField name="expected_c" optype="continuous" dataType="double" feature="predictedValue"/>' + out("excess_c", excess)
-              + out("health_topdrive", norm("excess_c", [(5, 97), (10, 82), (17, 62), (28, 40), (60, 15)]))
+              + out("health_topdrive", norm("excess_c", [(2, 97), (4, 82), (7, 62), (12, 40), (25, 15)]))
               + out("reason_topdrive", when(bad, const(f"cooling:{WIND}", "string")), "string") + out("normal_topdrive", ref("expected_c")) + "</Output>")
     write(folder, "cooling", document("cooling", "RegressionModel", inputs, ("", output + table), every="60s", text="Motor cooling: winding temperature beyond what the load explains"))
     seen = rows(test)
-    rest = seen[WIND] - reg.predict(np.column_stack([seen[TORQUE] ** 2]))
+    rest = seen[WIND] - reg.predict(design(seen))
     print(f"cooling: unseen rigs: excess 99.9th of sound motors {np.quantile(rest[seen['age_cooling'].isna()], .999):.1f} °C; median past half of life {np.median(rest[seen['age_cooling'] > .5]):.1f} °C")
 
 

@@ -32,9 +32,9 @@ var names = []string{
 var kinds = []string{rig.Washout, rig.Bearing, rig.Pump, rig.Gearbox, rig.Cooling, rig.StickSlip}
 
 func main() {
-	rigs := flag.Int("rigs", 60, "rigs to simulate")
+	rigs := flag.Int("rigs", 84, "rigs to simulate")
 	seed := flag.Uint64("seed", 1, "of the fleet")
-	days := flag.Int("days", 12, "of each rig")
+	days := flag.Int("days", 16, "of each rig")
 	every := flag.Int("every", 5, "minutes between rows")
 	flag.Parse()
 	if err := run(*rigs, *seed, *days, *every); err != nil {
@@ -76,7 +76,9 @@ func run(rigs int, seed uint64, days, every int) error {
 		var faults []rig.Fault
 		kind := kinds[n%len(kinds)]
 		if n%5 != 4 { // each fifth stays well
-			for at := start.Add(time.Duration(rng.IntN(48)) * time.Hour); at.Before(start.Add(time.Duration(days) * 24 * time.Hour)); {
+			// The first is somewhere in its life when the table begins.
+			first := start.Add(-time.Duration(rng.Float64() * float64(life(kind, rng))))
+			for at := first; at.Before(start.Add(time.Duration(days) * 24 * time.Hour)); {
 				f := rig.Fault{Kind: kind, Start: at, Life: life(kind, rng)}
 				f.Mended = at.Add(f.Life)
 				faults = append(faults, f)
