@@ -29,9 +29,9 @@ func WithoutVerification() Option { return func(o *options) { o.verify = false }
 
 // modelKinds are the model elements, and whether this engine scores them.
 var modelKinds = map[string]bool{
-	"AnomalyDetectionModel": false, "AssociationModel": false, "BayesianNetworkModel": false, "BaselineModel": false, "ClusteringModel": true,
-	"GaussianProcessModel": false, "GeneralRegressionModel": false, "MiningModel": true, "NaiveBayesModel": true, "NearestNeighborModel": true,
-	"NeuralNetwork": true, "RegressionModel": true, "RuleSetModel": false, "SequenceModel": false, "Scorecard": true,
+	"AnomalyDetectionModel": false, "AssociationModel": true, "BayesianNetworkModel": false, "BaselineModel": false, "ClusteringModel": true,
+	"GaussianProcessModel": false, "GeneralRegressionModel": true, "MiningModel": true, "NaiveBayesModel": true, "NearestNeighborModel": true,
+	"NeuralNetwork": true, "RegressionModel": true, "RuleSetModel": true, "SequenceModel": false, "Scorecard": true,
 	"SupportVectorMachineModel": true, "TextModel": false, "TimeSeriesModel": false, "TreeModel": true,
 }
 
@@ -108,9 +108,11 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 // functionsOf are the mining functions of a kind.
 func functionsOf(kind string) []string {
 	switch kind {
+	case "AssociationModel":
+		return []string{"associationRules"}
 	case "ClusteringModel":
 		return []string{"clustering"}
-	case "NaiveBayesModel":
+	case "NaiveBayesModel", "RuleSetModel":
 		return []string{"classification"}
 	case "NeuralNetwork", "NearestNeighborModel":
 		return []string{"regression", "classification", "clustering", "mixed"}
@@ -176,6 +178,15 @@ func (b *binder) model(parent *scope, e *element) *model {
 		m.eval = b.scorecard(m.scope, e)
 	case "ClusteringModel":
 		m.eval = b.clustering(m.scope, e, m)
+	case "GeneralRegressionModel":
+		m.eval = b.generalRegression(m.scope, e, m)
+	case "RuleSetModel":
+		m.eval = b.ruleSet(m.scope, e)
+	case "AssociationModel":
+		m.eval = b.association(m.scope, e)
+	}
+	if x, ok := m.eval.(interface{ labels() []string }); ok && len(declared) == 0 {
+		m.classes = x.labels()
 	}
 	b.outputs(m.scope, e, m)
 	return m

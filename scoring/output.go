@@ -20,11 +20,22 @@ type output struct {
 	segment string
 	m       *model
 	slot    int
+	own     answering   // who gives the feature, if it is the model's kind
+	ruled   *ruleOutput // of an AssociationModel
+	z       float64     // of a prediction interval: standard errors to its end
 }
 
 var outputFeatures = map[string]bool{
 	"predictedValue": true, "predictedDisplayValue": true, "transformedValue": true, "decision": true, "probability": true,
 	"confidence": true, "affinity": true, "entityId": true, "clusterId": true, "clusterAffinity": true, "entityAffinity": true, "reasonCode": true, "residual": true, "warning": true,
+}
+
+// answering is an evaluator with output features of its own.
+type answering interface {
+	// answers reports whether it gives the output's feature; it may note what is wrong with it.
+	answers(b *binder, e *element, o *output) bool
+	// answer is the feature's value.
+	answer(r *row, res *result, o *output) value
 }
 
 func (b *binder) outputs(s *scope, e *element, m *model) {
@@ -33,10 +44,6 @@ func (b *binder) outputs(s *scope, e *element, m *model) {
 		if o.feature == "" {
 			o.feature = "predictedValue"
 		}
-		if !outputFeatures[o.feature] {
-			b.bad.refuse(k, fmt.Sprintf("output feature %q", clip(o.feature)))
-			continue
-		}
 		o.value, o.has = k.lookup("value")
 		if txt, ok := k.lookup("rank"); ok {
 			n, err := strconv.Atoi(txt)
@@ -44,6 +51,12 @@ func (b *binder) outputs(s *scope, e *element, m *model) {
 				b.bad.add(k, o.name, fmt.Sprintf("rank=%q is no count", clip(txt)), "want 1, 2, …")
 			}
 			o.rank = n
+		}
+		if a, ok := m.eval.(answering); ok && a.answers(b, k, o) {
+			o.own = a
+		} else if !outputFeatures[o.feature] {
+			b.bad.refuse(k, fmt.Sprintf("output feature %q", clip(o.feature)))
+			continue
 		}
 		o.typ, o.year = b.dataType(k, "dataType", typeNone)
 		o.op = b.opType(k, defaultOp(o.typ))
@@ -84,6 +97,9 @@ func (b *binder) segment(m *model, id string) bool {
 }
 
 func (o *output) naturalType() dataType {
+	if o.ruled != nil {
+		return o.ruled.typ
+	}
 	switch o.feature {
 	case "probability", "confidence", "affinity", "residual", "clusterAffinity", "entityAffinity":
 		return typeDouble
@@ -114,6 +130,21 @@ func (o *output) eval(r *row) value {
 		}
 	}
 	v := none
+	if o.own != nil {
+		v = o.own.answer(r, res, o)
+	} else {
+		v = o.of(r, m, res)
+	}
+	c, ok := o.typ.cast(v, o.year)
+	if !ok {
+		return r.fail(o.name, KindType, "%s is no %v", quote(v), o.typ)
+	}
+	return c
+}
+
+// of is the feature that models of every kind have.
+func (o *output) of(r *row, m *model, res *result) value {
+	v := none
 	switch o.feature {
 	case "transformedValue", "decision":
 		v = o.expr.eval(r)
@@ -132,7 +163,7 @@ func (o *output) eval(r *row) value {
 			}
 		}
 	case "probability", "confidence":
-		if res.v.k == missing || res.classes == nil {
+		if res.v.k == missing || res.classes == nil || o.feature == "probability" && len(res.p) == 0 {
 			return none
 		}
 		class := res.v.lexical()
@@ -175,11 +206,7 @@ func (o *output) eval(r *row) value {
 	case "residual":
 		v = o.residual(r, m, res)
 	}
-	c, ok := o.typ.cast(v, o.year)
-	if !ok {
-		return r.fail(o.name, KindType, "%s is no %v", quote(v), o.typ)
-	}
-	return c
+	return v
 }
 
 // residual is the actual value less the predicted one, or 1 less the

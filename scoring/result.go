@@ -22,6 +22,12 @@ type result struct {
 	path       []int32   // of a tree: nodes visited
 	slots      []int     // of selectAll: unused
 	work       []float64 // the evaluator's own memory
+
+	keys  []string  // memory for classes that differ from row to row
+	conf  []float64 // and for their confidence
+	lead  []int32   // and for what stands for each
+	at    []int32   // of a RuleSetModel, by label: where in keys, from 1
+	marks []byte    // of an AssociationModel, by item and by rule
 }
 
 // ranked is a reason code with its points.
@@ -32,7 +38,7 @@ type ranked struct {
 
 func (s *result) probability(class string) (float64, bool) {
 	for i, c := range s.classes {
-		if c == class {
+		if c == class && i < len(s.p) {
 			return s.p[i], true
 		}
 	}
@@ -132,7 +138,7 @@ func (m *model) run(r *row) *result {
 	r.memAt[m.id] = r.now
 	out.v, out.entity = none, ""
 	out.classes, out.p, out.confidence = nil, out.p[:0], nil
-	out.reasons, out.path = out.reasons[:0], out.path[:0]
+	out.reasons, out.path, out.marks = out.reasons[:0], out.path[:0], out.marks[:0]
 	out.entities, out.shown, out.near, out.order, out.best = nil, nil, out.near[:0], out.order[:0], -1
 	m.eval.evaluate(r, out)
 	m.target.apply(r, m, out)

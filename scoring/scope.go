@@ -20,6 +20,7 @@ type binder struct {
 	kept      int64 // numbers booked by cells
 	depth     int
 	spent     int   // calls in the expression being bound
+	grown     int   // entries of matrices, in all
 	reads     []int // slots read by the expression being bound
 }
 

@@ -160,10 +160,15 @@ func detail(res *result) TargetDetail {
 	if res.classes != nil {
 		d.Probability, d.Confidence = map[string]float64{}, map[string]float64{}
 		for i, c := range res.classes {
-			d.Probability[c] = res.p[i]
+			if i < len(res.p) { // a RuleSetModel has confidences alone
+				d.Probability[c] = res.p[i]
+			}
 			if res.confidence != nil {
 				d.Confidence[c] = res.confidence[i]
 			}
+		}
+		if len(res.p) == 0 {
+			d.Probability = nil
 		}
 		if res.confidence == nil {
 			d.Confidence = nil

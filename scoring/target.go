@@ -84,9 +84,6 @@ func (t *target) apply(r *row, m *model, out *result) {
 		if out.v.k == missing {
 			return
 		}
-		if m.function == "regression" {
-			return
-		}
 	}
 	if out.v.k == missing {
 		return

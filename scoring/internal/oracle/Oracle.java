@@ -19,6 +19,8 @@ import org.jpmml.evaluator.HasProbability;
 import org.jpmml.evaluator.HasReasonCodeRanking;
 import org.jpmml.evaluator.LoadingModelEvaluatorBuilder;
 import org.jpmml.evaluator.TargetField;
+import org.jpmml.evaluator.association.Association;
+import org.jpmml.evaluator.time_series.SeriesForecast;
 
 /** Answers rows with JPMML-Evaluator, the outside oracle, as a process of its own.
  *
@@ -118,7 +120,11 @@ public class Oracle {
 	}
 
 	static void write(StringBuilder b, Object v) {
-		if (v instanceof Computable) {
+		if (v instanceof Association) { // predicts nothing: its outputs select rules
+			v = null;
+		} else if (v instanceof SeriesForecast) { // its result is the first value alone
+			v = ((SeriesForecast)v).getValues();
+		} else if (v instanceof Computable) {
 			v = ((Computable)v).getResult();
 		}
 		if (v == null || v instanceof Boolean || v instanceof Integer || v instanceof Long) {
