@@ -114,7 +114,9 @@ func functionsOf(kind string) []string {
 		return []string{"clustering"}
 	case "NaiveBayesModel", "RuleSetModel":
 		return []string{"classification"}
-	case "NeuralNetwork", "NearestNeighborModel":
+	case "NeuralNetwork":
+		return []string{"regression", "classification", "mixed"}
+	case "NearestNeighborModel":
 		return []string{"regression", "classification", "clustering", "mixed"}
 	}
 	return []string{"regression", "classification"}
@@ -154,6 +156,7 @@ func (b *binder) model(parent *scope, e *element) *model {
 	}
 	m.scope = b.schema(parent, e)
 	m.target = b.target(m.scope, e, m)
+	b.others(m.scope, e, m)
 	declared := m.classes
 	switch e.name {
 	case "RegressionModel":
@@ -184,6 +187,8 @@ func (b *binder) model(parent *scope, e *element) *model {
 		m.eval = b.ruleSet(m.scope, e)
 	case "AssociationModel":
 		m.eval = b.association(m.scope, e)
+	case "NeuralNetwork":
+		m.eval = b.neural(m.scope, e, m)
 	}
 	if x, ok := m.eval.(interface{ labels() []string }); ok && len(declared) == 0 {
 		m.classes = x.labels()

@@ -111,6 +111,9 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 		}
 		m.targets = append(m.targets, Field{Name: "_target", DataType: dt, Low: -inf, High: inf})
 	}
+	for _, t := range top.others {
+		m.targets = append(m.targets, field(b.data[t.field]))
+	}
 	for _, o := range finals(top) {
 		m.outs = append(m.outs, o)
 		m.outputs = append(m.outputs, Field{Name: o.name, DataType: o.typ.String(), OpType: opText[o.op], Feature: o.feature, Class: o.value, Low: -inf, High: inf})

@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -19,6 +20,7 @@ type output struct {
 	final   bool
 	segment string
 	m       *model
+	target  int // whose result it is of, where the model has several
 	slot    int
 	own     answering   // who gives the feature, if it is the model's kind
 	ruled   *ruleOutput // of an AssociationModel
@@ -43,6 +45,12 @@ func (b *binder) outputs(s *scope, e *element, m *model) {
 		o := &output{name: k.get("name"), feature: k.get("feature"), m: m, final: k.get("isFinalResult") != "false", rank: 1, segment: k.get("segmentId")}
 		if o.feature == "" {
 			o.feature = "predictedValue"
+		}
+		if name := k.get("targetField"); name != "" && len(m.others) > 0 {
+			if o.target = slices.Index(s.targets, name); o.target < 0 {
+				b.bad.add(k, o.name, fmt.Sprintf("targetField='%s' is no target of the model", clip(name)), "name one of them")
+				o.target = 0
+			}
 		}
 		o.value, o.has = k.lookup("value")
 		if txt, ok := k.lookup("rank"); ok {
@@ -104,7 +112,7 @@ func (o *output) naturalType() dataType {
 	case "probability", "confidence", "affinity", "residual", "clusterAffinity", "entityAffinity":
 		return typeDouble
 	case "predictedValue":
-		return o.m.target.typ
+		return o.m.targets()[o.target].typ
 	case "transformedValue", "decision":
 		return typeNone
 	}
@@ -129,11 +137,15 @@ func (o *output) eval(r *row) value {
 			return none
 		}
 	}
+	t := &m.target
+	if o.target > 0 {
+		t, res = &m.others[o.target-1], res.of(o.target)
+	}
 	v := none
 	if o.own != nil {
 		v = o.own.answer(r, res, o)
 	} else {
-		v = o.of(r, m, res)
+		v = o.of(r, m, t, res)
 	}
 	c, ok := o.typ.cast(v, o.year)
 	if !ok {
@@ -143,7 +155,7 @@ func (o *output) eval(r *row) value {
 }
 
 // of is the feature that models of every kind have.
-func (o *output) of(r *row, m *model, res *result) value {
+func (o *output) of(r *row, m *model, t *target, res *result) value {
 	v := none
 	switch o.feature {
 	case "transformedValue", "decision":
@@ -158,7 +170,7 @@ func (o *output) of(r *row, m *model, res *result) value {
 			}
 		case res.v.k != missing:
 			v = str(res.v.lexical())
-			if d, ok := m.target.display[v.s]; ok {
+			if d, ok := t.display[v.s]; ok {
 				v = str(d)
 			}
 		}
@@ -183,7 +195,7 @@ func (o *output) of(r *row, m *model, res *result) value {
 		switch i := res.ranked(o.rank); {
 		case i >= 0:
 			v = str(res.entities[i])
-		case res.entities == nil && res.entity != "" && res.v.k != missing:
+		case o.rank == 1 && res.entities == nil && res.entity != "" && res.v.k != missing:
 			v = str(res.entity)
 		}
 	case "affinity", "clusterAffinity", "entityAffinity":
@@ -204,15 +216,15 @@ func (o *output) of(r *row, m *model, res *result) value {
 			v = str(res.reasons[o.rank-1].code)
 		}
 	case "residual":
-		v = o.residual(r, m, res)
+		v = o.residual(r, m, t, res)
 	}
 	return v
 }
 
 // residual is the actual value less the predicted one, or 1 less the
 // probability of the actual class where it was predicted, else less it.
-func (o *output) residual(r *row, m *model, res *result) value {
-	i, ok := m.scope.fields[m.target.field]
+func (o *output) residual(r *row, m *model, t *target, res *result) value {
+	i, ok := m.scope.fields[t.field]
 	if !ok || res.v.k == missing {
 		return none
 	}
@@ -220,7 +232,7 @@ func (o *output) residual(r *row, m *model, res *result) value {
 	if actual.k == missing || actual.k == invalid {
 		return none
 	}
-	if m.function != "classification" {
+	if t.does(m) != "classification" {
 		return num(actual.f - res.v.f)
 	}
 	class := actual.lexical()

@@ -22,6 +22,7 @@ type result struct {
 	path       []int32   // of a tree: nodes visited
 	slots      []int     // of selectAll: unused
 	work       []float64 // the evaluator's own memory
+	also       []result  // of the targets after the first
 
 	keys  []string  // memory for classes that differ from row to row
 	conf  []float64 // and for their confidence
@@ -124,6 +125,7 @@ type model struct {
 	eval     evaluator
 	scope    *scope
 	target   target
+	others   []target // of a kind that predicts several
 	outputs  []*output
 	classes  []string // of the target, as declared
 	element  *element
@@ -140,7 +142,32 @@ func (m *model) run(r *row) *result {
 	out.classes, out.p, out.confidence = nil, out.p[:0], nil
 	out.reasons, out.path, out.marks = out.reasons[:0], out.path[:0], out.marks[:0]
 	out.entities, out.shown, out.near, out.order, out.best = nil, nil, out.near[:0], out.order[:0], -1
+	out.also = room(out.also, len(m.others))
+	for i := range out.also {
+		x := &out.also[i]
+		*x = result{p: x.p[:0], near: x.near[:0], order: x.order[:0], best: -1}
+	}
 	m.eval.evaluate(r, out)
 	m.target.apply(r, m, out)
+	for i := range out.also {
+		m.others[i].apply(r, m, &out.also[i])
+	}
 	return out
+}
+
+// targets are the first target and the others.
+func (m *model) targets() []*target {
+	out := []*target{&m.target}
+	for i := range m.others {
+		out = append(out, &m.others[i])
+	}
+	return out
+}
+
+// of is the result of the target of that number.
+func (s *result) of(target int) *result {
+	if target > 0 {
+		return &s.also[target-1]
+	}
+	return s
 }

@@ -36,8 +36,10 @@ func (s *Scorer) Run(ctx context.Context, b *Batch) error {
 // score runs the row that is set and stores its results.
 func (s *Scorer) score(b *Batch, i int) {
 	res := s.m.top.run(s.r)
-	b.out[0].set(i, res.v)
 	n := len(s.m.targets)
+	for j := range n {
+		b.out[j].set(i, res.of(j).v)
+	}
 	for j, o := range s.m.outs {
 		b.out[n+j].set(i, s.r.get(o.slot))
 	}
@@ -52,9 +54,9 @@ func (s *Scorer) score(b *Batch, i int) {
 
 // A Result is what one row gave: targets first, then outputs, in order.
 type Result struct {
-	names  []string
-	values []any
-	detail TargetDetail
+	names   []string
+	values  []any
+	details []TargetDetail
 }
 
 // TargetDetail is what the model's kind says of its target beside the value.
@@ -101,8 +103,16 @@ func (r Result) Each(f func(name string, v any)) {
 	}
 }
 
-// Target says what the model's kind knows of the target.
-func (r Result) Target() TargetDetail { return r.detail }
+// Target says what the model's kind knows of the target, of the first where there are several.
+func (r Result) Target() TargetDetail {
+	if len(r.details) == 0 {
+		return TargetDetail{}
+	}
+	return r.details[0]
+}
+
+// Details say what the model's kind knows of each target, as Model.Targets counts them.
+func (r Result) Details() []TargetDetail { return r.details }
 
 // Score scores one row; its error is a *RowError. Fields that the model does
 // not know are ignored.
@@ -134,7 +144,9 @@ func (s *Scorer) scoreRow(in Row) (Result, error) {
 		out.names = append(out.names, name)
 		out.values = append(out.values, v.goValue())
 	}
-	add(s.m.targets[0].Name, res.v)
+	for i, t := range s.m.targets {
+		add(t.Name, res.of(i).v)
+	}
 	for _, o := range s.m.outs {
 		add(o.name, s.r.get(o.slot))
 	}
@@ -143,7 +155,9 @@ func (s *Scorer) scoreRow(in Row) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	out.detail = detail(res)
+	for i := range s.m.targets {
+		out.details = append(out.details, detail(res.of(i)))
+	}
 	return out, nil
 }
 

@@ -22,6 +22,37 @@ type target struct {
 	priorOf  []string
 	display  map[string]string
 	given    bool
+	function string // of a model of several functions: this target's
+}
+
+// does is what is done for the target: regression, classification, …
+func (t *target) does(m *model) string {
+	if t.function != "" {
+		return t.function
+	}
+	return m.function
+}
+
+// others binds the targets after the first, for the kinds that predict several.
+func (b *binder) others(s *scope, e *element, m *model) {
+	if m.kind != "NeuralNetwork" && m.kind != "NearestNeighborModel" {
+		return
+	}
+	first := *s
+	for i, name := range s.targets {
+		t := &m.target
+		if i > 0 {
+			first.targets = []string{name}
+			m.others = append(m.others, b.target(&first, e, &model{}))
+			t = &m.others[i-1]
+		}
+		if m.function == "mixed" {
+			t.function = "classification"
+			if f := b.data[name]; t.op == continuous || t.op == opNone && f != nil && f.op == continuous {
+				t.function = "regression"
+			}
+		}
+	}
 }
 
 func (b *binder) target(s *scope, e *element, m *model) target {
@@ -69,11 +100,12 @@ func (b *binder) target(s *scope, e *element, m *model) target {
 }
 
 func (t *target) apply(r *row, m *model, out *result) {
+	does := t.does(m)
 	if out.v.k == missing && t.given {
 		switch {
-		case m.function == "regression" && t.def.k != missing:
+		case does == "regression" && t.def.k != missing:
 			out.v = t.def
-		case m.function == "classification" && len(t.prior) > 0:
+		case does == "classification" && len(t.prior) > 0:
 			s := sum(t.prior)
 			out.classes, out.p = t.priorOf, out.p[:0]
 			for _, p := range t.prior {
@@ -88,7 +120,7 @@ func (t *target) apply(r *row, m *model, out *result) {
 	if out.v.k == missing {
 		return
 	}
-	if m.function == "regression" && out.v.k != text {
+	if does == "regression" && out.v.k != text {
 		if t.given {
 			y := min(max(out.v.f, t.low), t.high)
 			if t.factor != 1 {

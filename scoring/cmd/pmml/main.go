@@ -131,7 +131,11 @@ func line(s *scoring.Scorer, m *scoring.Model, raw []byte, w *bufio.Writer, full
 	var pairs [][2]any
 	res.Each(func(name string, v any) { pairs = append(pairs, [2]any{name, v}) })
 	if full {
-		pairs = append(pairs, [2]any{"_targets", map[string]any{m.Targets()[0].Name: res.Target()}})
+		details := map[string]any{}
+		for i, d := range res.Details() {
+			details[m.Targets()[i].Name] = d
+		}
+		pairs = append(pairs, [2]any{"_targets", details})
 	}
 	if explain {
 		x, err := s.Explain()

@@ -28,7 +28,15 @@ func Ours(m *scoring.Model, s *scoring.Scorer, line []byte) (Answer, error) {
 	}
 	a := map[string]any{}
 	res.Each(func(name string, v any) { a[name] = spell(v) })
-	t := res.Target()
+	targets := map[string]any{}
+	for i, t := range res.Details() {
+		targets[m.Targets()[i].Name] = detail(t)
+	}
+	a["_targets"] = targets
+	return a, nil
+}
+
+func detail(t scoring.TargetDetail) map[string]any {
 	detail := map[string]any{"value": spell(t.Value)}
 	class := func(key string, p map[string]float64) {
 		if p == nil {
@@ -50,8 +58,7 @@ func Ours(m *scoring.Model, s *scoring.Scorer, line []byte) (Answer, error) {
 		codes = append(codes, r.Code)
 	}
 	detail["reasons"] = codes
-	a["_targets"] = map[string]any{m.Targets()[0].Name: detail}
-	return a, nil
+	return detail
 }
 
 // spell writes a value as JSON's reader gives it back; JSON has no NaN.
