@@ -77,11 +77,11 @@ func (f *dataField) judge(v value) value {
 			}
 		}
 	}
-	if v.k == number && v.f != v.f { // NaN: missing where declared so, else as columns mean it
+	if v.k == number && v.f != v.f { // as columns of numbers mean it
 		return none
 	}
 	c, ok := f.typ.cast(v, f.year)
-	if !ok {
+	if !ok || c.f != c.f { // the text "NaN" is a value that is none
 		return value{k: invalid, list: []value{v}}
 	}
 	for _, m := range f.missings {

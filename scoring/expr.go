@@ -111,6 +111,9 @@ func (b *binder) fieldRef(s *scope, e *element) expr {
 	}
 	name := e.get("field")
 	if p, ok := s.params[name]; ok {
+		if c, ok := p.typ.cast(to, p.year); ok {
+			to = c
+		}
 		return paramRef{p.index, to}
 	}
 	if s.params != nil {
@@ -153,6 +156,18 @@ func (b *binder) mapMissing(e *element, t dataType) value {
 	return v
 }
 
+// real64 is the number of a value; a text must spell one.
+func real64(r *row, v value) (float64, bool) {
+	if v.k == text || v.k == list {
+		a := [1]value{v}
+		if !numeric(r, a[:]) {
+			return 0, false
+		}
+		v = a[0]
+	}
+	return v.f, true
+}
+
 type normContinuous struct {
 	x          expr
 	orig, norm []float64
@@ -193,12 +208,15 @@ func (n *normContinuous) eval(r *row) value {
 	if v.k == missing {
 		return n.to
 	}
-	x := v.f
+	x, ok := real64(r, v)
+	if !ok {
+		return none
+	}
 	last := len(n.orig) - 1
 	if x < n.orig[0] || x > n.orig[last] {
 		switch {
 		case n.outlier == 'm':
-			return n.to
+			return none
 		case n.outlier == 'x' && x < n.orig[0]:
 			return num(n.norm[0])
 		case n.outlier == 'x':
@@ -223,11 +241,8 @@ func (b *binder) normDiscrete(s *scope, e *element) expr {
 		b.bad.refuse(e, fmt.Sprintf("NormDiscrete method=%q", clip(m)))
 	}
 	n := &normDiscrete{x: b.input(s, e), to: b.mapMissing(e, typeDouble)}
-	t := typeString
-	if i := s.lookup(e.get("field")); i >= 0 {
-		t = b.prog.slots[i].typ
-	}
-	v, ok := t.parse(e.get("value"), 1970)
+	t, year := s.typeOf(e.get("field"))
+	v, ok := t.parse(e.get("value"), year)
 	if !ok {
 		v = str(e.get("value")) // can never be equal
 	}
@@ -285,8 +300,12 @@ func (d *discretize) eval(r *row) value {
 	if v.k == missing {
 		return d.gone
 	}
+	x, ok := real64(r, v)
+	if !ok {
+		return none
+	}
 	for i := range d.bins {
-		if d.bins[i].has(v.f) {
+		if d.bins[i].has(x) {
 			return d.to[i]
 		}
 	}
@@ -323,17 +342,16 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 	for _, p := range e.all("FieldColumnPair") {
 		m.in = append(m.in, b.input(s, p))
 		columns = append(columns, columnName(p.get("column")))
-		ty := typeString
-		if i := s.lookup(p.get("field")); i >= 0 {
-			ty = b.prog.slots[i].typ
-		} else if pr, ok := s.params[p.get("field")]; ok {
-			ty = pr.typ
-		}
+		ty, _ := s.typeOf(p.get("field"))
 		types = append(types, ty)
 	}
 	table := e.first("InlineTable")
-	if table == nil {
-		b.bad.add(e, "", "MapValues has no InlineTable", "a TableLocator is not followed: put the rows into the document")
+	if table == nil && e.first("TableLocator") != nil {
+		b.bad.add(e, "", "MapValues takes its rows from a TableLocator", "a TableLocator is not followed: put the rows into an InlineTable")
+		return constant{none}
+	}
+	if len(columns) == 0 {
+		b.bad.add(e, "", "MapValues has no FieldColumnPair", "name the fields that are looked up")
 		return constant{none}
 	}
 	outColumn := columnName(e.get("outputColumn"))
@@ -361,8 +379,10 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 		if !full {
 			continue
 		}
-		if _, twice := m.index[key.String()]; twice {
-			b.bad.add(k, "", "two rows of the table match the same input", "remove one")
+		if at, twice := m.index[key.String()]; twice {
+			if !m.out[at].equal(out) {
+				b.bad.add(k, "", "two rows of the table match the same input, and differ", "remove one")
+			}
 			continue
 		}
 		m.index[key.String()] = len(m.out)

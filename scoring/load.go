@@ -71,8 +71,15 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 	if td := root.first("TransformationDictionary"); td != nil {
 		for _, k := range td.all("DefineFunction") {
 			name := k.get("name")
-			if _, ok := builtins[name]; ok {
+			switch {
+			case name == "":
+				b.bad.add(k, "", "a function has no name", "give it one")
+				continue
+			case builtins[name] != nil && !newBuiltins[name]:
 				b.bad.add(k, "", fmt.Sprintf("function '%s' has a built-in function's name", clip(name)), "give it another")
+				continue
+			case b.fnElems[name] != nil:
+				b.bad.add(k, "", fmt.Sprintf("function '%s' is defined twice", clip(name)), "remove one")
 				continue
 			}
 			b.fnElems[name] = k

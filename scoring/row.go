@@ -29,17 +29,18 @@ var opNames = map[string]opType{"categorical": categorical, "ordinal": ordinal, 
 
 // row is the memory of one row's evaluation; reused for the next.
 type row struct {
-	slots []slot
-	in    []value // raw inputs
-	vals  []value
-	done  []uint32
-	now   uint32
-	stack []value // arguments of functions
-	base  int     // of the running function's parameters
-	err   *RowError
-	x     []float64 // inputs of packed kernels
-	mem   []result  // of models, by number
-	memAt []uint32
+	slots    []slot
+	in       []value // raw inputs
+	vals     []value
+	done     []uint32
+	now      uint32
+	stack    []value // arguments of functions
+	base     int     // of the running function's parameters
+	err      *RowError
+	x        []float64           // inputs of packed kernels
+	patterns map[string]*pattern // regular expressions that are not constants
+	mem      []result            // of models, by number
+	memAt    []uint32
 
 	state  *state  // what is remembered of the rows before
 	entity *entity // of this row's key; nil where the model remembers nothing

@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ type binder struct {
 	depth     int
 	spent     int   // calls in the expression being bound
 	grown     int   // entries of matrices, in all
+	total     int   // calls of defined functions in the document
 	reads     []int // slots read by the expression being bound
 }
 
@@ -72,10 +74,10 @@ func (s *scope) field(e *element, name string) int {
 		return i
 	}
 	cure := "declare it"
-	if near := nearest(name, s.names()); near != "" {
-		cure = fmt.Sprintf("nearest: '%s'", near)
-	} else if _, ok := s.b.data[name]; ok {
+	if _, ok := s.b.data[name]; ok {
 		cure = "add it to the model's MiningSchema"
+	} else if near := nearest(name, s.names()); near != "" {
+		cure = fmt.Sprintf("nearest: '%s'", near)
 	}
 	s.b.bad.add(e, name, fmt.Sprintf("field '%s' is not declared here", clip(name)), cure)
 	return s.b.nothing()
@@ -92,7 +94,22 @@ func (s *scope) names() []string {
 	for n := range s.b.globals {
 		out = append(out, n)
 	}
+	sort.Strings(out) // of names as near, always the same
 	return out
+}
+
+// typeOf is the type of the field or parameter that an expression reads.
+func (s *scope) typeOf(name string) (t dataType, year int) {
+	if s.params != nil {
+		if p, ok := s.params[name]; ok {
+			return p.typ, p.year
+		}
+		return typeString, 1970
+	}
+	if i := s.lookup(name); i >= 0 {
+		return s.b.prog.slots[i].typ, s.b.prog.slots[i].year
+	}
+	return typeString, 1970
 }
 
 // nothing is a slot that is always missing; it stands where binding failed.
@@ -123,9 +140,12 @@ func (s *scope) derive(name string, e *element) int {
 	}
 	s.open[name] = true
 	from := len(s.b.reads)
+	outer := s.b.spent
+	s.b.spent = 0
 	typ, year := s.b.dataType(e, "dataType", typeNone)
 	op := s.b.opType(e, defaultOp(typ))
 	x := s.b.expression(s, expressionOf(e))
+	s.b.spent = outer
 	delete(s.open, name)
 	var order []value
 	for _, v := range e.all("Value") {
@@ -203,8 +223,8 @@ func (b *binder) schema(parent *scope, e *element) *scope {
 		if i < 0 {
 			var known []string
 			if parent.parent == nil {
-				for n := range b.data {
-					known = append(known, n)
+				for _, f := range b.dataOrder {
+					known = append(known, f.name)
 				}
 			} else {
 				known = parent.names()
@@ -229,9 +249,11 @@ func (b *binder) schema(parent *scope, e *element) *scope {
 			s.local[name] = d
 		}
 	}
-	for name, d := range s.local { // all are checked, also those that nothing reads
-		if _, ok := s.fields[name]; !ok {
-			s.derive(name, d)
+	for _, d := range e.first("LocalTransformations").all("DerivedField") { // all are checked, also those that nothing reads
+		if name := d.get("name"); s.local[name] == d {
+			if _, ok := s.fields[name]; !ok {
+				s.derive(name, d)
+			}
 		}
 	}
 	return s
@@ -248,6 +270,7 @@ type treatment struct {
 	outlier     byte  // 0 as is, 'm' missing, 'x' extreme
 	low, high   float64
 	typ         dataType
+	year        int
 }
 
 func (t *treatment) eval(r *row) value {
@@ -258,8 +281,11 @@ func (t *treatment) eval(r *row) value {
 			v = v.list[0]
 			if t.onInvalidTo.k != missing {
 				v = t.onInvalidTo
-			} else if c, ok := t.typ.cast(v, 1970); ok {
-				v = c
+			} else {
+				if c, ok := t.typ.cast(v, t.year); ok {
+					v = c
+				}
+				v.odd = true
 			}
 		case 'm':
 			v = none
@@ -313,7 +339,7 @@ func quote(v value) string {
 func (b *binder) treated(s *scope, k *element, from int) int {
 	src := b.prog.slots[from]
 	name := k.get("name")
-	t := &treatment{from: from, name: name, typ: src.typ, onInvalid: 'e'}
+	t := &treatment{from: from, name: name, typ: src.typ, year: src.year, onInvalid: 'e'}
 	parse := func(key string) value {
 		txt := k.get(key)
 		v, ok := src.typ.parse(txt, src.year)

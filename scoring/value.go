@@ -24,12 +24,19 @@ const (
 	typeSeconds  // timeSeconds and dateTimeSecondsSince[epoch]: an integer
 )
 
-var typeNames = map[string]dataType{
-	"string": typeString, "integer": typeInteger, "float": typeFloat, "double": typeDouble, "boolean": typeBoolean,
-	"date": typeDate, "time": typeTime, "dateTime": typeDateTime, "timeSeconds": typeSeconds,
-	"dateDaysSince[0]": typeDays, "dateDaysSince[1960]": typeDays, "dateDaysSince[1970]": typeDays, "dateDaysSince[1980]": typeDays,
-	"dateTimeSecondsSince[0]": typeSeconds, "dateTimeSecondsSince[1960]": typeSeconds, "dateTimeSecondsSince[1970]": typeSeconds, "dateTimeSecondsSince[1980]": typeSeconds,
-}
+var typeNames = func() map[string]dataType {
+	names := map[string]dataType{
+		"string": typeString, "integer": typeInteger, "float": typeFloat, "double": typeDouble, "boolean": typeBoolean,
+		"date": typeDate, "time": typeTime, "dateTime": typeDateTime, "timeSeconds": typeSeconds,
+	}
+	for _, y := range []string{"0", "1960", "1970", "1980", "1990", "2000", "2010", "2020"} {
+		for _, x := range []string{"", "x-"} { // those from 1990 on are jpmml's
+			names[x+"dateDaysSince["+y+"]"] = typeDays
+			names[x+"dateTimeSecondsSince["+y+"]"] = typeSeconds
+		}
+	}
+	return names
+}()
 
 func (t dataType) String() string {
 	return [...]string{"", "string", "integer", "float", "double", "boolean", "date", "time", "dateTime", "dateDaysSince", "timeSeconds"}[t]
@@ -39,8 +46,14 @@ func (t dataType) number() bool {
 	return t == typeInteger || t == typeFloat || t == typeDouble || t >= typeDate
 }
 
+// ofDay is the epoch year of timeSeconds, which counts from midnight.
+const ofDay = -1
+
 // epochYear reads the year of dateDaysSince[1960].
 func epochYear(name string) int {
+	if name == "timeSeconds" {
+		return ofDay
+	}
 	_, y, ok := strings.Cut(strings.TrimSuffix(name, "]"), "[")
 	if !ok {
 		return 1970
@@ -65,7 +78,9 @@ const (
 // value is one value. Integers and booleans stand in f, exact up to 2^53.
 type value struct {
 	k    kind
-	f32  bool // arithmetic on it is rounded to 32 bits
+	f32  bool     // arithmetic on it is rounded to 32 bits
+	odd  bool     // invalid, and taken as it is
+	unit dataType // of an integer that is a date, time or dateTime; else none
 	f    float64
 	s    string
 	list []value
@@ -150,7 +165,11 @@ func (t dataType) cast(v value, year int) (value, bool) {
 		}
 		return str(v.lexical()), true
 	case v.k == text:
-		return t.parse(v.s, year)
+		c, ok := t.parse(v.s, year)
+		c.odd = v.odd
+		return c, ok
+	case t >= typeDate:
+		return castDate(t, v, year)
 	case t == typeBoolean:
 		if v.k == boolean {
 			return v, true
@@ -160,14 +179,14 @@ func (t dataType) cast(v value, year int) (value, bool) {
 		}
 		return none, false
 	case t == typeFloat:
-		return value{k: number, f32: true, f: float64(float32(v.f))}, true
+		return value{k: number, f32: true, f: float64(float32(v.f)), odd: v.odd}, true
 	case t == typeDouble:
-		return num(v.f), true
+		return value{k: number, f: v.f, odd: v.odd}, true
 	}
-	if v.f != math.Trunc(v.f) || math.Abs(v.f) > 1<<53 { // integers, days, seconds; NaN and infinities too
+	if v.f != math.Trunc(v.f) || math.Abs(v.f) > 1<<53 { // NaN and infinities too
 		return none, false
 	}
-	return whole(v.f), true
+	return value{k: integer, f: v.f, odd: v.odd}, true
 }
 
 // lexical is the value as PMML writes it.
@@ -181,6 +200,9 @@ func (v value) lexical() string {
 		}
 		return "false"
 	case integer:
+		if v.unit != typeNone {
+			return isoDate(v)
+		}
 		return strconv.FormatFloat(v.f, 'f', 0, 64)
 	case number:
 		return javaDouble(v.f, v.f32)
@@ -198,9 +220,9 @@ func javaDouble(f float64, f32 bool) string {
 	case math.IsNaN(f):
 		return "NaN"
 	case math.IsInf(f, 1):
-		return "INF"
+		return "Infinity"
 	case math.IsInf(f, -1):
-		return "-INF"
+		return "-Infinity"
 	case f == 0 || a >= 1e-3 && a < 1e7:
 		s := strconv.FormatFloat(f, 'f', -1, bits)
 		if !strings.Contains(s, ".") {
@@ -231,6 +253,9 @@ func (v value) goValue() any {
 	case number:
 		return v.f
 	case integer:
+		if v.unit != typeNone {
+			return isoDate(v)
+		}
 		return int64(v.f)
 	case text:
 		return v.s
@@ -259,12 +284,16 @@ func fromGo(x any) (value, bool) {
 		return whole(float64(x)), true
 	case int32:
 		return whole(float64(x)), true
+	case uint:
+		return whole(float64(x)), true
 	case int64:
 		return whole(float64(x)), true
 	case bool:
 		return truth(x), true
 	case string:
 		return str(x), true
+	case time.Time:
+		return value{k: integer, unit: typeDateTime, f: float64(x.Unix())}, true
 	case interface{ String() string }: // json.Number
 		if f, ok := parseNumber(x.String()); ok {
 			if f == math.Trunc(f) && math.Abs(f) < 1<<53 && !strings.ContainsAny(x.String(), ".eE") {
@@ -283,37 +312,6 @@ func fromGo(x any) (value, bool) {
 			out.list = append(out.list, v)
 		}
 		return out, true
-	}
-	return none, false
-}
-
-// parseDate reads ISO 8601 dates and times; a number is taken as it is.
-func parseDate(t dataType, s string, year int) (value, bool) {
-	if f, ok := parseNumber(s); ok && (t == typeDays || t == typeSeconds) {
-		return t.cast(num(f), year)
-	}
-	epoch := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
-	switch t {
-	case typeDate, typeDays:
-		d, err := time.Parse("2006-01-02", strings.TrimSpace(s))
-		if err != nil {
-			return none, false
-		}
-		if t == typeDate {
-			epoch = time.Unix(0, 0)
-		}
-		return whole(float64((d.Unix() - epoch.Unix()) / 86400)), true
-	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05"} {
-		if d, err := time.Parse(layout, strings.TrimSpace(s)); err == nil {
-			if t == typeDateTime {
-				epoch = time.Unix(0, 0)
-			}
-			return whole(float64(d.Unix() - epoch.Unix())), true
-		}
-	}
-	if d, err := time.Parse("15:04:05", strings.TrimSpace(s)); err == nil && (t == typeTime || t == typeSeconds) {
-		return whole(float64(d.Hour()*3600 + d.Minute()*60 + d.Second())), true
 	}
 	return none, false
 }
