@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drillAnswer, fleetAnswer, mayFail, needs, worstFirst } from './answer';
+import { drillAnswer, fleetAnswer, mayFail, needs, timeLeft, worstFirst } from './answer';
 import { blank } from './merge';
 import type { Alarm, Drill } from './types';
 import { span } from './format';
@@ -63,4 +63,12 @@ test('of one drill it says from when, what, and who has it', () => {
   expect(drillAnswer(drill('A'), now, crew, 0.4).lead).toBe('Nothing stands against drilling on.');
   expect(drillAnswer(drill('A', { health: null }), now, crew, 0.4).lead).toBe('Its health is not known yet.');
   expect(drillAnswer(d, now, crew, 600).lead).toBe('RIG-07 is silent since 02:12.');
+});
+
+test('where no model speaks any more, what it said when it raised the alarm runs down', () => {
+  const d = drill('RIG-07', { top_alarm: alarm(1, { raised: '2026-11-22T01:12:44Z', time_left_h: 5.2 }) });
+  expect(timeLeft(d, now)!.low).toBeCloseTo(4.2, 6);
+  expect(timeLeft(d, now + 6 * 3600000)!.low).toBe(0);
+  expect(timeLeft(drill('RIG-01'), now)).toBeNull();
+  expect(timeLeft({ ...d, time_left: { low: 1, median: null, high: 3 } }, now)).toEqual({ low: 1, median: 1, high: 3 });
 });

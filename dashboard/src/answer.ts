@@ -39,9 +39,21 @@ export function worstFirst(a: Drill, b: Drill, age: (d: Drill) => number | null)
   return rank(a) - rank(b) || (a.health ?? 101) - (b.health ?? 101) || (a.id < b.id ? -1 : 1);
 }
 
+/** timeLeft is what is known of a drill's time left, h: what a model says now, else what it said when its alarm was raised less
+    what passed since; null where nobody says. */
+export function timeLeft(d: Drill, now: number): { low: number; median: number; high: number } | null {
+  const t = d.time_left;
+  if (t?.low != null) return { low: t.low, median: t.median ?? t.low, high: t.high ?? t.median ?? t.low };
+  const a = d.top_alarm && !d.top_alarm.cleared ? d.top_alarm : null, raised = stamp(a?.raised);
+  if (a?.time_left_h == null || raised == null) return null;
+  const left = Math.max(0, a.time_left_h - (now - raised) / 3600000);
+  return { low: left, median: left, high: left };
+}
+
 /** mayFail says whether the early end of what time is left comes before the crew changes. */
 export function mayFail(d: Drill, now: number, crew: number | null): boolean {
-  return crew != null && d.time_left?.low != null && now + d.time_left.low * 3600000 < crew;
+  const left = timeLeft(d, now);
+  return crew != null && left != null && now + left.low * 3600000 < crew;
 }
 
 export interface Answer { lead: string; rest: string }
@@ -57,7 +69,7 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
   const heard = drills.filter((d) => !silent(age(d)));
   const quiet = drills.length - heard.length;
   const rest: string[] = [];
-  const failing = heard.filter((d) => mayFail(d, now, crew)).sort((a, b) => (a.time_left?.low ?? 0) - (b.time_left?.low ?? 0));
+  const failing = heard.filter((d) => mayFail(d, now, crew)).sort((a, b) => (timeLeft(a, now)?.low ?? 0) - (timeLeft(b, now)?.low ?? 0));
   const acting = heard.filter((d) => !failing.includes(d) && priority(d) === 1);
   const tour = heard.filter((d) => !failing.includes(d) && priority(d) === 2 && d.top_alarm?.status !== 'ack').length;
   let lead: string;
@@ -90,7 +102,7 @@ export function drillAnswer(d: Drill, now: number, crew: number | null, age: num
   const open = a && a.status === 'unack' ? `Nobody has answered for ${words(now - (stamp(a.raised) ?? now))}.` : a?.acked_by ? `${a.acked_by} has it.` : '';
   const what = a ? `${a.title}.` : d.reasons?.[0] ? `${d.reasons[0].text.replace(/\.$/, '')}.` : '';
   const rest = [what, open].filter(Boolean).join(' ');
-  const low = d.time_left?.low;
+  const low = timeLeft(d, now)?.low;
   if (mayFail(d, now, crew) && low != null) {
     return { lead: low <= 0.1 ? 'Do not count on crew change: it may fail now.' : `Do not count on crew change: it may fail from ${hm(now + low * 3600000, offset)}.`, rest };
   }

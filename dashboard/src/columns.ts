@@ -54,8 +54,9 @@ export class Column {
     return best >= 0 && Math.abs(this.t[best] - t) <= reach ? (this.lo[best] + this.hi[best]) / 2 : NaN;
   }
 
-  /** history puts a stored series before, and between, what came live: live samples newer than it stay. */
-  history(s: Series): void {
+  /** history puts a stored series before, and between, what came live: live samples newer than it stay. A short one, which
+      fills a hole, comes finer than a screen draws: with merge its samples fall into this column's buckets. */
+  history(s: Series, merge = false): void {
     const end = s.t.length ? s.t[s.t.length - 1] : -Infinity;
     const n = Math.max(0, this.to - this.at(end + 1e-6));
     const keep = { t: this.t.slice(this.to - n, this.to), lo: this.lo.slice(this.to - n, this.to), hi: this.hi.slice(this.to - n, this.to) };
@@ -64,7 +65,7 @@ export class Column {
     const gaps = s.gaps ?? [];
     let g = 0;
     const bucket = this.bucket;
-    this.bucket = 0;
+    if (!merge) this.bucket = 0;
     for (let i = 0; i < s.t.length; i++) {
       const t = s.t[i], lo = s.min[i], hi = s.max[i];
       while (g < gaps.length && gaps[g][1] <= t) {
@@ -73,6 +74,7 @@ export class Column {
       }
       this.add(t, lo ?? NaN, hi ?? NaN);
     }
+    this.bucket = 0; // what came live lies in its buckets already
     for (let i = 0; i < n; i++) this.add(keep.t[i], keep.lo[i], keep.hi[i]);
     this.bucket = bucket;
     if (n === 0 && s.last?.length && this.lastT === end) this.last = s.last[s.last.length - 1] ?? NaN;
@@ -130,9 +132,9 @@ export class Columns {
     return best;
   }
 
-  history(series: Series[]): void {
+  history(series: Series[], merge = false): void {
     // Between two states there is no middle: of a stretch of them the last counts.
-    for (const s of series) this.get(s.channel)?.history(s.channel === 'state' && s.last ? { ...s, min: s.last, max: s.last } : s);
+    for (const s of series) this.get(s.channel)?.history(s.channel === 'state' && s.last ? { ...s, min: s.last, max: s.last } : s, merge);
     this.version++;
   }
 }

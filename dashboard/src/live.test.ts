@@ -137,6 +137,30 @@ test('after a broken line only what passed since the last sample is read', async
   expect([...c.get('SPP')!.t.slice(0, c.get('SPP')!.length)]).toEqual([10, 20, 30, 40, 50]);
 });
 
+test('history is asked again until it reaches what came live: no hole where they join', async () => {
+  live.start();
+  wire().opens();
+  const c = new Columns(['SPP']), kept = () => [...c.get('SPP')!.t.slice(c.get('SPP')!.from, c.get('SPP')!.to)];
+  answer = () => Promise.resolve(history([1000, 2000]));
+  live.watch('RIG-07', c, 600000, 600);
+  c.setBucket(0);
+  await settle();
+  wire().says(message(9000, [{ index: 0, t: [0, 1000], min: [1, 1], max: [1, 1] }], 1));
+  expect(asked.length).toBe(1);
+  answer = () => Promise.resolve(history([2000, 3000, 4000]));
+  clock.pass(700);
+  await settle();
+  expect(asked.at(-1)).toEqual(['RIG-07', ['SPP'], 2000, 'now', 600]);
+  answer = () => Promise.resolve(history([4000, 5000, 6000, 7000, 8000]));
+  clock.pass(700);
+  await settle();
+  expect(asked.at(-1)).toEqual(['RIG-07', ['SPP'], 4000, 'now', 600]);
+  clock.pass(5000);
+  await settle();
+  expect(asked.length).toBe(3);
+  expect(kept()).toEqual([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000, 9000, 10000]);
+});
+
 test('readings of the drill watched before are not drawn on the next', async () => {
   live.start();
   wire().opens();

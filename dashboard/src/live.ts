@@ -41,7 +41,14 @@ const QUIET = 2500; // the server speaks every second; three seconds of silence 
 const DEAD = 8000; // then a new line is tried
 const FIRST = 250, MOST = 8000; // back-off, ms
 
-interface Watch { drill: string; channels: string[]; columns: Columns; span: number; points: number; asked: number; fresh: boolean; sub: number }
+const JOIN = 600, JOINS = 15; // the store is a little behind the stream: ask again until history reaches what came live
+
+interface Watch {
+  drill: string; channels: string[]; columns: Columns; span: number; points: number; asked: number; fresh: boolean; sub: number;
+  live: number; // first sample that came on this line, ms; NaN before it
+  stored: number; // last sample that history had, ms; NaN while it is being asked for
+  joins: number; // how often history was asked again to reach it
+}
 
 /** Live owns the page's one WebSocket: it connects, waits longer after each failure, subscribes again after
     each new line, and reads from /series what passed meanwhile, so that history joins live without a seam. */
@@ -94,7 +101,7 @@ export class Live {
   /** watch fills columns with a drill's readings: `span` ms of history at `points` a channel, then live, until
       the function returned is called. One drill is watched at a time. */
   watch(drill: string, columns: Columns, span: number, points: number): () => void {
-    const w: Watch = { drill, channels: columns.channels, columns, span, points, asked: 0, fresh: true, sub: ++this.#sub };
+    const w: Watch = { drill, channels: columns.channels, columns, span, points, asked: 0, fresh: true, sub: ++this.#sub, live: NaN, stored: NaN, joins: 0 };
     columns.setBucket(span / points);
     this.#watch = w;
     this.#subscribe(w);
@@ -170,30 +177,48 @@ export class Live {
       if (!c) continue;
       for (let i = 0; i < run.t.length; i++) c.add(base + run.t[i], run.min[i], run.max[i]);
     }
+    if (Number.isNaN(w.live) && runs.length) {
+      w.live = base + Math.min(...runs.map((r) => r.t[0]));
+      this.#join(w);
+    }
     w.columns.version++;
     this.listener.readings();
   }
 
   #subscribe(w: Watch): void {
+    w.live = NaN; w.joins = 0;
     this.#send({ op: 'drill', drill: w.drill, channels: w.channels, sub: w.sub });
   }
 
   /** The first time the whole span, later only what passed since the last sample. */
-  async #catchUp(w: Watch): Promise<void> {
+  async #catchUp(w: Watch, from?: number): Promise<void> {
     const ask = ++w.asked;
-    const newest = w.columns.newest();
+    w.stored = NaN;
+    const newest = from ?? w.columns.newest();
     const whole = w.fresh || Number.isNaN(newest);
     try {
       const a = await this.history(w.drill, w.channels, whole ? `-${Math.round(w.span / 1000)}s` : newest, 'now', w.points);
       if (this.#watch !== w || ask !== w.asked) return;
       w.fresh = false;
-      w.columns.history(a.series ?? []);
+      w.columns.history(a.series ?? [], !whole);
+      w.stored = Math.max(whole ? -Infinity : newest, ...(a.series ?? []).map((x) => x.t[x.t.length - 1] ?? -Infinity));
       this.listener.readings();
+      this.#join(w);
     } catch (err) {
       if (this.#watch !== w || ask !== w.asked) return;
       this.listener.trouble('history', err);
       this.#later(4000, () => { if (this.#watch === w && ask === w.asked) void this.#catchUp(w); });
     }
+  }
+
+  /** Between the last stored sample and the first that came live there must be no hole: what the writer had not yet
+      committed is asked for until it has. */
+  #join(w: Watch): void {
+    if (this.#watch !== w || Number.isNaN(w.live) || Number.isNaN(w.stored) || w.joins >= JOINS) return;
+    if (w.stored >= w.live - Math.max(1500, (2 * w.span) / w.points)) return;
+    w.joins++;
+    const from = w.stored, ask = w.asked;
+    this.#later(JOIN, () => { if (this.#watch === w && ask === w.asked) void this.#catchUp(w, Number.isFinite(from) ? from : w.live - w.span); });
   }
 
   #set(state: Line, since = this.time.now()): void {

@@ -9,7 +9,7 @@ import { place } from './fleet/axis';
 import { Column, Columns } from './columns';
 import { mse } from './drill/mse';
 import { fit, scaled } from './drill/scales';
-import { channelOf, edge, onChannel, signalWords, steps, who } from './alarms/words';
+import { channelOf, edge, onChannel, outputWords, readingOf, shown, signalWords, steps, who } from './alarms/words';
 import { perform } from './alarms/perf';
 import { ledgerAnswer } from './data/words';
 import { modelsAnswer, nameOf } from './models/words';
@@ -134,7 +134,11 @@ test('what a signal is made of, and in words', () => {
   const c = new Map([['SPP', spp]]);
   expect(signalWords('SPP__slope__30m', c)).toBe('standpipe pressure, slope, 30 min');
   expect(signalWords('SPP__std__5m__in_rotary', c)).toBe('standpipe pressure, spread, 5 min, while drilling');
-  expect(signalWords('pump-rul.time_left_h', c)).toBe('time left h of pump-rul');
+  expect(signalWords('pump-rul.time_left_h', c)).toBe('time left, middle');
+  expect(signalWords('stick_slip.probability', c)).toBe('how likely, stick slip');
+  expect([outputWords('washout.deficit_pct'), outputWords('cooling.excess_c'), outputWords('m.y')]).toEqual([['under what is expected', '%'], ['over what is expected', '°C'], ['y', '']]);
+  expect([shown('washout.probability', 0.98), shown('washout.hole_mm', 4)]).toEqual([98, 4]);
+  expect([readingOf('Standpipe pressure 26.2 MPa, should be 27.8', ['HKLD', 'SPP'], c), readingOf('Motor winding 114 °C', ['SPP'], c)]).toEqual(['SPP', '']);
 });
 
 test('advice is numbered by who does what', () => {
@@ -161,6 +165,7 @@ test('the ledger’s sentence names what is missing, and never calls a frame on 
   f([row({})], 'Nothing accepted has been lost.', 'Every frame that was sent has come.');
   f([row({ stored: 8 })], 'Nothing accepted has been lost.', 'Every frame that was sent has come. 2 frames are on the way.');
   f([row({ gaps: [{ stage: 'stored', from: 3, to: 4, count: 2, why: '' }] })], '2 accepted frames are missing after the gateway.', 'Every frame that was sent has come.');
+  f([row({ gaps: [{ stage: 'scored', from: 9, to: 10, count: 2, why: '', pending: true }, { stage: 'accepted', from: 9, to: 10, count: 2, why: '', pending: true }] })], 'Nothing accepted has been lost.', 'Every frame that was sent has come.');
   f([row({ gaps: [{ stage: 'accepted', from: 3, to: 3, count: 1, why: 'restart' }] })], 'Nothing accepted has been lost.', 'One gap happened before the gateway and is named below.');
   f([], 'No device has sent a frame yet.', 'Each frame will be counted here, from the device to the glass.');
 });

@@ -40,6 +40,9 @@ class Store {
   phone = $state(matchMedia('(max-width:480px)').matches);
   held = $state(false); // a dialog is open: single keys do nothing behind it
 
+  /** Which reading an output such as washout.normal_hydraulics is about: learned from reasons, and kept. */
+  expects = $state.raw<Record<string, string>>(JSON.parse(kept('expects') ?? '{}'));
+
   readonly clock = new RigClock();
   readonly live: Live;
   #drills = new Map<string, Drill>();
@@ -167,8 +170,9 @@ class Store {
 
   gauge(tag: string, unit = ''): Gauge { return gauge(this.channels.get(tag) ?? this.channels.get(tag.split('__')[0]), this.system, unit); }
 
-  may(what: 'operate' | 'manage'): boolean {
+  may(what: 'operate' | 'manage' | 'administer'): boolean {
     const role = this.session?.role ?? '';
+    if (what === 'administer') return role === 'administrator';
     return what === 'operate' ? role !== 'viewer' && role !== '' : role === 'administrator' || role === 'engineer';
   }
 
@@ -198,6 +202,14 @@ class Store {
       this.#sent(a.id);
       this.unsent = new Map(this.unsent).set(a.id, err instanceof Error ? err.message : String(err));
     }
+  }
+
+  /** learn remembers that a model's word on what is normal for a subsystem is about this reading of the strip. */
+  learn(model: string, subsystem: string, channel: string): void {
+    const output = `${model.split('@')[0]}.normal_${subsystem}`;
+    if (!channel || !model || this.expects[output] === channel) return;
+    this.expects = { ...this.expects, [output]: channel };
+    keep('expects', JSON.stringify(this.expects));
   }
 
   watch(id: string, columns: Columns, span: number, points: number): () => void {

@@ -52,11 +52,11 @@ export interface Check { name: string; ok: boolean; detail: string }
 export interface Model {
   name: string; version: number; active_version: number | null; kind: string; function: string; author: string; uploaded: string;
   sha256: string; size: number; inputs: ModelInput[]; outputs: (ModelOutput | string)[]; shadow: boolean; drills: string[] | number | null;
-  status: string; rows_per_s: number | null; errors: number; p50_us: number | null; p99_us: number | null;
+  status: string; rows_per_s: number | null; errors: number; mean_us: number | null;
   versions: ModelVersion[]; checks: Check[];
 }
 
-export interface Gap { stage: string; from: number | string; to: number | string; count: number | null; why: string }
+export interface Gap { stage: string; from: number | string; to: number | string; count: number | null; why: string; pending?: boolean }
 export interface LedgerRow {
   drill: string; device: string; boot: string; first: number | null; last: number | null; sent: number | null;
   accepted: number | null; stored: number | null; scored: number | null; readable: number | null; gaps: Gap[] | null;

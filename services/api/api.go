@@ -93,12 +93,10 @@ type ModelStatus struct {
 	Name    string
 	Version int
 	Shadow  bool
-	Drills  int     // that it scores
 	Rows    float64 // per second
 	Errors  int64
-	P50     float64 // µs a row
-	P99     float64
-	Refused string // why the scorer would not take it
+	Mean    float64 // µs a row
+	Refused string  // why the scorer would not take it
 }
 
 // Deps are what the process gives.

@@ -41,13 +41,16 @@ func remark(ctx context.Context, subject, detail string) {
 	}
 }
 
-// identify finds out who asks: a bearer of the administrator's token, or of a session.
+// identify finds out who asks: a bearer of the administrator's token or of a program's, or of a session.
 func (a *API) identify(r *http.Request) (people.Identity, error) {
 	if h := r.Header.Get("Authorization"); h != "" {
 		token, ok := strings.CutPrefix(h, "Bearer ")
 		sum := sha256.Sum256([]byte(token))
 		if ok && subtle.ConstantTimeCompare(sum[:], a.token[:]) == 1 {
 			return people.Identity{Name: "admin", Role: people.Administrator}, nil
+		}
+		if ok && people.IsToken(token) {
+			return a.people.Token(r.Context(), token)
 		}
 		return people.Identity{}, people.ErrUnknown
 	}

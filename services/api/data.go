@@ -95,6 +95,8 @@ type gap struct {
 	To    uint64 `json:"to"`
 	Count uint64 `json:"count"`
 	Why   string `json:"why"`
+
+	Pending bool `json:"pending" doc:"newer than all that the stage has: probably on its way"`
 }
 
 type ledgerTotals struct {
@@ -211,8 +213,8 @@ func (a *API) registerData() {
 			Devices []deviceSession `json:"devices"`
 		}{all}), err
 	})
-	add(a, people.Administrator, http.MethodPost, "/devices", "add-device", "Make a device that may publish for a drill; its password is told this once", a.addDevice, status(http.StatusCreated))
-	add(a, people.Administrator, http.MethodDelete, "/devices/{id}", "revoke-device", "Take a device away; its session is cut", func(ctx context.Context, in *DrillID) (*struct{}, error) {
+	add(a, people.Engineer, http.MethodPost, "/devices", "add-device", "Make a device that may publish for a drill; its password is told this once", a.addDevice, status(http.StatusCreated))
+	add(a, people.Engineer, http.MethodDelete, "/devices/{id}", "revoke-device", "Take a device away; its session is cut", func(ctx context.Context, in *DrillID) (*struct{}, error) {
 		remark(ctx, in.ID, "revoked")
 		return nil, a.devices.Revoke(ctx, in.ID)
 	}, status(http.StatusNoContent))
@@ -296,7 +298,7 @@ func (a *API) ledger(ctx context.Context, in *struct {
 	for i, r := range l.Rows {
 		out.Rows[i] = ledgerRow{r.Drill, r.Device, r.Boot, r.First, r.Last, r.Sent, r.Accepted, r.Stored, r.Scored, r.Readable, []gap{}}
 		for _, g := range r.Gaps {
-			out.Rows[i].Gaps = append(out.Rows[i].Gaps, gap{g.Stage, g.From, g.To, g.Count, g.Why})
+			out.Rows[i].Gaps = append(out.Rows[i].Gaps, gap{g.Stage, g.From, g.To, g.Count, g.Why, g.Pending})
 		}
 	}
 	out.Totals = ledgerTotals{l.Sent, l.Accepted, l.Stored, l.Scored, l.Readable, l.Gaps, l.Quarantined, l.WithoutLedger}

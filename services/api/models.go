@@ -11,6 +11,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/api/view"
 	"github.com/mudpulse/mudpulse/services/models"
+	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 type model struct {
@@ -40,8 +42,7 @@ type model struct {
 	Status        string          `json:"status" enum:"active,shadow,inactive,refused"`
 	Rows          view.Num        `json:"rows_per_s"`
 	Errors        int64           `json:"errors"`
-	P50           view.Num        `json:"p50_us"`
-	P99           view.Num        `json:"p99_us"`
+	Mean          view.Num        `json:"mean_us" doc:"µs a row, since the scorer began"`
 	Refused       string          `json:"refused" doc:"why the scorer would not take it"`
 	Versions      []modelVersion  `json:"versions" doc:"newest first"`
 	Checks        []models.Check  `json:"checks"`
@@ -178,7 +179,7 @@ func (a *API) model(m models.Model, all []ModelStatus) model {
 	newest := m.Versions[0]
 	out := model{Name: m.Name, Version: newest.Version, Kind: newest.About.Kind, Function: newest.About.Function, Author: newest.About.Author,
 		Uploaded: view.Time(newest.Uploaded), SHA256: newest.SHA256, Size: newest.Size, Inputs: newest.About.Inputs, Outputs: newest.About.Outputs,
-		Patterns: []string{}, Status: "inactive", Rows: view.Num(math.NaN()), P50: view.Num(math.NaN()), P99: view.Num(math.NaN()), Checks: newest.About.Checks}
+		Patterns: []string{}, Status: "inactive", Rows: view.Num(math.NaN()), Mean: view.Num(math.NaN()), Checks: newest.About.Checks}
 	on := m.Active
 	if m.Shadow != nil {
 		out.ShadowVersion, out.Shadow, out.Status = &m.Shadow.Version, true, "shadow"
@@ -191,11 +192,12 @@ func (a *API) model(m models.Model, all []ModelStatus) model {
 	}
 	if on != nil {
 		out.Patterns = append(out.Patterns, on.Drills...)
+		out.Drills = a.scoredBy(fmt.Sprintf("%s@%d", m.Name, on.Version))
 		for _, s := range all {
 			if s.Name != m.Name || s.Version != on.Version || s.Shadow != on.Shadow {
 				continue
 			}
-			out.Drills, out.Rows, out.Errors, out.P50, out.P99 = s.Drills, view.Num(s.Rows), s.Errors, view.Num(s.P50), view.Num(s.P99)
+			out.Rows, out.Errors, out.Mean = view.Num(s.Rows), s.Errors, view.Num(s.Mean)
 			if s.Refused != "" {
 				out.Status, out.Refused = "refused", s.Refused
 			}
@@ -212,6 +214,17 @@ func (a *API) model(m models.Model, all []ModelStatus) model {
 		out.Versions = append(out.Versions, mv)
 	}
 	return out
+}
+
+// scoredBy counts the drills whose newest score holds a word of that model.
+func (a *API) scoredBy(ref string) int {
+	n := 0
+	for _, d := range a.hub.Drills() {
+		if d.Score != nil && slices.ContainsFunc(d.Score.Results, func(r telemetry.Result) bool { return r.Model == ref }) {
+			n++
+		}
+	}
+	return n
 }
 
 func (a *API) upload(ctx context.Context, in *uploadIn) (*body[uploaded], error) {

@@ -87,7 +87,7 @@ func (a *API) problem(op string, err error) error {
 		return huma.Error422UnprocessableEntity(err.Error())
 	case errors.Is(err, models.ErrUnknown), errors.Is(err, equipment.ErrUnknown), errors.Is(err, people.ErrUnknown):
 		return huma.Error404NotFound(err.Error())
-	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, people.ErrLast):
+	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, people.ErrLast), errors.Is(err, people.ErrTaken):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return huma.Error503ServiceUnavailable("this took too long; ask for less, or again later")

@@ -116,6 +116,15 @@ func (c *Client) AddDevice(ctx context.Context, drill, id string) (d Device, err
 	return d, c.send(ctx, http.MethodPost, "/devices", in, &d)
 }
 
+// Invite makes a one-time sign-in link for somebody.
+func (c *Client) Invite(ctx context.Context, name, role string) (link string, err error) {
+	var out struct {
+		Link string `json:"link"`
+	}
+	err = c.send(ctx, http.MethodPost, "/people", map[string]string{"name": name, "role": role}, &out)
+	return out.Link, err
+}
+
 // RevokeDevice takes a device away.
 func (c *Client) RevokeDevice(ctx context.Context, id string) error {
 	return c.Do(ctx, http.MethodDelete, "/devices/"+url.PathEscape(id), "", nil, nil)

@@ -1,4 +1,5 @@
 import type { Alarm, Channel } from '../types';
+import { subsystemWord } from '../format';
 
 /** steps of an advice, one a line, as they are numbered on the page. */
 export const steps = (advice: string): string[] => advice.split(/\n+|(?<=[.!])\s+(?=(?:If|Driller|Toolpusher|Derrickhand|Mechanic|Electrician|Then|Before|Plan)\b)/).map((s) => s.trim()).filter(Boolean);
@@ -21,6 +22,34 @@ export function edge(a: Alarm): [number | null, number | null] {
   return a.value >= a.limit ? [null, a.limit] : [a.limit, null];
 }
 
+/** readingOf finds the reading that a reason begins with: "Standpipe pressure 26.2 MPa, should be …" is about SPP. */
+export function readingOf(text: string, traces: Iterable<string>, channels: Map<string, Channel>): string {
+  const t = text.toLowerCase();
+  for (const tag of traces) { const what = channels.get(tag)?.what.toLowerCase(); if (what && t.startsWith(what)) return tag; }
+  return '';
+}
+/** A reading may be so far from what is expected, as a part of it, and is normal still. */
+export const NORMAL_PART = 0.03;
+
+const UNIT: Record<string, string> = { h: 'h', c: '°C', pct: '%', mm: 'mm', mpa: 'MPa', kn: 'kN', lpm: 'L/min', m: 'm', s: 's' };
+const OUTPUT: Record<string, string> = {
+  left: 'time left', time_left: 'time left, middle', time_left_low: 'time left, early end', time_left_high: 'time left, late end', probability: 'how likely', excess: 'over what is expected',
+  deficit: 'under what is expected', hole: 'size of the hole', expected: 'expected',
+};
+
+/** outputWords says what a model's output is and its unit: "washout.deficit_pct" → ["under what is expected", "%"]. */
+export function outputWords(name: string): [string, string] {
+  const [model, output = ''] = name.includes('.') ? name.split('.') : ['', name];
+  if (/^probability/.test(output)) return [`how likely, ${model.replace(/_/g, ' ')}`, '%'];
+  const health = /^(health|normal)_(.+)$/.exec(output);
+  if (health) return health[1] === 'health' ? [`health of the ${subsystemWord(health[2]).toLowerCase()}`, ''] : [`what it should be, ${subsystemWord(health[2]).toLowerCase()}`, ''];
+  const m = /^(.*)_([a-z]+)$/.exec(output), unit = m ? UNIT[m[2]] : undefined, stem = unit ? m![1] : output;
+  return [OUTPUT[stem] ?? stem.replace(/_/g, ' '), unit ?? ''];
+}
+
+/** shown turns a value of a signal into what people read: a probability is so many in a hundred. */
+export const shown = (signal: string, v: number | null): number | null => (v != null && /\.probability/.test(signal) ? v * 100 : v);
+
 const FUNCTION: Record<string, string> = {
   mean: 'mean', median: 'median', min: 'lowest', max: 'highest', last: '', std: 'spread', var: 'spread', range: 'range', slope: 'slope', delta: 'change', sum: 'sum', count: 'count',
   kurtosis: 'spikes', skew: 'lean', rms: 'RMS', cusum: 'summed drift', ewma: 'running mean', resid: 'against expected', resid_exp: 'against expected', z: 'against its usual',
@@ -29,7 +58,7 @@ const WINDOW = (w: string): string => w.replace(/^(\d+)([smhd])$/, (_, n: string
 
 /** signalWords says what a signal is in words: "SPP__slope__30m" → "standpipe pressure, slope, 30 min". */
 export function signalWords(signal: string, channels: Map<string, Channel>): string {
-  if (signal.includes('.')) { const [model, output] = signal.split('.'); return `${output.replace(/_/g, ' ')} of ${model}`; }
+  if (signal.includes('.')) return outputWords(signal)[0];
   const [tag, ...rest] = signal.split('__');
   return [channels.get(tag)?.what ?? tag, ...rest.map((r) => (r in FUNCTION ? FUNCTION[r] : r === 'in_rotary' ? 'while drilling' : r.startsWith('in_') ? `while ${r.slice(3)}` : r.startsWith('resid') ? 'against expected' : WINDOW(r)))].filter(Boolean).join(', ');
 }

@@ -21,7 +21,7 @@ export const behind = (r: LedgerRow): number => Math.max(0, (r.accepted ?? 0) - 
 /** lostFrames counts accepted frames that a stage after it has named as a gap. */
 export function lostFrames(l: Ledger): number {
   let n = 0;
-  for (const r of l.rows) for (const g of r.gaps ?? []) if (g.stage !== 'accepted' && g.stage !== 'sent') n += g.count ?? 1;
+  for (const r of l.rows) for (const g of r.gaps ?? []) if (!g.pending && g.stage !== 'accepted' && g.stage !== 'sent') n += g.count ?? 1;
   return n;
 }
 
@@ -29,7 +29,7 @@ export function lostFrames(l: Ledger): number {
 export function ledgerAnswer(l: Ledger | null): { lead: string; rest: string } {
   if (!l) return { lead: 'Reading the ledger …', rest: '' };
   if (!l.rows?.length) return { lead: 'No device has sent a frame yet.', rest: 'Each frame will be counted here, from the device to the glass.' };
-  const lost = lostFrames(l), gaps = l.rows.flatMap((r) => r.gaps ?? []).filter((g) => g.stage === 'accepted' || g.stage === 'sent'), way = l.rows.reduce((n, r) => n + behind(r), 0);
+  const lost = lostFrames(l), gaps = l.rows.flatMap((r) => r.gaps ?? []).filter((g) => !g.pending && (g.stage === 'accepted' || g.stage === 'sent')), way = l.rows.reduce((n, r) => n + behind(r), 0);
   const lead = lost ? `${num(lost)} accepted ${lost === 1 ? 'frame is' : 'frames are'} missing after the gateway.` : 'Nothing accepted has been lost.';
   const rest = [
     gaps.length ? `${upper(count(gaps.length))} ${gaps.length === 1 ? 'gap' : 'gaps'} happened before the gateway and ${gaps.length === 1 ? 'is' : 'are'} named below.` : 'Every frame that was sent has come.',

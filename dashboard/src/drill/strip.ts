@@ -6,9 +6,17 @@ import { day, hm, stateWord } from '../format';
 /* The strip: time runs down, the newest line is the bottom line. Everything is drawn from columns, once a frame. */
 
 export interface Tick { t: number; p: number; status: AlarmStatus; line: boolean }
+/** A band at a moment: its lower and upper edge, SI; null where it has none, or none is known then. */
+export type Edge = (t: number) => [number | null, number | null];
 /** Where a trace left its band: drawn in the alarm's colour from then on, with the way to the band's edge washed. */
-export interface Breach { channel: string; p: number; from: number; until: number; low: number | null; high: number | null }
-export interface Band { channel: string; low: number; high: number }
+export interface Breach { channel: string; p: number; from: number; until: number; edge: Edge }
+export interface Band { channel: string; edge: Edge }
+
+/** around makes the edge of a column of expected values: so large a part of it to either side. */
+export const around = (expected: Column, part: number, reach: number): Edge => (t) => {
+  const v = expected.value(t, reach);
+  return Number.isNaN(v) ? [null, null] : [v * (1 - part), v * (1 + part)];
+};
 
 export interface Picture {
   width: number; height: number; ratio: number; t0: number; t1: number; offset: number; rate: number;
@@ -57,17 +65,20 @@ export function draw(g: CanvasRenderingContext2D, p: Picture, c: Palette): void 
     for (const b of p.bands) {
       const tr = track.traces.find((x) => x.channel === b.channel);
       if (!tr) continue;
-      const a = xs[k] + place(tr, b.low) * w, z = xs[k] + place(tr, b.high) * w;
       g.fillStyle = c['--band'];
-      for (const s of stretches) if (!UNJUDGED.has(s.name) && s.name !== 'unknown') g.fillRect(Math.min(a, z), y(s.from), Math.abs(z - a), y(s.to) - y(s.from));
+      g.beginPath();
+      for (const s of stretches) if (!UNJUDGED.has(s.name) && s.name !== 'unknown') behind(g, p, tr, b.edge, xs[k], w, y(s.from), y(s.to));
+      g.fill();
     }
     for (const tr of track.traces) {
       const col = p.extra.get(tr.channel) ?? p.columns.get(tr.channel);
       if (!col || !col.length) continue;
       const breach = p.breaches.find((b) => b.channel === tr.channel);
       if (breach) for (const s of stretches) if (!UNJUDGED.has(s.name)) wash(g, p, c, col, tr, { ...breach, from: Math.max(s.from, breach.from), until: Math.min(s.to, breach.until) }, xs[k], w, y);
-      line(g, p, col, tr, c[`--t${tr.style}`], tr.style === 3 ? 1.25 : 1.5, DASH[tr.style], xs[k], w, y, p.t0, Infinity, null);
-      if (breach) for (const s of stretches) if (!UNJUDGED.has(s.name)) line(g, p, col, tr, c[`--p${breach.p}`], 2.2, [], xs[k], w, y, Math.max(s.from, breach.from), Math.min(s.to, breach.until), breach);
+      const judged = stretches.filter((s) => !UNJUDGED.has(s.name));
+      const out = (t: number, v: number) => !!breach && t >= breach.from && t <= breach.until && isOut(breach, t, v) && judged.some((s) => t >= s.from && t <= s.to);
+      line(g, p, col, tr, c[`--t${tr.style}`], tr.style === 3 ? 1.25 : 1.5, DASH[tr.style], xs[k], w, y, p.t0, Infinity, (t, v) => !out(t, v));
+      if (breach) line(g, p, col, tr, c[`--p${breach.p}`], 1.8, [], xs[k], w, y, Math.max(p.t0, breach.from), breach.until, out);
       if (p.cursor != null) {
         const v = col.value(p.cursor, (p.t1 - p.t0) / 40);
         if (!Number.isNaN(v)) {
@@ -89,50 +100,70 @@ export function draw(g: CanvasRenderingContext2D, p: Picture, c: Palette): void 
 
 const place = (tr: Trace, v: number): number => (v - tr.lo) / (tr.hi - tr.lo);
 
-/** line draws a column between two moments; lowest and highest of each sample, so that no spike is lost.
-    A hole in the data is a hole in the line. With a breach, only what lies outside its band. */
-function line(g: CanvasRenderingContext2D, p: Picture, col: Column, tr: Trace, color: string, width: number, dash: number[], x0: number, w: number, y: (t: number) => number, from: number, until: number, outside: Breach | null): void {
-  g.strokeStyle = color; g.lineWidth = width; g.setLineDash(dash);
-  g.beginPath();
+/** line draws a column between two moments: its middle as a line, and from lowest to highest of each sample a tone of it, so
+    that no spike is lost and a trend is seen through the noise. A hole in the data is a hole in the line. Only what `takes`
+    wants is drawn. */
+function line(g: CanvasRenderingContext2D, p: Picture, col: Column, tr: Trace, color: string, width: number, dash: number[], x0: number, w: number, y: (t: number) => number, from: number, until: number, takes: (t: number, v: number) => boolean): void {
   const X = (v: number) => x0 + place(tr, v) * w;
   const apart = 4 * Math.max(col.bucket, 1000 * p.rate, (col.t[col.to - 1] - col.t[col.from]) / Math.max(1, col.length - 1));
-  let up = true, before = 0, px = 0;
-  for (let i = outside ? col.at(from) : Math.max(col.from, col.at(from) - 1); i < col.to; i++) {
-    const t = col.t[i], lo = col.lo[i], hi = col.hi[i];
+  const first = Math.max(col.from, col.at(from) - 1);
+  let broad = false;
+  if (!dash.length) {
+    g.beginPath();
+    for (let i = first; i + 1 < col.to && col.t[i] <= until; i++) {
+      const t = col.t[i], lo = col.lo[i], hi = col.hi[i], a = X(lo), b = X(hi), next = col.t[i + 1];
+      if (Number.isNaN(lo) || Math.abs(b - a) < 1.6 || next - t > apart || !takes(t, (lo + hi) / 2)) continue;
+      broad = true;
+      g.rect(Math.min(a, b), y(t), Math.abs(b - a), y(next) - y(t) + 0.2);
+    }
+    if (broad) { g.globalAlpha = 0.34; g.fillStyle = color; g.fill(); g.globalAlpha = 1; }
+  }
+  g.strokeStyle = color; g.lineWidth = broad ? width - 0.25 : width; g.setLineDash(dash);
+  g.beginPath();
+  let up = true, before = 0;
+  for (let i = first; i < col.to; i++) {
+    const t = col.t[i], lo = col.lo[i], v = (lo + col.hi[i]) / 2;
     if (t > until) break;
-    const out = !outside || isOut(outside, (lo + hi) / 2);
-    if (Number.isNaN(lo) || !out) { up = true; before = t; continue; }
+    if (Number.isNaN(lo) || !takes(t, v)) { up = true; before = t; continue; }
     if (t - before > apart) up = true;
     before = t;
-    const py = y(t), a = X(lo), b = X(hi);
-    if (dash.length || b - a < 0.5 && a - b < 0.5) {
-      const m = (a + b) / 2;
-      if (up) g.moveTo(m, py); else g.lineTo(m, py);
-      px = m;
-    } else {
-      const [first, second] = Math.abs(px - a) < Math.abs(px - b) ? [a, b] : [b, a];
-      if (up) g.moveTo(first, py); else g.lineTo(first, py);
-      g.lineTo(second, py);
-      px = second;
-    }
+    if (up) g.moveTo(X(v), y(t)); else g.lineTo(X(v), y(t));
     up = false;
   }
   g.stroke();
   g.setLineDash([]);
 }
 
-const isOut = (b: Breach, v: number): boolean => (b.low == null && b.high == null) || (b.low != null && v < b.low) || (b.high != null && v > b.high);
+/** behind lays a band's path between two heights, four pixels at a time. */
+function behind(g: CanvasRenderingContext2D, p: Picture, tr: Trace, edge: Edge, x0: number, w: number, y0: number, y1: number): void {
+  const per = (p.t1 - p.t0) / p.height, end = Math.min(p.height, y1);
+  for (let y = Math.max(0, y0); y < end; y += 4) {
+    const [low, high] = edge(p.t0 + (y + 2) * per);
+    if (low == null && high == null) continue;
+    const a = x0 + (low == null ? 0 : place(tr, low) * w), z = x0 + (high == null ? w : place(tr, high) * w);
+    g.rect(Math.min(a, z), Math.round(y), Math.abs(z - a), Math.round(Math.min(y + 4, end)) - Math.round(y));
+  }
+}
+
+/** Where the edge is not known, nothing is out. */
+const isOut = (b: Breach, t: number, v: number): boolean => {
+  const [low, high] = b.edge(t);
+  return (low != null && v < low) || (high != null && v > high);
+};
 
 function wash(g: CanvasRenderingContext2D, p: Picture, c: Palette, col: Column, tr: Trace, b: Breach, x0: number, w: number, y: (t: number) => number): void {
-  if (b.low == null && b.high == null) return;
   g.fillStyle = c[`--p${b.p}-wash`];
+  g.beginPath();
   const X = (v: number) => x0 + place(tr, v) * w;
   for (let i = col.at(Math.max(b.from, p.t0)); i + 1 < col.to && col.t[i] < b.until; i++) {
     const v = (col.lo[i] + col.hi[i]) / 2;
-    if (Number.isNaN(v) || !isOut(b, v) || col.t[i + 1] - col.t[i] > 8 * Math.max(col.bucket, 1000 * p.rate)) continue;
-    const edge = X(b.low != null && v < b.low ? b.low : (b.high as number)), x = X(v);
-    g.fillRect(Math.min(edge, x), y(col.t[i]), Math.abs(edge - x), y(col.t[i + 1]) - y(col.t[i]) + 0.4);
+    if (Number.isNaN(v) || col.t[i + 1] - col.t[i] > 8 * Math.max(col.bucket, 1000 * p.rate)) continue;
+    const [low, high] = b.edge(col.t[i]), past = low != null && v < low ? low : high != null && v > high ? high : null;
+    if (past == null) continue;
+    const edge = X(past), x = X(v), top = Math.round(y(col.t[i])), bottom = Math.round(y(col.t[i + 1]));
+    if (bottom > top) g.rect(Math.min(edge, x), top, Math.abs(edge - x), bottom - top);
   }
+  g.fill();
 }
 
 function hatch(g: CanvasRenderingContext2D, x: number, y0: number, w: number, y1: number, c: Palette): void {

@@ -26,8 +26,8 @@ const (
 	Nobody        Role = ""
 	Viewer        Role = "viewer"        // looks
 	Operator      Role = "operator"      // answers alarms
-	Engineer      Role = "engineer"      // models, rules
-	Administrator Role = "administrator" // devices, channels, people
+	Engineer      Role = "engineer"      // models, rules, devices
+	Administrator Role = "administrator" // channels, people, tokens
 )
 
 // Roles lists them, least first.
@@ -57,7 +57,8 @@ var (
 type Identity struct {
 	Name    string
 	Role    Role
-	Session string // hash of the session; empty: by the administrator's token
+	Session string // hash of the session; empty: by a token
+	Token   string // hash of a program's token; empty with Session: the administrator's own
 }
 
 // A Person is a user.
@@ -67,6 +68,8 @@ type Person struct {
 	Disabled bool
 	Created  time.Time
 	By       string
+	Seen     time.Time // zero: never, or all sessions are over
+	Sessions int       // browsers signed in
 }
 
 // Store keeps people; safe for concurrent use.
@@ -150,6 +153,9 @@ func (s *Store) Session(ctx context.Context, session string) (Identity, error) {
 
 // Still returns what a session's owner may do now; ErrUnknown. A live channel asks it.
 func (s *Store) Still(ctx context.Context, who Identity) (Identity, error) {
+	if who.Token != "" {
+		return s.checkToken(ctx, who.Token)
+	}
 	if who.Session == "" {
 		return who, nil // the administrator's token does not end
 	}
@@ -157,13 +163,20 @@ func (s *Store) Still(ctx context.Context, who Identity) (Identity, error) {
 }
 
 func (s *Store) check(ctx context.Context, who Identity) (Identity, error) {
-	err := s.db.QueryRowContext(ctx, `SELECT u.name, u.role FROM sessions s JOIN users u ON u.name = s.name
-		WHERE s.hash = ? AND s.expires > ? AND NOT u.disabled`, who.Session, s.now().UnixNano()).Scan(&who.Name, (*string)(&who.Role))
+	now := s.now().UnixNano()
+	var seen int64
+	err := s.db.QueryRowContext(ctx, `SELECT u.name, u.role, s.seen FROM sessions s JOIN users u ON u.name = s.name
+		WHERE s.hash = ? AND s.expires > ? AND NOT u.disabled`, who.Session, now).Scan(&who.Name, (*string)(&who.Role), &seen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Identity{}, fmt.Errorf("session: %w", ErrUnknown)
 	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("session: %w", err)
+	}
+	if now-seen > int64(seenEvery) {
+		if _, err := s.db.ExecContext(ctx, "UPDATE sessions SET seen = ? WHERE hash = ?", now, who.Session); err != nil {
+			return Identity{}, fmt.Errorf("session: %w", err)
+		}
 	}
 	return who, nil
 }
@@ -178,7 +191,8 @@ func (s *Store) SignOut(ctx context.Context, who Identity) error {
 
 // People lists the users by name.
 func (s *Store) People(ctx context.Context) ([]Person, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT name, role, disabled, created, by_whom FROM users ORDER BY name")
+	rows, err := s.db.QueryContext(ctx, `SELECT u.name, u.role, u.disabled, u.created, u.by_whom, coalesce(max(max(s.seen, s.created)), 0), count(s.hash)
+		FROM users u LEFT JOIN sessions s ON s.name = u.name AND s.expires > ? GROUP BY u.name ORDER BY u.name`, s.now().UnixNano())
 	if err != nil {
 		return nil, fmt.Errorf("people: %w", err)
 	}
@@ -186,11 +200,11 @@ func (s *Store) People(ctx context.Context) ([]Person, error) {
 	out := []Person{}
 	for rows.Next() {
 		var p Person
-		var created int64
-		if err := rows.Scan(&p.Name, (*string)(&p.Role), &p.Disabled, &created, &p.By); err != nil {
+		var created, seen int64
+		if err := rows.Scan(&p.Name, (*string)(&p.Role), &p.Disabled, &created, &p.By, &seen, &p.Sessions); err != nil {
 			return nil, fmt.Errorf("people: %w", err)
 		}
-		p.Created = time.Unix(0, created).UTC()
+		p.Created, p.Seen = at(created), at(seen)
 		out = append(out, p)
 	}
 	return out, rows.Err()
@@ -200,18 +214,22 @@ func (s *Store) People(ctx context.Context) ([]Person, error) {
 // ErrUnknown, and ErrLast: somebody must be left who can let people in.
 func (s *Store) Change(ctx context.Context, name string, role Role, disabled bool) error {
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, "UPDATE users SET role = ?, disabled = ? WHERE name = ?", string(role), disabled, name)
+		var was bool
+		err := tx.QueryRowContext(ctx, "SELECT role = ? AND NOT disabled FROM users WHERE name = ?", string(Administrator), name).Scan(&was)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrUnknown
+		}
 		if err != nil {
 			return err
 		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(ErrUnknown, err)
+		if _, err := tx.ExecContext(ctx, "UPDATE users SET role = ?, disabled = ? WHERE name = ?", string(role), disabled, name); err != nil {
+			return err
 		}
 		var left int
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM users WHERE role = ? AND NOT disabled", string(Administrator)).Scan(&left); err != nil {
 			return err
 		}
-		if left == 0 {
+		if was && left == 0 {
 			return ErrLast
 		}
 		if disabled {

@@ -22,6 +22,7 @@ type Commands struct {
 	Model      model      `cmd:"" help:"PMML models."`
 	Ledger     ledger     `cmd:"" help:"What each stage has of what was sent, and every gap."`
 	Quarantine quarantine `cmd:"" help:"Messages that were set aside, with reason and cure."`
+	Link       link       `cmd:"" help:"Print a one-time link that signs its holder in."`
 }
 
 // Env is where a command runs.
@@ -108,6 +109,12 @@ type ledger struct {
 	JSON  bool   `help:"Print the API's answer."`
 }
 
+type link struct {
+	server
+	Name string `help:"Who it is for." default:"admin"`
+	Role string `help:"viewer, operator, engineer or administrator." default:"administrator" enum:"viewer,operator,engineer,administrator"`
+}
+
 type quarantine struct {
 	server
 	Limit int `default:"50"`
@@ -119,7 +126,7 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"device add <drill>": c.deviceAdd, "device list": c.deviceList, "device revoke <id>": c.deviceRevoke,
 		"model push <file>": c.modelPush, "model list": c.modelList, "model activate <name>": c.modelActivate,
 		"model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
-		"ledger": c.ledger, "quarantine": c.quarantine,
+		"ledger": c.ledger, "quarantine": c.quarantine, "link": c.link,
 	}
 	f, ok := verbs[command]
 	if !ok {
@@ -223,6 +230,19 @@ func (c *Commands) modelDeactivate(env Env) error {
 
 func (c *Commands) quarantine(env Env) error {
 	return show(env, c.Quarantine.server, fmt.Sprintf("/quarantine?limit=%d", c.Quarantine.Limit))
+}
+
+func (c *Commands) link(env Env) error {
+	cl, err := c.Link.client()
+	if err != nil {
+		return err
+	}
+	url, err := cl.Invite(env.Ctx, c.Link.Name, c.Link.Role)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.Out, url)
+	return err
 }
 
 // ledger prints a line a boot, and a line a gap below it.

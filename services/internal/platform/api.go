@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
+	"sync"
+	"time"
 
 	"github.com/mudpulse/mudpulse/dashboard"
 	"github.com/mudpulse/mudpulse/services/api"
@@ -63,18 +66,51 @@ func (p *platform) scorerReady(context.Context) error {
 	return nil
 }
 
+// rates turns the scorer's totals into rows a second, between one look and the next.
+type rates struct {
+	mu   sync.Mutex
+	at   time.Time
+	rows map[string]int64
+	per  map[string]float64
+}
+
+// look takes the totals and returns rows a second by model; a second look within
+// the same second tells the same.
+func (r *rates) look(now time.Time, rows map[string]int64) map[string]float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := now.Sub(r.at).Seconds()
+	if s < 1 && r.per != nil {
+		return r.per
+	}
+	per := map[string]float64{}
+	for ref, n := range rows {
+		if before, ok := r.rows[ref]; ok && n >= before && s > 0 {
+			per[ref] = float64(n-before) / s
+		} else {
+			per[ref] = math.NaN()
+		}
+	}
+	r.at, r.rows, r.per = now, rows, per
+	return per
+}
+
 // modelStatus is what the scorer says of each model, for the models page.
 func (p *platform) modelStatus() []api.ModelStatus {
 	if p.scorer == nil {
 		return nil
 	}
 	st := p.scorer.Status()
+	rows := map[string]int64{}
+	for _, m := range st.Models {
+		rows[m.Ref] += m.Rows
+	}
+	per := p.rates.look(time.Now(), rows)
 	var out []api.ModelStatus
 	for _, m := range st.Models {
-		s := api.ModelStatus{Name: m.Name, Version: m.Version, Shadow: m.Shadow, Refused: m.Broken}
+		s := api.ModelStatus{Name: m.Name, Version: m.Version, Shadow: m.Shadow, Refused: m.Broken, Rows: per[m.Ref], Mean: math.NaN()}
 		if m.Rows > 0 {
-			s.P50 = float64(m.Busy.Microseconds()) / float64(m.Rows)
-			s.P99 = s.P50
+			s.Mean = float64(m.Busy.Nanoseconds()) / 1e3 / float64(m.Rows)
 		}
 		if len(m.Waiting) > 0 {
 			s.Refused = fmt.Sprintf("waits for the models that give %v", m.Waiting)
@@ -82,7 +118,7 @@ func (p *platform) modelStatus() []api.ModelStatus {
 		out = append(out, s)
 	}
 	for _, r := range st.Refused {
-		out = append(out, api.ModelStatus{Name: r.Marker.Name, Version: r.Marker.Version, Shadow: r.Marker.Shadow, Refused: r.Why})
+		out = append(out, api.ModelStatus{Name: r.Marker.Name, Version: r.Marker.Version, Shadow: r.Marker.Shadow, Refused: r.Why, Rows: math.NaN(), Mean: math.NaN()})
 	}
 	return out
 }

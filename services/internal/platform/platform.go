@@ -57,6 +57,7 @@ type platform struct {
 	writer  *writer.Writer
 	api     *api.API
 	sql     *pgwire.Server
+	rates   rates
 
 	demo    *demo
 	closers []func() error

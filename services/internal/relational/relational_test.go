@@ -45,7 +45,7 @@ func TestAFileKeepsItsTablesAndItsOwner(t *testing.T) {
 	if err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("file mode %v, %v", st.Mode(), err)
 	}
-	if _, err := db.Exec("INSERT INTO sessions VALUES ('h', 'nobody', 1, 2, '')"); err == nil {
+	if _, err := db.Exec("INSERT INTO sessions (hash, name, created, expires, agent) VALUES ('h', 'nobody', 1, 2, '')"); err == nil {
 		t.Error("a session of nobody was taken: foreign keys are off")
 	}
 }
