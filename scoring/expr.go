@@ -212,6 +212,10 @@ func (n *normContinuous) eval(r *row) value {
 	if !ok {
 		return none
 	}
+	return n.of(x)
+}
+
+func (n *normContinuous) of(x float64) value {
 	last := len(n.orig) - 1
 	if x < n.orig[0] || x > n.orig[last] {
 		switch {

@@ -11,6 +11,7 @@ import (
 // A Model is a loaded document, immutable and safe for concurrent use.
 type Model struct {
 	prog    *program
+	plan    *plan // nil: rows go through the interpreter
 	top     *model
 	info    Info
 	inputs  []Field
@@ -50,6 +51,7 @@ type Info struct {
 	Segments    int
 	Nodes       int
 	Packed      int     // trees that run as tables of decisions
+	Columns     bool    // batches run column by column, not row by row
 	Verified    int     // rows of its ModelVerification that passed
 	MaxError    float64 // the largest relative difference among them
 }
@@ -117,6 +119,9 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 	for _, o := range finals(top) {
 		m.outs = append(m.outs, o)
 		m.outputs = append(m.outputs, Field{Name: o.name, DataType: o.typ.String(), OpType: opText[o.op], Feature: o.feature, Class: o.value, Low: -inf, High: inf})
+	}
+	if m.plan = newPlan(m); m.plan != nil {
+		m.info.Columns, m.info.Packed = true, max(m.info.Packed, m.plan.trees)
 	}
 	return m
 }

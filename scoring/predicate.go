@@ -54,8 +54,10 @@ type simple struct {
 	order []value // of an ordinal field
 }
 
-func (s *simple) test(r *row, _ *int) tri {
-	v := r.get(s.slot)
+func (s *simple) test(r *row, _ *int) tri { return s.of(r.get(s.slot)) }
+
+// of tests a value of the field.
+func (s *simple) of(v value) tri {
 	switch {
 	case s.op == opMissing:
 		return tri3(v.k == missing)
@@ -108,8 +110,10 @@ type inSet struct {
 	text map[string]bool
 }
 
-func (s *inSet) test(r *row, _ *int) tri {
-	v := r.get(s.slot)
+func (s *inSet) test(r *row, _ *int) tri { return s.of(r.get(s.slot)) }
+
+// of tests a value of the field.
+func (s *inSet) of(v value) tri {
 	if v.k == missing {
 		return unknown
 	}

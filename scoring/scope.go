@@ -273,8 +273,9 @@ type treatment struct {
 	year        int
 }
 
-func (t *treatment) eval(r *row) value {
-	v := r.get(t.from)
+func (t *treatment) eval(r *row) value { return t.treat(r, r.get(t.from)) }
+
+func (t *treatment) treat(r *row, v value) value {
 	if v.k == invalid {
 		switch t.onInvalid {
 		case 'i':

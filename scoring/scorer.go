@@ -13,6 +13,7 @@ type Row map[string]any
 type Scorer struct {
 	m *Model
 	r *row
+	k *block // made when first needed
 }
 
 // NewScorer returns a scorer of m.
@@ -21,16 +22,47 @@ func (m *Model) NewScorer() *Scorer { return &Scorer{m: m, r: newRow(m.prog)} }
 // Run scores all rows of b, which must be of this scorer's model. Rows fail
 // alone: see Batch.Err. The error is ctx's, asked now and then.
 func (s *Scorer) Run(ctx context.Context, b *Batch) error {
-	for i := range b.rows {
-		if i&255 == 255 && ctx.Err() != nil {
-			return ctx.Err()
+	clear(b.errs)
+	if s.m.plan == nil || s.m.Stateful() {
+		return s.interpret(ctx, b)
+	}
+	if s.k == nil {
+		s.k = s.m.plan.block(s.m, s.r)
+	}
+	for from := 0; from < b.rows; from += blockRows {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		s.r.begin()
-		s.r.use(b.key(i))
-		b.give(i, s.r)
-		s.score(b, i)
+		n := min(blockRows, b.rows-from)
+		s.k.run(b, from, n)
+		if !s.k.odds {
+			continue
+		}
+		for i, odd := range s.k.odd[:n] {
+			if odd {
+				s.row(b, from+i)
+			}
+		}
 	}
 	return nil
+}
+
+// interpret scores all rows one by one.
+func (s *Scorer) interpret(ctx context.Context, b *Batch) error {
+	for i := range b.rows {
+		if i%blockRows == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.row(b, i)
+	}
+	return nil
+}
+
+func (s *Scorer) row(b *Batch, i int) {
+	s.r.begin()
+	s.r.use(b.key(i))
+	b.give(i, s.r)
+	s.score(b, i)
 }
 
 // score runs the row that is set and stores its results.

@@ -188,8 +188,7 @@ func (t *tree) evaluate(r *row, out *result) {
 	if t.packed != nil && !t.class {
 		if leaf, ok := t.packed.run(r); ok {
 			if leaf >= 0 {
-				n := &t.nodes[leaf]
-				out.v, out.entity = n.score, n.id
+				t.leaf(r, leaf, 0, out)
 				out.path = append(out.path, leaf)
 			}
 			return
