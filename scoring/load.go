@@ -32,7 +32,7 @@ var modelKinds = map[string]bool{
 	"AnomalyDetectionModel": false, "AssociationModel": true, "BayesianNetworkModel": false, "BaselineModel": false, "ClusteringModel": true,
 	"GaussianProcessModel": false, "GeneralRegressionModel": true, "MiningModel": true, "NaiveBayesModel": true, "NearestNeighborModel": true,
 	"NeuralNetwork": true, "RegressionModel": true, "RuleSetModel": true, "SequenceModel": false, "Scorecard": true,
-	"SupportVectorMachineModel": true, "TextModel": false, "TimeSeriesModel": false, "TreeModel": true,
+	"SupportVectorMachineModel": true, "TextModel": false, "TimeSeriesModel": true, "TreeModel": true,
 }
 
 func modelOf(e *element) *element {
@@ -119,6 +119,8 @@ func functionsOf(kind string) []string {
 		return []string{"associationRules"}
 	case "ClusteringModel":
 		return []string{"clustering"}
+	case "TimeSeriesModel":
+		return []string{"timeSeries"}
 	case "NaiveBayesModel", "RuleSetModel":
 		return []string{"classification"}
 	case "NeuralNetwork":
@@ -196,6 +198,8 @@ func (b *binder) model(parent *scope, e *element) *model {
 		m.eval = b.association(m.scope, e)
 	case "NeuralNetwork":
 		m.eval = b.neural(m.scope, e, m)
+	case "TimeSeriesModel":
+		m.eval = b.timeSeries(m.scope, e, m)
 	}
 	if x, ok := m.eval.(interface{ labels() []string }); ok && len(declared) == 0 {
 		m.classes = x.labels()
