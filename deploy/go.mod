@@ -3,9 +3,12 @@ module github.com/mudpulse/mudpulse/deploy
 go 1.26.0
 
 require (
+	github.com/coder/websocket v1.8.15
 	github.com/eclipse/paho.mqtt.golang v1.5.1
-	github.com/mudpulse/mudpulse/scoring v0.0.0-00010101000000-000000000000
-	github.com/mudpulse/mudpulse/simulators v0.0.0-00010101000000-000000000000
+	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
+	github.com/mudpulse/mudpulse/scoring v0.0.0
+	github.com/mudpulse/mudpulse/services v0.0.0-00010101000000-000000000000
+	github.com/mudpulse/mudpulse/simulators v0.0.0
 	github.com/mudpulse/mudpulse/telemetry v0.0.0
 	go.yaml.in/yaml/v3 v3.0.5
 )
@@ -14,7 +17,7 @@ require (
 	github.com/gorilla/websocket v1.5.3 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.25.0 // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 replace (

@@ -70,8 +70,13 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, out io.Writ
 	}
 	// A steady heap costs less than a small one: GC at twice, but never over the limit.
 	debug.SetMemoryLimit(1 << 30)
+	stop, err := s.StartProfile()
+	if err != nil {
+		return err
+	}
 	p := &platform{s: s, log: log, out: out, reg: prometheus.NewRegistry(), catalogue: telemetry.DefaultCatalogue()}
 	p.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.closers = append(p.closers, stop)
 	defer func() {
 		for _, c := range slices.Backward(p.closers) {
 			if e := c(); err == nil {

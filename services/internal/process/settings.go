@@ -51,6 +51,7 @@ type Settings struct {
 
 	LogLevel  string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 	LogFormat string `name:"log-format" help:"text or json." default:"text" enum:"text,json"`
+	Profile   string `name:"profile" help:"For benchmarks: write a CPU profile of the whole run." hidden:"" placeholder:"FILE"`
 	Crash     string `name:"crash" help:"For tests: die at a crash point, NAME:N at its Nth pass." hidden:""`
 }
 
