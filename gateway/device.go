@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -93,10 +94,18 @@ func (h clients) Connect(hello listener.Hello) (listener.Client, error) {
 	case dev.Disabled:
 		d.note("refused: the device is disabled")
 		return nil, listener.Code{Code: 0x8a, Text: "the device is disabled"}
+	case !ownClientID(hello.ClientID, dev.ID):
+		text := fmt.Sprintf("client id %.64q is not this device's: use %s, or %s-1, %s-2, … for more connections, or none", hello.ClientID, dev.ID, dev.ID, dev.ID)
+		d.note("refused: " + text)
+		return nil, listener.Code{Code: 0x85, Text: text}
 	case byCert:
 	case !g.passwords.Verify(dev.Password, hello.Password):
 		d.note("refused: wrong password, from " + hello.Remote)
 		return nil, listener.Code{Code: 0x86, Text: "unknown device, or wrong password"}
+	}
+	if st := g.spool.Stat(); st.Full || st.Err != nil {
+		d.note("refused: the gateway's spool takes nothing at present")
+		return nil, listener.Code{Code: 0x89, Text: "the gateway's disk takes nothing at present: keep your messages and try again"}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -108,6 +117,14 @@ func (h clients) Connect(hello listener.Hello) (listener.Client, error) {
 	d.now.Drill, d.now.Connected, d.now.Since, d.now.LastSeen, d.now.Remote, d.now.Reason = dev.Drill, true, now, now, hello.Remote, ""
 	g.log.Info("device connected", "device", dev.ID, "drill", dev.Drill, "remote", hello.Remote, "transport", hello.Transport)
 	return &client{g: g, user: name, cert: byCert, source: source{device: dev, state: d}, checked: time.Now()}, nil
+}
+
+// ownClientID says whether a device may call itself so: by its own name, with
+// something behind it, or by none. So no device can take over what another one
+// left, and a log of client ids names devices.
+func ownClientID(id, device string) bool {
+	rest, ok := strings.CutPrefix(id, device)
+	return id == "" || ok && (rest == "" || strings.ContainsRune("-_./:@", rune(rest[0])))
 }
 
 // client is one connection of a device.
@@ -123,9 +140,8 @@ type client struct {
 // drill changed, is cut off within a second.
 func (c *client) Publish(topic, body []byte, size int, w spool.Waiter, token uint64) error {
 	if now := time.Now(); now.Sub(c.checked) > time.Second {
-		dev, ok := c.g.registry.Device(c.user)
-		if !ok || dev.Disabled || dev.Drill != c.source.device.Drill || !c.cert && dev.Password != c.source.device.Password {
-			return listener.Code{Code: 0x87, Text: "the device was revoked or changed: connect again"}
+		if !c.valid() {
+			return listener.Code{Code: 0x87, Text: revoked}
 		}
 		c.checked = now
 	}
@@ -133,6 +149,19 @@ func (c *client) Publish(topic, body []byte, size int, w spool.Waiter, token uin
 		return listener.Code{Code: 0x8b, Text: "the gateway is stopping"}
 	}
 	return nil
+}
+
+const revoked = "the device was revoked, or its password or drill changed"
+
+// valid says whether the device may still be connected as it is.
+func (c *client) valid() bool {
+	dev, ok := c.g.registry.Device(c.user)
+	return ok && !dev.Disabled && dev.Drill == c.source.device.Drill && (c.cert || dev.Password == c.source.device.Password)
+}
+
+// sweep cuts off devices that were revoked or changed, whether they publish or not.
+func (g *Gateway) sweep() {
+	g.listener.Disconnect(func(c listener.Client) bool { return !c.(*client).valid() }, revoked)
 }
 
 // Gone ends the session.

@@ -261,7 +261,7 @@ func (g *Gateway) keep(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var last []byte
-	released := uint64(0)
+	released, withheld := uint64(0), ""
 	for {
 		done := false
 		select {
@@ -272,10 +272,31 @@ func (g *Gateway) keep(ctx context.Context) {
 		if err := g.save(&last, &released, done); err != nil {
 			g.log.Error("keep spool", "err", err)
 		}
+		g.sweep()
+		withheld = g.alarm(withheld)
 		if done {
 			return
 		}
 	}
+}
+
+// alarm says loudly when the spool begins to withhold acknowledgements, and
+// when it goes on; was is why it did a second ago.
+func (g *Gateway) alarm(was string) string {
+	st, now := g.spool.Stat(), ""
+	switch {
+	case st.Err != nil:
+		now = st.Err.Error()
+	case st.Full:
+		now = fmt.Sprintf("full: %d of %d bytes", st.Bytes, st.Limit)
+	}
+	switch {
+	case now != "" && was == "":
+		g.log.Error("the spool takes nothing more: acknowledgements are withheld, devices keep their messages", "why", now)
+	case now == "" && was != "":
+		g.log.Info("the spool takes messages again")
+	}
+	return now
 }
 
 func (g *Gateway) save(last *[]byte, released *uint64, ending bool) error {

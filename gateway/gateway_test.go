@@ -1,11 +1,13 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -233,12 +235,13 @@ func TestAFrameTravelsFromMQTTToKafka(t *testing.T) {
 	clock := telemetry.NewManualClock(noon)
 	g := start(t, config(t, k.ListenAddrs()), gateway.Deps{Clock: clock})
 	for qos := range byte(3) {
-		c := g.client(t, "RIG-07", func(o *paho.ClientOptions) { o.SetClientID(fmt.Sprint("c", qos)) })
+		c := g.client(t, "RIG-07", func(o *paho.ClientOptions) { o.SetClientID(fmt.Sprint("RIG-07-", qos)) })
 		publish(t, c, telemetry.MQTTTopic("RIG-07"), qos,
 			fmt.Sprintf(`{"device":"edr-1","boot":"b1","seq":%d,"ts":"2026-11-22T11:59:59.000Z","channels":{"WOB":{"every_ms":100,"values":[101.26,700,null]},"MTO":52.3,"odd_one":7.123}}`, 17+qos))
 	}
 	c := consume(t, k.ListenAddrs(), topics.Frames)
 	fs := c.frames(3)
+	slices.SortFunc(fs, func(a, b *telemetry.Frame) int { return cmp.Compare(a.Seq, b.Seq) }) // three connections
 	for i, f := range fs {
 		if f.Drill != "RIG-07" || f.Device != "edr-1" || f.Boot != "b1" || f.Seq != uint64(17+i) || f.TS != noon.Add(-time.Second).UnixNano() || f.Gateway != "gw-1" || f.Received != noon.UnixNano() || f.Origin != telemetry.Live || f.Hash == 0 {
 			t.Errorf("%+v", f)
@@ -334,7 +337,7 @@ func TestAClientThatMayNotIsRefused(t *testing.T) {
 	reg.set(telemetry.Device{ID: "off", Drill: "RIG-01", Password: phc(), Disabled: true})
 	f := func(user, pass string) {
 		t.Helper()
-		o := paho.NewClientOptions().AddBroker("tcp://" + g.Addr().TCP.String()).SetClientID("x").SetUsername(user).SetPassword(pass)
+		o := paho.NewClientOptions().AddBroker("tcp://" + g.Addr().TCP.String()).SetClientID(user).SetUsername(user).SetPassword(pass)
 		o.SetConnectRetry(false).SetAutoReconnect(false)
 		c := paho.NewClient(o)
 		if tk := c.Connect(); !tk.WaitTimeout(10*time.Second) || tk.Error() == nil {

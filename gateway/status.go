@@ -31,7 +31,8 @@ func (g *Gateway) Counters() map[string]int64 {
 		"quarantined_total": c.Quarantined.Load(), "refused_total": c.Refused.Load(), "runs_aside_total": c.RunsAside.Load(),
 		"published_total": c.Published.Load(), "publish_errors_total": c.PublishErrors.Load(), "republished_total": c.Republished.Load(),
 		"mqtt_connects_total": l.Connects.Load(), "mqtt_refused_total": l.Refused.Load(), "mqtt_messages_total": l.Messages.Load(),
-		"mqtt_bytes_total": l.Bytes.Load(), "mqtt_acked_total": l.Acked.Load(), "mqtt_paused_total": l.Paused.Load(), "connections": l.Connections.Load(),
+		"mqtt_bytes_total": l.Bytes.Load(), "mqtt_acked_total": l.Acked.Load(), "mqtt_paused_total": l.Paused.Load(), "mqtt_wills_total": l.Wills.Load(),
+		"connections": l.Connections.Load(),
 	}
 	select {
 	case <-g.ready:
@@ -164,5 +165,19 @@ func (g *Gateway) publishStatus(ctx context.Context, st telemetry.GatewayStatus)
 		}
 		records = append(records, &kgo.Record{Topic: g.publisher.topics.Gateways, Key: []byte(g.cfg.Name), Value: b})
 	}
-	return g.publisher.client.ProduceSync(ctx, records...).FirstErr() == nil
+	// ProduceSync would wait beyond ctx for what is on its way while Kafka is away.
+	results := make(chan error, len(records))
+	for _, r := range records {
+		g.publisher.client.Produce(ctx, r, func(_ *kgo.Record, err error) { results <- err })
+	}
+	told := true
+	for range records {
+		select {
+		case err := <-results:
+			told = told && err == nil
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return told
 }

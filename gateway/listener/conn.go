@@ -40,6 +40,7 @@ type conn struct {
 	keepAlive  time.Duration
 	deadlineAt time.Time
 	rate       bucket
+	will       *will
 
 	mu       sync.Mutex
 	ready    *sync.Cond // inflight fell
@@ -47,6 +48,11 @@ type conn struct {
 	spare    []byte
 	writing  bool
 	inflight int // messages of QoS 1 and 2 that are not acknowledged
+}
+
+// will is what the client wants said when it ends without DISCONNECT.
+type will struct {
+	topic, payload []byte
 }
 
 func newConn(l *Listener, nc net.Conn, transport string) *conn {
@@ -72,6 +78,7 @@ func (c *conn) run() {
 	if why := c.cause.Load(); why != nil {
 		err = *why
 	}
+	c.lastWill()
 	// What the spool has is still acknowledged, if that is soon.
 	timer := time.AfterFunc(time.Second, func() { c.mu.Lock(); c.inflight = 0; c.ready.Broadcast(); c.mu.Unlock() })
 	c.mu.Lock()
@@ -102,6 +109,21 @@ func (c *conn) run() {
 	if cl := c.client.Load(); cl != nil {
 		(*cl).Gone(reasonOf(err))
 	}
+}
+
+// lastWill hands on the client's will, as a message of QoS 0, if the connection
+// ended otherwise than by DISCONNECT (MQTT 5, 3.1.2.5) and we are not the ones
+// who stop. The will delay is not observed.
+func (c *conn) lastWill() {
+	cl := c.client.Load()
+	if c.will == nil || cl == nil {
+		return
+	}
+	if why := c.cause.Load(); why != nil && why.Code == 0x8b {
+		return
+	}
+	c.l.Counters.Wills.Add(1)
+	_ = (*cl).Publish(c.will.topic, c.will.payload, len(c.will.payload), nil, 0) // the connection is over: nobody to tell
 }
 
 func reasonOf(err error) string {
@@ -231,6 +253,9 @@ func (c *conn) serve() error {
 				c.send(answer)
 			}
 		case typeDisconnect:
+			if c.version != 5 || len(body) == 0 || body[0] != 0x04 { // 4: disconnect with will message
+				c.will = nil
+			}
 			return nil
 		case typeConnect:
 			err = protocolError("a second CONNECT")
@@ -321,6 +346,9 @@ func (c *conn) connect() error {
 	p.SessionExpiryInterval, p.SessionExpiryIntervalFlag = uint32(expiry/time.Second), true
 	p.WildcardSubAvailableFlag, p.SubIDAvailableFlag, p.SharedSubAvailableFlag = true, true, true
 	c.rate = bucket{perSecond: c.l.cfg.MaxRate}
+	if pk.Connect.WillFlag {
+		c.will = &will{[]byte(pk.Connect.WillTopic), pk.Connect.WillPayload}
+	}
 	c.client.Store(&client)
 	c.send(encode(&ack, c.version))
 	return nil
@@ -372,12 +400,25 @@ func (c *conn) publish(first byte, body []byte, rest int) error {
 	c.inflight++
 	c.mu.Unlock()
 	if why := c.cause.Load(); why != nil {
+		c.forget(p)
 		return *why
 	}
 	if err := cl.Publish(p.topic, p.payload, size, c, uint64(p.id)|uint64(p.qos)<<16); err != nil {
+		c.forget(p)
 		return err
 	}
 	return c.oversize(rest)
+}
+
+// forget takes back that a QoS 2 message was seen: it was not handed on, and
+// must be taken when the client sends it again.
+func (c *conn) forget(p publish) {
+	if p.qos != 2 {
+		return
+	}
+	c.session.mu.Lock()
+	delete(c.session.received, p.id)
+	c.session.mu.Unlock()
 }
 
 // oversize ends an MQTT 5 client that was told the limit; of an older one the
@@ -403,6 +444,9 @@ func (c *conn) seen(id uint16) bool {
 			s.received = map[uint16]received{}
 		}
 		s.received[id] = received{}
+	} else if !r.durable {
+		r.again = c // the first copy is on its way to the disk: answer here as well
+		s.received[id] = r
 	}
 	s.mu.Unlock()
 	if r.durable {
@@ -441,7 +485,8 @@ func (c *conn) Spooled(token uint64) bool {
 		packet = typePubrec
 		s := c.session
 		s.mu.Lock()
-		if _, ok := s.received[id]; ok {
+		r, ok := s.received[id]
+		if ok {
 			if code >= 0x80 && c.version == 5 {
 				delete(s.received, id) // a refusing PUBREC ends it
 			} else {
@@ -449,6 +494,9 @@ func (c *conn) Spooled(token uint64) bool {
 			}
 		}
 		s.mu.Unlock()
+		if r.again != nil && r.again != c {
+			r.again.send(appendAck(nil, typePubrec, id, code, r.again.version))
+		}
 		c.l.crash("mqtt-pubrec")
 	} else {
 		c.l.crash("mqtt-ack")

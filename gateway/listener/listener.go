@@ -55,7 +55,7 @@ type Client interface {
 
 // Counters are a listener's counts since the start; all but Connections only grow.
 type Counters struct {
-	Connections, Connects, Refused, Messages, Bytes, Acked, Paused atomic.Int64
+	Connections, Connects, Refused, Messages, Bytes, Acked, Paused, Wills atomic.Int64
 }
 
 // A Listener serves MQTT.
@@ -264,6 +264,7 @@ type session struct {
 type received struct {
 	durable bool
 	code    byte
+	again   *conn // where it was sent again before it was durable
 }
 
 // session returns the client's session; an older connection of it is cut off.

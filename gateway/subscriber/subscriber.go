@@ -34,7 +34,7 @@ type Subscriber struct {
 	durable []paho.Message
 
 	connected atomic.Bool
-	last      atomic.Int64 // Unix ns, wall: last message, or when the connection was made
+	last      atomic.Int64 // Unix ns, wall: last message, or when the first connection was made
 	Messages  atomic.Int64
 	err       atomic.Pointer[error]
 }
@@ -49,8 +49,9 @@ func New(cfg Config, take Taker, log *slog.Logger, at crash.Func) (*Subscriber, 
 
 // Run reads the broker until ctx is done, connecting again for ever.
 func (s *Subscriber) Run(ctx context.Context) {
-	done := make(chan struct{})
-	go func() { defer close(done); s.pump(ctx) }()
+	var pumping sync.WaitGroup
+	pumping.Go(func() { s.pump(ctx) })
+	defer pumping.Wait()
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		lost := make(chan error, 1)
 		client := paho.NewClient(s.options(ctx, lost))
@@ -67,13 +68,12 @@ func (s *Subscriber) Run(ctx context.Context) {
 				s.fail(err)
 			} else {
 				s.err.Store(nil)
-				s.last.Store(time.Now().UnixNano())
+				s.last.CompareAndSwap(0, time.Now().UnixNano())
 				s.connected.Store(true)
 				s.log.Info("subscribed", "broker", s.cfg.URL)
-				select {
-				case err := <-lost:
+				if err := s.listen(ctx, lost); err != nil {
 					s.fail(err)
-				case <-ctx.Done():
+				} else {
 					s.drain(time.Second)
 				}
 				s.connected.Store(false)
@@ -86,7 +86,38 @@ func (s *Subscriber) Run(ctx context.Context) {
 		case <-time.After(wait):
 		}
 	}
-	<-done
+}
+
+// listen returns why the connection is to be given up, or nil when ctx is done.
+// A connection that is silent for three times as long as is healthy is given up:
+// that a broker answers pings does not mean that it delivers.
+func (s *Subscriber) listen(ctx context.Context, lost <-chan error) error {
+	if s.cfg.Silent == 0 {
+		select {
+		case err := <-lost:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	since := time.Now()
+	tick := time.NewTicker(max(s.cfg.Silent/4, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-lost:
+			return err
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if last := time.Unix(0, s.last.Load()); last.After(since) {
+			since = last
+		}
+		if quiet := time.Since(since); quiet > 3*s.cfg.Silent {
+			return fmt.Errorf("connected, but silent for %v: connecting again", quiet.Round(time.Second))
+		}
+	}
 }
 
 func (s *Subscriber) options(ctx context.Context, lost chan<- error) *paho.ClientOptions {

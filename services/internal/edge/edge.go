@@ -32,14 +32,26 @@ type Deps struct {
 func New(s *process.Settings, d Deps) (*gateway.Gateway, error) {
 	cfg := gateway.DefaultConfig()
 	cfg.Name, cfg.Version = s.GatewayID, d.Version
-	cfg.Listen.TCP = s.MQTT
+	cfg.Listen.TCP, cfg.Listen.TLS, cfg.Listen.WebSocket = s.MQTT, s.MQTTTLS, s.MQTTWS
+	cfg.Listen.MaxRate = s.DeviceRate
 	cfg.Spool.Dir = s.Path("gateway")
-	cfg.Spool.MaxBytes = s.SpoolBytes
+	cfg.Spool.MaxBytes, cfg.Spool.MaxAge = s.SpoolBytes, s.SpoolAge
+	cfg.Spool.SegmentBytes = min(cfg.Spool.SegmentBytes, max(64<<10, s.SpoolBytes/8))
+	cfg.MaxPayload = s.MaxMessage
+	var err error
+	if cfg.Listen.TLSConfig, err = serverTLS(s.MQTTCert, s.MQTTKey, s.MQTTClientCA); err != nil {
+		return nil, err
+	}
+	cfg.Listen.WebSocketTLS = cfg.Listen.TLSConfig != nil && s.MQTTWS != ""
+	if s.MQTT != "" && !loopback(s.MQTT) && d.Log != nil {
+		d.Log.Warn("devices' passwords travel in clear text on this address: let devices use --mqtt-tls", "mqtt", s.MQTT)
+	}
 	cfg.Kafka.Brokers, cfg.Kafka.Prefix, cfg.Kafka.Options = d.Brokers, s.Prefix, d.Client
 	cfg.LiveHorizon, cfg.Drain = s.LiveHorizon, s.Drain
 	for i, url := range s.Subscribe {
 		sub := subscriber.DefaultConfig()
-		sub.URL, sub.ClientID = url, fmt.Sprintf("mudpulse-%s-%d", s.GatewayID, i)
+		sub.ClientID = fmt.Sprintf("mudpulse-%s-%d", s.GatewayID, i)
+		sub.URL, sub.Username, sub.Password = withoutUser(url)
 		cfg.Subscribe = append(cfg.Subscribe, sub)
 	}
 	crash, err := s.CrashPoint()

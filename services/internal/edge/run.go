@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/mudpulse/mudpulse/gateway"
 	"github.com/mudpulse/mudpulse/services/internal/control"
 	"github.com/mudpulse/mudpulse/services/internal/process"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -64,18 +65,32 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *promet
 			return control.Follow(ctx, opts, cfg.Topics().Control, handle)
 		}},
 		process.Part{Name: "status", Run: func(ctx context.Context) error {
-			return serveStatus(ctx, s, reg, g.Ready(), func() string { return g.Addr().TCP.String() }, g.Healthy, log)
+			return serveStatus(ctx, s, reg, g, log)
 		}},
 	)
 }
 
+// Addresses returns where a gateway that is ready listens for devices.
+func Addresses(g *gateway.Gateway) (a process.Addresses) {
+	at := g.Addr()
+	for _, x := range []struct {
+		to   *string
+		addr net.Addr
+	}{{&a.MQTT, at.TCP}, {&a.MQTTS, at.TLS}, {&a.WS, at.WebSocket}} {
+		if x.addr != nil {
+			*x.to = x.addr.String()
+		}
+	}
+	return a
+}
+
 // serveStatus answers /healthz, /readyz and /metrics beside a process that has
 // no API, and writes where it listens.
-func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Registry, ready <-chan struct{}, mqtt func() string, healthy func() error, log *slog.Logger) error {
+func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Registry, g *gateway.Gateway, log *slog.Logger) error {
 	select {
 	case <-ctx.Done():
 		return nil
-	case <-ready:
+	case <-g.Ready():
 	}
 	l, err := net.Listen("tcp", s.HTTP)
 	if err != nil { // two gateways on one machine: the frames matter more than this page
@@ -84,7 +99,9 @@ func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Regis
 			return fmt.Errorf("listen: %w", err)
 		}
 	}
-	if err := process.WriteAddresses(s.Data, process.Addresses{HTTP: l.Addr().String(), MQTT: mqtt()}); err != nil {
+	addr := Addresses(g)
+	addr.HTTP = l.Addr().String()
+	if err := process.WriteAddresses(s.Data, addr); err != nil {
 		l.Close()
 		return err
 	}
@@ -92,7 +109,7 @@ func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Regis
 	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := healthy(); err != nil {
+		if err := g.Healthy(); err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
@@ -101,7 +118,7 @@ func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Regis
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stopped()
-	log.Info("listening", "mqtt", mqtt(), "status", l.Addr().String())
+	log.Info("listening", "mqtt", addr.MQTT, "tls", addr.MQTTS, "websocket", addr.WS, "status", addr.HTTP)
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -301,7 +301,8 @@ func (p *platform) announce(ctx context.Context) error {
 		if !wait(p.gateway.Ready()) {
 			return nil
 		}
-		a.MQTT = p.gateway.Addr().TCP.String()
+		at := edge.Addresses(p.gateway)
+		a.MQTT, a.MQTTS, a.WS = at.MQTT, at.MQTTS, at.WS
 	}
 	if p.sql != nil {
 		if !wait(p.sql.Ready()) {
@@ -318,7 +319,7 @@ func (p *platform) announce(ctx context.Context) error {
 	if err := process.WriteAddresses(p.s.Data, a); err != nil {
 		return err
 	}
-	for _, l := range []struct{ what, addr string }{{"dashboard and API", "http://" + a.HTTP}, {"devices (MQTT)", a.MQTT}, {"SQL (Postgres)", a.SQL}, {"log (Kafka)", a.Kafka}} {
+	for _, l := range []struct{ what, addr string }{{"dashboard and API", "http://" + a.HTTP}, {"devices (MQTT)", a.MQTT}, {"devices (TLS)", a.MQTTS}, {"devices (WS)", a.WS}, {"SQL (Postgres)", a.SQL}, {"log (Kafka)", a.Kafka}} {
 		if l.addr != "" && l.addr != "http://" {
 			fmt.Fprintf(p.out, "%-18s %s\n", l.what, l.addr)
 		}

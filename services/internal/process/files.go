@@ -15,6 +15,8 @@ import (
 type Addresses struct {
 	HTTP  string `json:"http,omitempty"`
 	MQTT  string `json:"mqtt,omitempty"`
+	MQTTS string `json:"mqtts,omitempty"`  // over TLS
+	WS    string `json:"mqttws,omitempty"` // over WebSocket
 	Kafka string `json:"kafka,omitempty"`
 	SQL   string `json:"sql,omitempty"`
 }

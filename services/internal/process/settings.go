@@ -36,6 +36,14 @@ type Settings struct {
 	KafkaCert     string   `name:"kafka-cert" help:"Client certificate for the brokers, PEM." placeholder:"FILE"`
 	KafkaKey      string   `name:"kafka-key" help:"Its key, PEM." placeholder:"FILE"`
 
+	MQTTTLS      string `name:"mqtt-tls" help:"Address where devices connect over TLS; needs --mqtt-cert and --mqtt-key." placeholder:"ADDR"`
+	MQTTWS       string `name:"mqtt-ws" help:"Address where devices connect over WebSocket; over TLS if there is a certificate." placeholder:"ADDR"`
+	MQTTCert     string `name:"mqtt-cert" help:"Certificate that devices see, PEM; read again when it changes." placeholder:"FILE"`
+	MQTTKey      string `name:"mqtt-key" help:"Its key, PEM." placeholder:"FILE"`
+	MQTTClientCA string `name:"mqtt-client-ca" help:"Authority of the devices' certificates, PEM: the common name is the device." placeholder:"FILE"`
+	DeviceRate   int    `name:"device-rate" help:"Messages a second that one connection may send; beyond it reading waits. 0: no bound." default:"5000"`
+	MaxMessage   int    `name:"max-message" help:"Bytes of one message; a larger one is refused, its head quarantined." default:"1048576"`
+
 	Parts []string `help:"Parts to run in this process: log,gateway,scorer,writer,api." default:"log,gateway,scorer,writer,api"`
 	Demo  bool     `help:"Run twelve simulated drills on a clock × 60." default:"true" negatable:""`
 	Seed  uint64   `help:"Seed of the simulated drills." default:"7"`
@@ -44,6 +52,7 @@ type Settings struct {
 	Subscribe   []string      `help:"MQTT brokers of a site to take frames from." placeholder:"URL"`
 	LiveHorizon time.Duration `name:"live-horizon" help:"Backlog older than this travels as backfill." default:"10m"`
 	SpoolBytes  int64         `name:"spool-bytes" help:"Most bytes the gateway's spool may take; when it is full, acknowledgements wait." default:"2147483648"`
+	SpoolAge    time.Duration `name:"spool-age" help:"The spool is full as well when the oldest frame it keeps is older; 0: no bound." default:"0s"`
 	Drain       time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
 	Blobs       string        `help:"Where models and checkpoints lie: a directory or a bucket URL, shared by scorer and api; empty: DATA/blobs." placeholder:"DIR"`
 	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
@@ -68,6 +77,17 @@ func (s *Settings) Validate() error {
 		if _, _, err := net.SplitHostPort(a.addr); err != nil {
 			bad(a.key, "%q is no address to listen on: want HOST:PORT, for example 127.0.0.1:0", a.addr)
 		}
+	}
+	for _, a := range []struct{ key, addr string }{{"mqtt-tls", s.MQTTTLS}, {"mqtt-ws", s.MQTTWS}} {
+		if _, _, err := net.SplitHostPort(a.addr); a.addr != "" && err != nil {
+			bad(a.key, "%q is no address to listen on: want HOST:PORT, for example 127.0.0.1:0", a.addr)
+		}
+	}
+	if (s.MQTTCert == "") != (s.MQTTKey == "") || s.MQTTTLS != "" && s.MQTTCert == "" {
+		bad("mqtt-cert", "TLS needs both --mqtt-cert and --mqtt-key")
+	}
+	if s.MQTTClientCA != "" && s.MQTTCert == "" {
+		bad("mqtt-client-ca", "devices' certificates are for TLS: give --mqtt-cert and --mqtt-key too")
 	}
 	for _, p := range s.Parts {
 		if !slices.Contains(AllParts, p) {
