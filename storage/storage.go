@@ -197,3 +197,13 @@ type Stats struct {
 	MemoryBytes int64 // held by the store's buffer manager
 	MemoryLimit int64
 }
+
+// Damage is a sealed file that cannot be read, and what that costs.
+type Damage struct {
+	File    string `json:"file"` // below the store's folder
+	Dataset string `json:"dataset"`
+	Hour    string `json:"hour"`
+	Rows    int64  `json:"rows"`
+	Why     string `json:"why"`
+	Cure    string `json:"cure"`
+}

@@ -363,7 +363,7 @@ func TestAfterAnyRestartEveryRowIsThereOnce(t *testing.T) {
 	r.check("frames", "SELECT count(*) FROM frames", n)
 	r.check("distinct frames", "SELECT count(*) FROM (SELECT DISTINCT drill, seq FROM frames)", n)
 	r.check("readings", "SELECT count(*) FROM readings WHERE channel = 'WOB'", 3*n)
-	r.check("scores", "SELECT count(*) FROM store.scores", n)
+	r.check("scores", "SELECT count(*) FROM store.all_scores", n)
 	l, err := r.store.Ledger(context.Background(), storage.LedgerQuery{})
 	if err != nil || l.Stored != n || l.Scored != n || l.Readable != n {
 		t.Errorf("ledger: %+v, %v", l, err)
@@ -405,7 +405,7 @@ func TestRepeatedScoresAreStoredOnceAndAmendedOnesCount(t *testing.T) {
 	r.settled()
 	r.produce(score(1, 90, 1), score(2, 70, 2)) // a scorer that starts again
 	r.settled()
-	r.check("rows", "SELECT count(*) FROM store.scores", 3)
+	r.check("rows", "SELECT count(*) FROM store.all_scores", 3)
 	r.check("ticks", "SELECT count(*) FROM scores", 2)
 	r.check("amended", "SELECT health::BIGINT FROM scores ORDER BY tick DESC LIMIT 1", 70)
 	if sc, ok := r.store.LatestScore("RIG-1"); !ok || sc.Health != 70 {

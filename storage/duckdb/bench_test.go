@@ -112,7 +112,7 @@ func BenchmarkQueries(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				if c.name == "reopen" {
-					s.bySource, s.byChannel, s.byLayout = nil, nil, nil
+					s.bySource, s.byChannel, s.byLayout, s.parts, s.files, s.open = nil, nil, nil, nil, nil, map[int32]*part{}
 				}
 				if err := c.ask(); err != nil {
 					b.Fatal(err)

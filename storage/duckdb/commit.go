@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 		s.dedupAt = commit
 	}
 	s.readings.Add(s.pendingReadings)
+	s.keepParts()
 	s.register(b.Channels)
 	s.mem.committed(b, s.kept)
 	return nil
@@ -268,7 +270,6 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 	for from := 0; from < len(doubtful); from += 500 {
 		part := doubtful[from:min(from+500, len(doubtful))]
 		var q strings.Builder
-		q.WriteString("SELECT DISTINCT v.i FROM (VALUES ")
 		args := make([]any, 0, len(part))
 		lo, hi := us(b.Scores[part[0]].Tick), us(b.Scores[part[0]].Tick)
 		for n, i := range part {
@@ -280,21 +281,19 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 			args = append(args, sc.Drill)
 			lo, hi = min(lo, us(sc.Tick)), max(hi, us(sc.Tick))
 		}
-		fmt.Fprintf(&q, ") v(i, drill, tick, cause, content) JOIN store.scores s ON s.drill = v.drill AND s.tick = v.tick AND s.cause_hash = v.cause AND s.content = v.content"+
-			" WHERE s.tick BETWEEN make_timestamp(%d) AND make_timestamp(%d)", lo, hi)
-		rows, err := s.db.QueryContext(ctx, q.String(), args...)
-		if err != nil {
-			return fmt.Errorf("look up scores: %w", err)
-		}
-		for rows.Next() {
+		err := s.ask(ctx, func(l layout) string {
+			rows := l.within(lo, hi+1).from(dsScores, "drill, tick, cause_hash, content", fmt.Sprintf("tick BETWEEN make_timestamp(%d) AND make_timestamp(%d)", lo, hi))
+			return "SELECT DISTINCT v.i FROM (VALUES " + q.String() + ") v(i, drill, tick, cause, content) JOIN (" + rows +
+				") s ON s.drill = v.drill AND s.tick = v.tick AND s.cause_hash = v.cause AND s.content = v.content"
+		}, func(r *sql.Rows) error {
 			var i int
-			if err := rows.Scan(&i); err != nil {
-				rows.Close()
-				return fmt.Errorf("look up scores: %w", err)
+			if err := r.Scan(&i); err != nil {
+				return err
 			}
 			skip[i] = true
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return nil
+		}, args...)
+		if err != nil {
 			return fmt.Errorf("look up scores: %w", err)
 		}
 	}
@@ -331,14 +330,28 @@ func (s *Store) write() error {
 	if err := s.exec("BEGIN TRANSACTION"); err != nil {
 		return err
 	}
-	for _, t := range s.tab.all() {
-		if err := t.flush(s.conn); err != nil {
-			return errors.Join(err, s.exec("ROLLBACK"))
+	err := func() error {
+		if err := s.makeParts(); err != nil {
+			return err
 		}
+		tables := s.tab.global()
+		for _, p := range s.open {
+			tables = append(tables, p.t.all()...)
+		}
+		for _, t := range tables {
+			if err := t.flush(s.conn); err != nil {
+				return err
+			}
+		}
+		return nil
+	}()
+	if err != nil {
+		return errors.Join(err, s.exec("ROLLBACK"))
 	}
 	s.cfg.CrashPoint(CrashAppended)
 	if err := s.exec("COMMIT"); err != nil {
-		return errors.Join(err, s.exec("ROLLBACK"))
+		_ = s.exec("ROLLBACK") // where COMMIT failed there is mostly nothing to roll back
+		return err
 	}
 	s.cfg.CrashPoint(CrashCommitted)
 	return nil
@@ -369,32 +382,31 @@ func (s *Store) Position(ctx context.Context) (storage.Position, error) {
 	return p, nil
 }
 
-// FramesSince calls f for each frame stored by commits after the one given, in the order they were stored.
+// FramesSince calls f for each frame stored by commits after the one given; frames of one commit come in any order.
 func (s *Store) FramesSince(ctx context.Context, commit int64, f func(storage.StoredFrame) error) error {
-	rows, err := s.db.QueryContext(ctx, "SELECT src, seq, part, uid, epoch_us(ts), hash FROM store.frames WHERE commit > ? ORDER BY rowid", commit)
-	if err != nil {
-		return fmt.Errorf("read frames: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err := s.ask(ctx, func(l layout) string {
+		l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.maxCommit <= commit })
+		return "SELECT src, seq, part, uid, epoch_us(ts), hash FROM (" + l.from(dsFrames, "src, seq, part, uid, ts, hash, commit", fmt.Sprintf("commit > %d", commit)) + ") ORDER BY commit"
+	}, func(r *sql.Rows) error {
 		var src int32
 		var seq, uid, hash uint64
 		var part uint32
 		var ts int64
-		if err := rows.Scan(&src, &seq, &part, &uid, &ts, &hash); err != nil {
-			return fmt.Errorf("read frames: %w", err)
-		}
-		k := s.sourceName(src)
-		if err := f(storage.StoredFrame{Drill: k.drill, Hash: hash, TS: ts * 1000,
-			ID: telemetry.FrameID{Device: k.device, Boot: joinBoot(k.boot, uid), Seq: seq, Part: part}}); err != nil {
+		if err := r.Scan(&src, &seq, &part, &uid, &ts, &hash); err != nil {
 			return err
 		}
+		k := s.sourceName(src)
+		return f(storage.StoredFrame{Drill: k.drill, Hash: hash, TS: ts * 1000,
+			ID: telemetry.FrameID{Device: k.device, Boot: joinBoot(k.boot, uid), Seq: seq, Part: part}})
+	})
+	if err != nil {
+		return fmt.Errorf("read frames: %w", err)
 	}
-	return rows.Err()
+	return nil
 }
 
 // FrameTime returns the ts under which a frame is stored, and whether it is;
-// storage.Retired where it was, and retention dropped it.
+// storage.Retired where it was, and retention dropped it or its hour is damaged.
 func (s *Store) FrameTime(ctx context.Context, drill string, id telemetry.FrameID) (ts int64, found bool, err error) {
 	base, uid := splitBoot(id.Boot)
 	s.names.RLock()
@@ -403,25 +415,59 @@ func (s *Store) FrameTime(ctx context.Context, drill string, id telemetry.FrameI
 	if !ok {
 		return 0, false, nil
 	}
-	// As literals: database/sql refuses a uint64 with its high bit set.
-	rows, err := s.db.QueryContext(ctx, fmt.Sprintf("SELECT epoch_us(ts) FROM store.frames WHERE src = %d AND seq = %d AND part = %d AND uid = %d LIMIT 1", src, id.Seq, id.Part, uid))
+	// Which sealed hours have that number. A partition that is sealed meanwhile is still hot in the layout, or asked again.
+	hours := map[int32]bool{}
+	retired := false
+	spans := fmt.Sprintf("SELECT hour FROM store.ledger_spans WHERE src = %d AND lo <= %d AND hi >= %d AND stage = 'stored'", src, id.Seq, id.Seq)
+	spans += fmt.Sprintf(" UNION ALL SELECT NULL FROM store.retired WHERE src = %d AND lo <= %d AND hi >= %d", src, id.Seq, id.Seq)
+	build := func(l layout) string {
+		l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.dataset != dsFrames || !hours[f.hour] })
+		// As literals: database/sql refuses a uint64 with its high bit set.
+		return l.from(dsFrames, "epoch_us(ts)", fmt.Sprintf("src = %d AND seq = %d AND part = %d AND uid = %d", src, id.Seq, id.Part, uid)) + " LIMIT 1"
+	}
+	for range 2 {
+		err = s.ask(ctx, build, func(r *sql.Rows) error { found = true; return r.Scan(&ts) })
+		if err != nil || found {
+			return ts * 1000, found && err == nil, err
+		}
+		before := len(hours)
+		err = s.each(ctx, spans, func(r *sql.Rows) error {
+			var h *int32
+			if err := r.Scan(&h); err != nil {
+				return err
+			}
+			if h == nil {
+				retired = true
+			} else {
+				hours[*h] = true
+			}
+			return nil
+		})
+		if err != nil || len(hours) == before {
+			break
+		}
+	}
 	if err != nil {
 		return 0, false, fmt.Errorf("look up frame: %w", err)
 	}
-	defer rows.Close()
-	if rows.Next() {
-		err = rows.Scan(&ts)
-		return ts * 1000, err == nil, err
-	}
-	if err := rows.Err(); err != nil || counted(base) {
-		return 0, false, err
-	}
-	var n int
-	if err := s.db.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*) FROM store.retired WHERE src = %d AND lo <= %d AND hi >= %d", src, id.Seq, id.Seq)).Scan(&n); err != nil {
-		return 0, false, fmt.Errorf("look up frame: %w", err)
-	}
-	if n == 0 {
+	if counted(base) || !retired && !s.hourGone(hours) {
 		return 0, false, nil
 	}
 	return storage.Retired, true, nil
+}
+
+// hourGone reports whether frames of one of those hours can no longer be read.
+func (s *Store) hourGone(hours map[int32]bool) bool {
+	have := map[int32]bool{}
+	for _, f := range s.sealedFiles() {
+		if f.dataset == dsFrames {
+			have[f.hour] = have[f.hour] || f.damage == ""
+		}
+	}
+	for h := range hours {
+		if !have[h] {
+			return true
+		}
+	}
+	return false
 }

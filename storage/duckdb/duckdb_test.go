@@ -76,7 +76,22 @@ func filled(t testing.TB, dir string) *Store {
 }
 
 func TestEachViewHasRows(t *testing.T) {
-	s := filled(t, t.TempDir())
+	for _, sealed := range []bool{false, true} {
+		s := filled(t, t.TempDir())
+		if err := s.Rollup(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if sealed {
+			if err := s.Seal(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eachViewHasRows(t, s)
+	}
+}
+
+func eachViewHasRows(t *testing.T, s *Store) {
+	t.Helper()
 	for _, v := range Views {
 		var n int
 		if err := s.db.QueryRow("SELECT count(*) FROM (SELECT * FROM " + v + ")").Scan(&n); err != nil || n == 0 {
@@ -92,6 +107,8 @@ func TestEachViewHasRows(t *testing.T) {
 	}
 	f("SELECT count(*) FROM readings", "6060") // 80 + 16 + one narrow, and every other second 8
 	f("SELECT count(DISTINCT channel) FROM readings", "25")
+	f("SELECT sum(n) FROM features_1m", "6060")
+	f("SELECT mean || ' ' || last FROM features_1m WHERE channel = 'Odd_One'", "29.5 59.0")
 	f("SELECT string_agg(model || ' ' || output || ' ' || coalesce(value::VARCHAR, text), ', ' ORDER BY output DESC) FROM outputs WHERE tick = (SELECT min(tick) FROM outputs)", "m.x@1 rul 12.5, m.x@1 class bad")
 	f("SELECT min(points || feature) FROM reasons", "12.0WOB")
 	f("SELECT verdict || person || rule FROM labels", "rightannr")
@@ -129,10 +146,10 @@ func TestTheLedgerNamesTheStageThatLostARow(t *testing.T) {
 		}
 	}
 	f(storage.StageAccepted, "UPDATE store.accepted SET hi = 29; INSERT INTO store.accepted SELECT gateway, src, commit, 31, 59 FROM store.accepted")
-	f(storage.StageStored, "DELETE FROM store.frames WHERE seq = 30")
-	f(storage.StageScored, "DELETE FROM store.scores WHERE cause_seq[1] = 30")
-	f(storage.StageReadable, "DELETE FROM store.readings_fast WHERE rowid = (SELECT max(rowid) FROM store.readings_fast WHERE seq = 30)")
-	f(storage.StageReadable, "DELETE FROM store.readings_narrow WHERE seq = 30")
+	f(storage.StageStored, "DELETE FROM store.p1_frames WHERE seq = 30")
+	f(storage.StageScored, "DELETE FROM store.p1_scores WHERE cause_seq[1] = 30")
+	f(storage.StageReadable, "DELETE FROM store.p1_readings_fast WHERE rowid = (SELECT max(rowid) FROM store.p1_readings_fast WHERE seq = 30)")
+	f(storage.StageReadable, "DELETE FROM store.p1_readings_narrow WHERE seq = 30")
 }
 
 func TestASecondOpenOfAStoreSaysWhatToDo(t *testing.T) {
@@ -189,5 +206,44 @@ func TestSuite(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) func() storagetest.Store {
 		dir := t.TempDir()
 		return func() storagetest.Store { return open(t, dir) }
-	})
+	}, 1, 2, 3)
+}
+
+// restless seals, merges and rolls up between any two calls of the suite.
+type restless struct {
+	*Store
+	n int
+}
+
+func (r *restless) Commit(ctx context.Context, b *storage.Batch) error {
+	err := r.Store.Commit(ctx, b)
+	if r.n++; err == nil && r.n%2 == 0 {
+		if r.n%3 == 0 {
+			err = r.Store.Rollup(ctx)
+		} else {
+			err = r.Seal(ctx)
+		}
+	}
+	if err == nil && r.n%5 == 0 {
+		r.mmu.Lock()
+		err = r.compact(ctx)
+		r.mmu.Unlock()
+	}
+	return err
+}
+
+func TestSuiteOverSealedAndMergedPartitions(t *testing.T) {
+	storagetest.Run(t, func(t *testing.T) func() storagetest.Store {
+		dir := t.TempDir()
+		return func() storagetest.Store {
+			cfg := DefaultConfig(dir)
+			cfg.Grace, cfg.CompactAfter = 0, 0
+			s, err := Open(cfg, telemetry.DefaultCatalogue(), telemetry.NewManualClock(time.Unix(0, t0+2*3600e9)), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { s.Close() })
+			return &restless{Store: s}
+		}
+	}, 4, 5)
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/storage"
-	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 // The ledger is made of interval sets: DuckDB folds each stage's rows into
@@ -123,25 +122,58 @@ func (s *Store) ledger(ctx context.Context, out *storage.Ledger, names []sourceK
 	if err != nil {
 		return err
 	}
-	stored, err := s.islands(ctx, "SELECT src, seq FROM store.frames WHERE "+in, numbered)
+	none := func(int32, span) bool { return true }
+	stored, err := s.stageOf(ctx, storage.StageStored, in, numbered, none, func(l layout) string { return l.from(dsFrames, "src, seq", in) })
 	if err != nil {
 		return err
 	}
-	scored, err := s.islands(ctx, "SELECT src, seq FROM (SELECT unnest(cause_src) AS src, unnest(cause_seq) AS seq FROM store.scores) WHERE "+in, numbered)
+	scored, err := s.stageOf(ctx, storage.StageScored, in, numbered, none, func(l layout) string {
+		return "SELECT src, seq FROM (" + l.from(dsScores, "unnest(cause_src) AS src, unnest(cause_seq) AS seq", "") + ") WHERE " + in
+	})
 	if err != nil {
 		return err
 	}
 	// A frame can be read if as many rows of readings are there as were written of it.
-	// Of frames whose readings retention dropped, none are wanted.
-	readable := []string{fmt.Sprintf("SELECT src, seq, sum(if(epoch_us(ts) < %d, 0, rows)) AS want, 0 AS have FROM store.frames WHERE %s GROUP BY ALL", s.readingsFrom.Load(), in)}
-	for _, t := range append(s.tab.class[telemetry.Fast:], s.tab.narrow) {
-		readable = append(readable, "SELECT src, seq, 0, count(*) FROM store."+t.name+" WHERE "+in+" GROUP BY ALL")
+	readable := func(l layout) string {
+		q := []string{"SELECT src, seq, sum(rows) AS want, 0 AS have FROM (" + l.from(dsFrames, "src, seq, rows", in) + ") GROUP BY ALL"}
+		for _, t := range s.tab.rows.readings() {
+			q = append(q, "SELECT src, seq, 0, count(*) FROM ("+l.from(t.name, "src, seq", in)+") GROUP BY ALL")
+		}
+		return "SELECT src, seq FROM (" + strings.Join(q, " UNION ALL ") + ") GROUP BY src, seq HAVING sum(have) %s sum(want)"
 	}
-	read, err := s.islands(ctx, "SELECT src, seq FROM ("+strings.Join(readable, " UNION ALL ")+") GROUP BY src, seq HAVING sum(have) >= sum(want)", numbered)
+	// Of a frame in two parts, one may be sealed whole and the other hot and lacking.
+	lacking, err := s.islands(ctx, func(l layout) string { return fmt.Sprintf(readable(l), "<") }, numbered)
 	if err != nil {
 		return err
 	}
+	whole := func(src int32, r span) bool {
+		return numbered[src] || len(minus(spans{r}, lacking[src].set)) > 0
+	}
+	read, err := s.stageOf(ctx, storage.StageReadable, in, numbered, whole, func(l layout) string { return fmt.Sprintf(readable(l), ">=") })
+	if err != nil {
+		return err
+	}
+	for src, l := range lacking {
+		if numbered[src] {
+			r := read[src]
+			r.set = minus(r.set, l.set)
+			read[src] = r
+		}
+	}
 	retired, err := s.retiredOf(ctx, in, numbered)
+	if err != nil {
+		return err
+	}
+	dropped := map[int32]uint64{}
+	err = s.each(ctx, "SELECT src, sum(hi - lo + 1)::UBIGINT FROM store.ledger_spans WHERE stage = 'stored' AND "+in+" AND "+notHot+" AND hour NOT IN (SELECT hour FROM store.sealed WHERE dataset = 'frames') GROUP BY src", func(r *sql.Rows) error {
+		var src int32
+		var n uint64
+		if err := r.Scan(&src, &n); err != nil {
+			return err
+		}
+		dropped[src] = n
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -162,7 +194,7 @@ func (s *Store) ledger(ctx context.Context, out *storage.Ledger, names []sourceK
 		if row.Sent == 0 {
 			continue
 		}
-		row.Retired = gone.count
+		row.Retired = sum(gone.count, dropped[src])
 		row.Drill, row.Device, row.Boot = k.drill, k.device, k.boot
 		out.Rows = append(out.Rows, row)
 		out.Sent = sum(out.Sent, row.Sent)
@@ -239,22 +271,51 @@ func countedRow(boot string, accepted, stored, scored, read uint64) storage.Ledg
 	return row
 }
 
-// islands folds rows (src, seq) into ranges. A source without a hole is settled by its sums alone.
-func (s *Store) islands(ctx context.Context, rows string, numbered map[int32]bool) (map[int32]stage, error) {
+// stageOf is what a stage has: of hot partitions from their rows, of sealed ones from the ranges that were kept of them.
+func (s *Store) stageOf(ctx context.Context, name, in string, numbered map[int32]bool, counts func(int32, span) bool, rows func(layout) string) (map[int32]stage, error) {
+	out, err := s.islands(ctx, rows, numbered)
+	if err != nil {
+		return nil, err
+	}
+	err = s.each(ctx, "SELECT src, lo, hi FROM store.ledger_spans WHERE stage = ? AND "+in+" AND "+notHot, func(r *sql.Rows) error {
+		var src int32
+		var x span
+		if err := r.Scan(&src, &x.lo, &x.hi); err != nil {
+			return err
+		}
+		if counts(src, x) {
+			st := out[src]
+			st.set = append(st.set, x)
+			out[src] = st
+		}
+		return nil
+	}, name)
+	for src, st := range out {
+		st.set = merge(st.set)
+		if !numbered[src] {
+			st.count = st.set.count()
+		}
+		out[src] = st
+	}
+	return out, err
+}
+
+// islands folds the rows (src, seq) of hot partitions into ranges. A source without a hole is settled by its sums alone.
+func (s *Store) islands(ctx context.Context, rows func(layout) string, numbered map[int32]bool) (map[int32]stage, error) {
+	hot := func(l layout) string { l.files = nil; return rows(l) }
 	out := map[int32]stage{}
 	var holes []int32
-	err := s.each(ctx, "SELECT src, min(seq), max(seq), count(*) FROM (SELECT DISTINCT src, seq FROM ("+rows+")) GROUP BY src", func(r *sql.Rows) error {
+	err := s.ask(ctx, func(l layout) string {
+		return "SELECT src, min(seq), max(seq), count(*) FROM (SELECT DISTINCT src, seq FROM (" + hot(l) + ")) GROUP BY src"
+	}, func(r *sql.Rows) error {
 		var src int32
 		var lo, hi, n uint64
 		if err := r.Scan(&src, &lo, &hi, &n); err != nil {
 			return err
 		}
-		switch {
-		case !numbered[src]:
-			out[src] = stage{count: n}
-		case hi-lo == n-1:
+		if numbered[src] && hi-lo == n-1 {
 			out[src] = stage{set: spans{{lo, hi}}}
-		default:
+		} else {
 			holes = append(holes, src)
 		}
 		return nil
@@ -262,9 +323,11 @@ func (s *Store) islands(ctx context.Context, rows string, numbered map[int32]boo
 	if err != nil || len(holes) == 0 {
 		return out, err
 	}
-	err = s.each(ctx, fmt.Sprintf(`SELECT src, min(seq), max(seq) FROM (
+	err = s.ask(ctx, func(l layout) string {
+		return fmt.Sprintf(`SELECT src, min(seq), max(seq) FROM (
 SELECT src, seq, seq::HUGEINT - row_number() OVER (PARTITION BY src ORDER BY seq) AS island FROM (SELECT DISTINCT src, seq FROM (%s) WHERE src IN (%s)))
-GROUP BY src, island ORDER BY src, 2`, rows, joinInts(holes)), func(r *sql.Rows) error {
+GROUP BY src, island ORDER BY src, 2`, hot(l), joinInts(holes))
+	}, func(r *sql.Rows) error {
 		var src int32
 		var lo, hi uint64
 		if err := r.Scan(&src, &lo, &hi); err != nil {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -275,7 +274,7 @@ func (s *Store) Unregistered() []storage.SeenChannel {
 
 // load reads back on open what is kept in memory.
 func (s *Store) load(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{s.loadNames, s.loadPosition, s.loadDrills, s.loadLatest, s.loadScores} {
+	for _, step := range []func(context.Context) error{s.loadNames, s.loadParts, s.loadPosition, s.loadDrills, s.loadLatest, s.loadScores} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("read back: %w", err)
 		}
@@ -383,19 +382,33 @@ func (s *Store) loadPosition(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var from int64
-	if err := s.db.QueryRowContext(ctx, "SELECT coalesce(max(value::BIGINT), 0) FROM store.meta WHERE key = 'readings_from'").Scan(&from); err != nil {
+	if err := s.db.QueryRowContext(ctx, "SELECT coalesce(max(commit), 0) FROM store.dedup").Scan(&s.dedupAt); err != nil {
 		return err
 	}
-	s.readingsFrom.Store(from)
-	return s.db.QueryRowContext(ctx, "SELECT (SELECT coalesce(max(commit), 0) FROM store.dedup), (SELECT coalesce(max(ord), 0) FROM store.scores)").Scan(&s.dedupAt, &s.ord)
+	if err := s.askOne(ctx, func(l layout) string {
+		l.files = nil
+		return "SELECT coalesce(max(ord), 0) FROM (" + l.from(dsScores, "ord", "") + ")"
+	}, &s.ord); err != nil {
+		return err
+	}
+	for _, f := range s.files {
+		s.ord = max(s.ord, f.maxOrd)
+	}
+	return nil
 }
 
+// notHot is a condition on what is kept of sealed partitions: until one is sealed, its tables count.
+const notHot = "part NOT IN (SELECT part FROM store.parts)"
+
 func (s *Store) loadDrills(ctx context.Context) error {
-	return s.each(ctx, `SELECT src, min(ts), max(ts_end), max(arrived), count(*), arg_max(simulated, ts_end) FROM store.frames GROUP BY src ORDER BY src`, func(r *sql.Rows) error {
+	return s.ask(ctx, func(l layout) string {
+		l.files = nil
+		return `SELECT src, min(first_ts), max(last_ts), max(arrived), sum(n)::BIGINT, arg_max(simulated, last_ts) FROM (
+SELECT src, epoch_us(min(ts)) AS first_ts, epoch_us(max(ts_end)) AS last_ts, epoch_us(max(arrived)) AS arrived, count(*) AS n, arg_max(simulated, ts_end) AS simulated FROM (` + l.from(dsFrames, "src, ts, ts_end, arrived, simulated", "") + `) GROUP BY src
+UNION ALL SELECT src, first_ts, last_ts, arrived, frames, simulated FROM store.sealed_sources WHERE ` + notHot + `) GROUP BY src ORDER BY src`
+	}, func(r *sql.Rows) error {
 		var src int32
-		var first, last, arrived time.Time
-		var n int64
+		var first, last, arrived, n int64
 		var simulated bool
 		if err := r.Scan(&src, &first, &last, &arrived, &n, &simulated); err != nil {
 			return err
@@ -404,30 +417,57 @@ func (s *Store) loadDrills(ctx context.Context) error {
 		d := s.mem.get(k.drill)
 		d.devices[k.device] = true
 		d.Frames += n
-		d.First = min(d.First, first.UnixNano())
-		if last.UnixNano() >= d.Last {
-			d.Last, d.Simulated = last.UnixNano(), simulated
+		d.First = min(d.First, first*1000)
+		if last*1000 >= d.Last {
+			d.Last, d.Simulated = last*1000, simulated
 		}
-		d.Arrived = max(d.Arrived, arrived.UnixNano())
+		d.Arrived = max(d.Arrived, arrived*1000)
 		return nil
 	})
 }
 
-// loadLatest reads the last values of the hour before each source's last frame.
+// loadLatest reads the last values of the hour before each drill's last frame.
 func (s *Store) loadLatest(ctx context.Context) error {
-	const since = "JOIN (SELECT src, max(ts_end) - INTERVAL 1 HOUR AS since FROM store.frames GROUP BY src) l ON l.src = r.src AND r.ts >= l.since"
-	for _, t := range s.tab.class {
-		if t == nil {
+	since := map[int32]int64{} // µs, by source
+	for src, k := range s.bySource {
+		if d := s.mem.drills[k.drill]; d != nil && d.Frames > 0 {
+			since[int32(src)] = us(d.Last) - 3600e6
+		}
+	}
+	if len(since) == 0 {
+		return nil
+	}
+	var values []string
+	least := int64(math.MaxInt64)
+	hours := map[int32]bool{}
+	for src, at := range since {
+		values = append(values, fmt.Sprintf("(%d, make_timestamp(%d))", src, at))
+		least = min(least, at)
+		for h := hourOf(at * 1000); h <= hourOf(at*1000)+1; h++ {
+			hours[h] = true
+		}
+	}
+	join := "JOIN (VALUES " + strings.Join(values, ", ") + ") l(src, since) ON l.src = r.src AND r.ts >= l.since"
+	rows := func(l layout, dataset, cols string) string {
+		l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.hi < least || !hours[f.hour] })
+		return "(" + l.from(dataset, cols, fmt.Sprintf("ts >= make_timestamp(%d)", least)) + ")"
+	}
+	for _, class := range classesWithColumns {
+		t := s.tab.rows.class[class]
+		cols := t.cols[readingMeta:]
+		if len(cols) == 0 {
 			continue
 		}
-		cols := t.cols[readingMeta:]
-		var q strings.Builder
-		q.WriteString("SELECT r.src")
-		for i, c := range cols {
-			fmt.Fprintf(&q, ", epoch_us(max(r.ts) FILTER (r.%[1]s IS NOT NULL)), arg_max(r.%[1]s, r.ts), coalesce(substr(arg_max(coalesce(r.quality, ''), r.ts) FILTER (r.%[1]s IS NOT NULL), %[2]d, 1), '')", ident(c.name), i+1)
-		}
-		fmt.Fprintf(&q, " FROM store.%s r %s GROUP BY r.src", t.name, since)
-		err := s.each(ctx, q.String(), func(r *sql.Rows) error {
+		err := s.ask(ctx, func(l layout) string {
+			var q strings.Builder
+			names := "src, ts, quality"
+			q.WriteString("SELECT r.src")
+			for i, c := range cols {
+				names += ", " + ident(c.name)
+				fmt.Fprintf(&q, ", epoch_us(max(r.ts) FILTER (r.%[1]s IS NOT NULL)), arg_max(r.%[1]s, r.ts), coalesce(substr(arg_max(coalesce(r.quality, ''), r.ts) FILTER (r.%[1]s IS NOT NULL), %[2]d, 1), '')", ident(c.name), i+1)
+			}
+			return q.String() + " FROM " + rows(l, t.name, names) + " r " + join + " GROUP BY r.src"
+		}, func(r *sql.Rows) error {
 			var src int32
 			at := make([]*int64, len(cols))
 			value := make([]*float64, len(cols))
@@ -456,7 +496,9 @@ func (s *Store) loadLatest(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.each(ctx, "SELECT r.src, r.ch, epoch_us(max(r.ts)), arg_max(r.value, r.ts), arg_max(r.quality, r.ts) FROM store.readings_narrow r "+since+" GROUP BY r.src, r.ch", func(r *sql.Rows) error {
+	return s.ask(ctx, func(l layout) string {
+		return "SELECT r.src, r.ch, epoch_us(max(r.ts)), arg_max(r.value, r.ts), arg_max(r.quality, r.ts) FROM " + rows(l, dsNarrow, "src, ch, ts, value, quality") + " r " + join + " GROUP BY r.src, r.ch"
+	}, func(r *sql.Rows) error {
 		var src, ch int32
 		var v storage.Value
 		if err := r.Scan(&src, &ch, &v.TS, &v.Value, &v.Quality); err != nil {
@@ -475,40 +517,50 @@ func (d *drill) keep(tag string, v storage.Value) {
 }
 
 func (s *Store) loadScores(ctx context.Context) error {
-	var ords []string
-	err := s.each(ctx, `WITH m AS (SELECT drill, max(tick) AS tick FROM store.scores GROUP BY drill)
-SELECT max(s.ord) FROM store.scores s JOIN m ON m.drill = s.drill AND m.tick = s.tick GROUP BY s.drill`, func(r *sql.Rows) error {
-		var ord int64
-		if err := r.Scan(&ord); err != nil {
+	type newest struct{ tick, ord int64 }
+	last := map[string]newest{}
+	err := s.ask(ctx, func(l layout) string {
+		l.files = nil
+		return fmt.Sprintf(`WITH hot AS (%s), all_buckets AS (
+SELECT drill, epoch_us(tick) // %d AS bucket, epoch_us(max(tick)) AS tick, arg_max(ord, (tick, ord)) AS ord, coalesce(arg_max_null(health, (tick, ord)), 'nan') AS last, coalesce(min(health), 'nan') AS low FROM hot GROUP BY ALL
+UNION ALL SELECT drill, bucket, tick, ord, last, low FROM store.sealed_health WHERE %s)
+SELECT drill, max(tick), arg_max(ord, (tick, ord)), arg_max(last, (tick, ord)), min(if(isnan(low), NULL, low)) FROM all_buckets GROUP BY drill, bucket`,
+			l.from(dsScores, "drill, tick, ord, health", ""), storage.HealthBucket/1000, notHot)
+	}, func(r *sql.Rows) error {
+		var name string
+		var n newest
+		var lastHealth float64
+		var low *float64
+		if err := r.Scan(&name, &n.tick, &n.ord, &lastHealth, &low); err != nil {
 			return err
 		}
-		ords = append(ords, fmt.Sprint(ord))
+		s.mem.get(name).addHealth(n.tick*1000, lastHealth, number(low))
+		if o, ok := last[name]; !ok || n.tick > o.tick || n.tick == o.tick && n.ord > o.ord {
+			last[name] = n
+		}
 		return nil
 	})
-	if err != nil || len(ords) == 0 {
+	if err != nil || len(last) == 0 {
 		return err
 	}
-	err = s.each(ctx, "SELECT "+scoreColumns()+" FROM store.scores WHERE ord IN ("+strings.Join(ords, ",")+")", func(r *sql.Rows) error {
+	ords := make([]string, 0, len(last))
+	least, most := int64(math.MaxInt64), int64(math.MinInt64)
+	hours := map[int32]bool{}
+	for _, n := range last {
+		ords = append(ords, fmt.Sprint(n.ord))
+		least, most = min(least, n.tick), max(most, n.tick)
+		hours[hourOf(n.tick*1000)] = true
+	}
+	return s.ask(ctx, func(l layout) string {
+		l = l.within(least, most+1)
+		l.files = slices.DeleteFunc(l.files, func(f *file) bool { return !hours[f.hour] })
+		return l.from(dsScores, scoreColumns(), "ord IN ("+strings.Join(ords, ",")+")")
+	}, func(r *sql.Rows) error {
 		sc, err := s.scanScore(r)
 		if err != nil {
 			return err
 		}
 		s.mem.get(sc.Drill).score = &sc
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return s.each(ctx, fmt.Sprintf(`SELECT drill, epoch_us(max(tick)), coalesce(arg_max_null(health, (tick, ord)), 'nan'), coalesce(min(health), 'nan') FROM store.scores
-WHERE tick >= (SELECT max(tick) FROM store.scores) - INTERVAL 15 DAY
-GROUP BY drill, epoch_us(tick) // %d`, storage.HealthBucket/1000), func(r *sql.Rows) error {
-		var name string
-		var tick int64
-		var last, low float64
-		if err := r.Scan(&name, &tick, &last, &low); err != nil {
-			return err
-		}
-		s.mem.get(name).addHealth(tick*1000, last, low)
 		return nil
 	})
 }

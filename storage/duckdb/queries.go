@@ -27,10 +27,13 @@ func limit(n int) int {
 // Scores returns the last version of each tick of drill in [from, to), ascending; at most n, 0 meaning 1000.
 func (s *Store) Scores(ctx context.Context, drill string, from, to int64, n int) ([]telemetry.Score, error) {
 	var out []telemetry.Score
-	q := fmt.Sprintf(`SELECT %s FROM store.scores WHERE ord IN (
-SELECT max(ord) FROM store.scores WHERE drill = ? AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d) GROUP BY tick ORDER BY tick LIMIT %d)
-ORDER BY tick`, scoreColumns(), us(from), us(to), limit(n))
-	err := s.each(ctx, q, func(r *sql.Rows) error {
+	lo, hi := us(from), us(to)
+	err := s.ask(ctx, func(l layout) string {
+		l = l.within(lo, hi)
+		where := fmt.Sprintf("drill = $1 AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d)", lo, hi)
+		return fmt.Sprintf(`SELECT * EXCLUDE (ord) FROM (%s) WHERE ord IN (SELECT max(ord) FROM (%s) GROUP BY tick ORDER BY tick LIMIT %d) ORDER BY tick`,
+			l.from(dsScores, scoreColumns()+", ord", where), l.from(dsScores, "tick, ord", where), limit(n))
+	}, func(r *sql.Rows) error {
 		sc, err := s.scanScore(r)
 		out = append(out, sc)
 		return err
@@ -176,9 +179,18 @@ func (s *Store) Stats(ctx context.Context) (storage.Stats, error) {
 	commits := s.commit
 	s.wmu.Unlock()
 	st := storage.Stats{Commits: commits, Readings: s.readings.Load(), MemoryLimit: s.cfg.Memory}
-	err := s.db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM store.frames), (SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory())").Scan(&st.Frames, &st.MemoryBytes)
+	err := s.askOne(ctx, func(l layout) string {
+		l.files = nil
+		return "SELECT (SELECT count(*) FROM (" + l.from(dsFrames, "1", "") + ")), (SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory())"
+	}, &st.Frames, &st.MemoryBytes)
 	if err != nil {
 		return st, fmt.Errorf("stats: %w", err)
+	}
+	for _, f := range s.sealedFiles() {
+		st.SealedBytes += f.bytes
+		if f.dataset == dsFrames {
+			st.Frames += f.rows
+		}
 	}
 	st.FileBytes = size(filepath.Join(s.cfg.Dir, "mudpulse.duckdb"))
 	st.WALBytes = size(filepath.Join(s.cfg.Dir, "mudpulse.duckdb.wal"))

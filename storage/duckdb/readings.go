@@ -68,7 +68,8 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	src := s.source(f.Drill, f.Device, base)
 	at := us(arrived)
 	present := 0
-	before := s.readingRows()
+	p := s.partFor(f.TS)
+	before := p.readingRows()
 
 	var runs [4][]int
 	for i := range f.Runs {
@@ -77,10 +78,11 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	}
 	for class := telemetry.Fast; class <= telemetry.Slow; class++ {
 		if len(runs[class]) > 0 {
-			present += s.addClass(s.tab.class[class], f, runs[class], src, at)
+			present += s.addClass(p, p.t.class[class], f, runs[class], src, at)
 		}
 	}
-	n := s.tab.narrow
+	n := p.t.narrow
+	hour := p.hourOf(f.TS)
 	for _, i := range runs[telemetry.Narrow] {
 		r := &f.Runs[i]
 		w := s.where(r.Channel)
@@ -94,23 +96,24 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 			}
 			n.cols[0].i32 = append(n.cols[0].i32, src)
 			n.cols[1].i32 = append(n.cols[1].i32, w.ch)
-			n.cols[2].i64 = append(n.cols[2].i64, us(r.Time(f.TS, k)))
+			n.cols[2].i64 = append(n.cols[2].i64, p.span(us(r.Time(f.TS, k))))
 			n.cols[3].f64 = append(n.cols[3].f64, v)
 			n.cols[4].u8 = append(n.cols[4].u8, q)
 			n.cols[5].i64 = append(n.cols[5].i64, int64(f.Seq))
 			n.cols[6].i32 = append(n.cols[6].i32, int32(f.Part))
 			n.cols[7].i64 = append(n.cols[7].i64, at)
+			n.cols[8].i32 = append(n.cols[8].i32, hour)
 			n.n++
 			present++
 		}
 	}
 
-	c := s.tab.frames.cols
+	c := p.t.frames.cols
 	c[0].i32 = append(c[0].i32, src)
 	c[1].i64 = append(c[1].i64, int64(f.Seq))
 	c[2].i32 = append(c[2].i32, int32(f.Part))
 	c[3].i64 = append(c[3].i64, int64(uid))
-	c[4].i64 = append(c[4].i64, us(f.TS))
+	c[4].i64 = append(c[4].i64, p.span(us(f.TS)))
 	c[5].i64 = append(c[5].i64, us(f.End()))
 	c[6].i64 = append(c[6].i64, us(f.Received))
 	c[7].i64 = append(c[7].i64, at)
@@ -125,24 +128,16 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	c[12].text = append(c[12].text, f.Gateway)
 	c[13].text = append(c[13].text, f.Topic)
 	c[14].i32 = append(c[14].i32, int32(present))
-	c[15].i32 = append(c[15].i32, int32(s.readingRows()-before)) // what the ledger counts again
+	c[15].i32 = append(c[15].i32, int32(p.readingRows()-before)) // what the ledger counts again
 	c[16].i64 = append(c[16].i64, commit)
-	s.tab.frames.n++
+	c[17].i32 = append(c[17].i32, hour)
+	p.t.frames.n++
 	s.pendingReadings += int64(present)
-}
-
-// readingRows counts the rows of readings that wait.
-func (s *Store) readingRows() int {
-	n := s.tab.narrow.n
-	for _, t := range s.tab.class[telemetry.Fast:] {
-		n += t.n
-	}
-	return n
 }
 
 // addClass appends the runs of one class. Where two samples of a channel have
 // the same time, the later run's counts.
-func (s *Store) addClass(t *table, f *telemetry.Frame, runs []int, src int32, arrived int64) int {
+func (s *Store) addClass(p *part, t *table, f *telemetry.Frame, runs []int, src int32, arrived int64) int {
 	// The usual frame: all runs on one grid.
 	times := s.times[:0]
 	first := &f.Runs[runs[0]]
@@ -178,6 +173,9 @@ func (s *Store) addClass(t *table, f *telemetry.Frame, runs []int, src int32, ar
 	}
 	base := t.n
 	c := t.cols
+	hour := p.hourOf(f.TS)
+	p.span(us(times[0]))
+	p.span(us(times[n-1]))
 	for _, at := range times {
 		c[0].i32 = append(c[0].i32, src)
 		c[1].i64 = append(c[1].i64, us(at))
@@ -185,6 +183,7 @@ func (s *Store) addClass(t *table, f *telemetry.Frame, runs []int, src int32, ar
 		c[3].i32 = append(c[3].i32, int32(f.Part))
 		c[4].i64 = append(c[4].i64, arrived)
 		c[5].text = append(c[5].text, "")
+		c[6].i32 = append(c[6].i32, hour)
 	}
 	for _, col := range c[readingMeta:] {
 		m := len(col.f64)

@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -58,18 +59,18 @@ func TestRetentionDropsWhatIsOldAndTheLedgerStaysWhole(t *testing.T) {
 	for m := range 601 {
 		commit(m)
 		if m%100 == 50 {
-			if err := s.Checkpoint(ctx); err != nil {
+			if err := errors.Join(s.Maintain(ctx), s.Checkpoint(ctx)); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if err := s.Checkpoint(ctx); err != nil {
+	if err := errors.Join(s.Maintain(ctx), s.Maintain(ctx), s.Checkpoint(ctx)); err != nil {
 		t.Fatal(err)
 	}
 	whole()
 	count("frames", "SELECT count(*) FROM frames", 2*301) // 05:00 to 10:00
 	count("scores", "SELECT count(*) FROM scores", 301)
-	count("minutes with readings", "SELECT count(DISTINCT date_trunc('minute', ts)) FROM readings_fast", 126) // two hours, and the slack
+	count("minutes with readings", "SELECT count(DISTINCT date_trunc('minute', ts)) FROM readings_fast", 121) // two hours
 	if ts, found, err := s.FrameTime(ctx, "RIG-01", telemetry.FrameID{Device: "edr-1", Boot: "b1", Seq: 3}); err != nil || !found || ts != storage.Retired {
 		t.Errorf("a frame that was dropped: %d %v %v", ts, found, err)
 	}
@@ -100,6 +101,10 @@ func TestConfigurationIsRefusedByName(t *testing.T) {
 	f("threads:", func(c *Config) { c.Threads = 0 })
 	f("readers:", func(c *Config) { c.Readers = 0 })
 	f("checkpoint:", func(c *Config) { c.Checkpoint = 0 })
+	f("part_rows:", func(c *Config) { c.PartRows = 0 })
+	f("grace", func(c *Config) { c.Grace = -1 })
+	f("rollup:", func(c *Config) { c.Rollup = 0 })
+	f("keep_rollups:", func(c *Config) { c.KeepRollups = -1 })
 	f("keep_readings:", func(c *Config) { c.KeepReadings = -1 })
 	f("keep_readings:", func(c *Config) { c.KeepRecords, c.KeepReadings = time.Hour, 2*time.Hour })
 	if err := DefaultConfig("x").Validate(); err != nil {

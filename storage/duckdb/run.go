@@ -5,45 +5,86 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
-// Run checkpoints and drops what is old until ctx is done: every cfg.Checkpoint,
-// and sooner when the WAL grows, since what is not checkpointed is held in memory.
-// Commits wait meanwhile, reads do not.
+// Run rolls up, seals, merges, drops what is old and checkpoints until ctx is
+// done. A checkpoint comes every cfg.Checkpoint, and sooner when the WAL grows,
+// since what is not checkpointed is held in memory. Commits wait for a
+// checkpoint and for a change of the manifest; reads wait for nothing.
 func (s *Store) Run(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.every(ctx, s.cfg.Rollup, func() {
+			if err := s.Maintain(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("maintenance of the store; it is tried again", "err", err)
+			}
+		})
+	}()
+	defer func() { <-done }()
 	last := time.Now()
 	wal := filepath.Join(s.cfg.Dir, "mudpulse.duckdb.wal")
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	s.every(ctx, time.Second, func() {
 		if time.Since(last) < s.cfg.Checkpoint && size(wal) < s.cfg.Memory/3 {
-			continue
+			return
 		}
 		if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("checkpoint", "err", err) // the WAL keeps everything; the next one tries again
 		}
 		last = time.Now()
+	})
+	return nil
+}
+
+func (s *Store) every(ctx context.Context, d time.Duration, f func()) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			f()
+		}
 	}
 }
 
-// Checkpoint drops what is superseded or too old and moves the WAL into the file.
+// Maintain does once what Run does again and again, but for the checkpoint.
+func (s *Store) Maintain(ctx context.Context) error {
+	if err := s.Rollup(ctx); err != nil {
+		return err
+	}
+	s.closeParts(false)
+	s.wmu.Lock()
+	s.freshViews()
+	s.wmu.Unlock()
+	s.mmu.Lock()
+	defer s.mmu.Unlock()
+	errs := []error{s.sealClosed(ctx)}
+	if ctx.Err() == nil {
+		errs = append(errs, s.compact(ctx), s.retire(ctx))
+	}
+	s.sweep(time.Now())
+	return errors.Join(errs...)
+}
+
+// Checkpoint drops what is superseded and moves the WAL into the file. It waits
+// for no seal: what does not fit between two is left to the next.
 func (s *Store) Checkpoint(ctx context.Context) error {
+	s.checkpoint.Lock() // no transaction of maintenance meanwhile
+	defer s.checkpoint.Unlock()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.closed {
 		return errClosed
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := s.prune(); err != nil {
 		return fmt.Errorf("prune: %w", err)
-	}
-	if err := s.retire(); err != nil {
-		return fmt.Errorf("drop what is old: %w", err)
 	}
 	s.cfg.CrashPoint(CrashCheckpoint)
 	if err := s.exec("CHECKPOINT"); err != nil {
@@ -68,58 +109,42 @@ func (s *Store) prune() error {
 	return nil
 }
 
-// Old rows are dropped by whole steps of time, so that little is dropped often.
-const retireStep = time.Hour
-
-// slack is how far before its frame's ts a reading may lie (negative offsets).
-const slack = 5 * time.Minute
-
-// retire drops readings, and frames with their scores, that are older than
-// cfg keeps them. The ledger stays whole: ranges of the numbers are kept, in the same transaction.
-func (s *Store) retire() error {
-	now := s.clock.Now()
-	cutoff := func(keep time.Duration) int64 { return us(now.Add(-keep).Truncate(retireStep).UnixNano()) }
-	var statements []string
-	if keep := s.cfg.KeepReadings; keep > 0 && cutoff(keep) > s.readingsFrom.Load() {
-		at := cutoff(keep)
-		for _, t := range append(s.tab.class[1:], s.tab.narrow) {
-			statements = append(statements, fmt.Sprintf("DELETE FROM store.%s WHERE ts < make_timestamp(%d)", t.name, at-slack.Microseconds()))
-		}
-		statements = append(statements, "DELETE FROM store.meta WHERE key = 'readings_from'", fmt.Sprintf("INSERT INTO store.meta VALUES ('readings_from', '%d')", at))
-	}
-	if keep := s.cfg.KeepRecords; keep > 0 {
-		old := fmt.Sprintf("ts < make_timestamp(%d)", cutoff(keep))
-		var n int64
-		if err := s.db.QueryRow("SELECT (SELECT count(*) FROM store.frames WHERE " + old + ") + (SELECT count(*) FROM store.scores WHERE tick " + old[len("ts "):] + ")").Scan(&n); err != nil {
-			return err
-		}
-		if n > 0 {
-			hashed := "(boot = '~' OR boot LIKE '%!')"
-			statements = append(statements,
-				"INSERT INTO store.retired SELECT src, min(seq), max(seq), count(*) FROM (SELECT src, seq, seq::HUGEINT - row_number() OVER (PARTITION BY src ORDER BY seq) AS island FROM (SELECT DISTINCT src, seq FROM store.frames WHERE "+old+
-					" AND src IN (SELECT src FROM store.sources WHERE NOT "+hashed+"))) GROUP BY src, island",
-				"INSERT INTO store.retired SELECT src, 0, 0, count(DISTINCT seq) FROM store.frames WHERE "+old+" AND src IN (SELECT src FROM store.sources WHERE "+hashed+") GROUP BY src",
-				"DELETE FROM store.frames WHERE "+old,
-				"DELETE FROM store.scores WHERE tick "+old[len("ts "):])
-		}
-	}
-	if len(statements) == 0 {
-		return nil
-	}
-	if err := s.exec("BEGIN TRANSACTION"); err != nil {
+// retire takes sealed hours that are older than cfg keeps them out of the
+// manifest; their files are unlinked when no query can be reading them. The
+// ledger stays whole: the numbers that were stored are kept as ranges. Call with mmu.
+func (s *Store) retire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	for _, q := range statements {
-		if err := s.exec(q); err != nil {
-			return errors.Join(err, s.exec("ROLLBACK"))
+	now := s.clock.Now().UnixNano()
+	cutoff := func(keep time.Duration) (int32, bool) { return hourOf(now - int64(keep)), keep > 0 }
+	var old []*file
+	for _, f := range s.sealedFiles() {
+		keep := s.cfg.KeepReadings
+		switch {
+		case strings.HasPrefix(f.dataset, "rollup_"):
+			keep = s.cfg.KeepRollups
+		case f.dataset == dsFrames, f.dataset == dsScores:
+			keep = s.cfg.KeepRecords
+		}
+		if at, any := cutoff(keep); any && f.hour < at {
+			old = append(old, f)
 		}
 	}
-	s.cfg.CrashPoint(CrashPruned)
-	if err := s.exec("COMMIT"); err != nil {
-		return errors.Join(err, s.exec("ROLLBACK"))
+	if len(old) == 0 {
+		return nil
 	}
-	if s.cfg.KeepReadings > 0 {
-		s.readingsFrom.Store(max(s.readingsFrom.Load(), cutoff(s.cfg.KeepReadings)))
+	// A week of health is shown; what sources sent in dropped hours is one sum.
+	statements := []string{fmt.Sprintf("DELETE FROM store.sealed_health WHERE hour < %d", hourOf(now)-16*24)}
+	if at, any := cutoff(s.cfg.KeepRecords); any {
+		where := fmt.Sprintf(" WHERE hour < %d AND part NOT IN (SELECT part FROM store.parts)", at)
+		statements = append(statements,
+			"CREATE OR REPLACE TEMP TABLE gone AS SELECT -1::BIGINT AS part, (-2147483648)::INTEGER AS hour, src, min(first_ts), max(last_ts), max(arrived), sum(frames)::BIGINT, sum(readings)::BIGINT, arg_max(simulated, last_ts) FROM store.sealed_sources"+where+" GROUP BY src",
+			"DELETE FROM store.sealed_sources"+where, "INSERT INTO store.sealed_sources SELECT * FROM gone")
 	}
+	if err := s.swap(nil, old, nil, statements, CrashPruned); err != nil {
+		return err
+	}
+	s.cfg.CrashPoint(CrashRetired)
 	return nil
 }

@@ -65,7 +65,8 @@ func (s *Store) contentHash(sc *telemetry.Score) uint64 {
 
 // addScore appends one row of scores.
 func (s *Store) addScore(sc *telemetry.Score, content uint64, arrived, ord int64) error {
-	t := s.tab.scores
+	p := s.partFor(sc.Tick)
+	t := p.t.scores
 	c := t.cols
 	i := 0
 	next := func() *column { i++; return c[i-1] }
@@ -75,7 +76,7 @@ func (s *Store) addScore(sc *telemetry.Score, content uint64, arrived, ord int64
 	small := func(v byte) { col := next(); col.u8 = append(col.u8, v) }
 
 	str(sc.Drill)
-	big(us(sc.Tick))
+	big(p.span(us(sc.Tick)))
 	big(int64(sc.CauseHash))
 	big(int64(content))
 	small(byte(sc.Origin))
@@ -188,6 +189,8 @@ func (s *Store) addScore(sc *telemetry.Score, content uint64, arrived, ord int64
 	big(usOrNull(sc.Produced))
 	big(us(arrived))
 	big(ord)
+	hc := next()
+	hc.i32 = append(hc.i32, p.hourOf(sc.Tick))
 	t.n++
 	return nil
 }

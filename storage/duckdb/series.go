@@ -56,19 +56,16 @@ func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 	}
 	srcs := s.sourcesOf(q.Drill)
 	if len(srcs) > 0 {
-		in := fmt.Sprintf("src IN (%s) AND ts >= make_timestamp(%d) AND ts < make_timestamp(%d)", joinInts(srcs), from, to)
-		for c := telemetry.Fast; c <= telemetry.Slow; c++ {
-			if len(class[c]) == 0 {
-				continue
-			}
-			inner := fmt.Sprintf("SELECT epoch_us(ts) AS t%s FROM store.%s WHERE %s", columnsAs(class[c], exprs), s.tab.class[c].name, in)
-			if err := s.buckets(ctx, out, class[c], inner, from, width); err != nil {
-				return nil, err
+		in := "src IN (" + joinInts(srcs) + ")"
+		for _, c := range classesWithColumns {
+			if len(class[c]) > 0 {
+				if err := s.readingSeries(ctx, out, c, class[c], exprs, in, from, to, width); err != nil {
+					return nil, err
+				}
 			}
 		}
 		for _, i := range class[telemetry.Narrow] {
-			inner := fmt.Sprintf("SELECT epoch_us(ts) AS t, value AS v%d FROM store.readings_narrow WHERE ch = %s AND %s", i, exprs[i], in)
-			if err := s.buckets(ctx, out, []int{i}, inner, from, width); err != nil {
+			if err := s.readingSeries(ctx, out, telemetry.Narrow, []int{i}, exprs, in+" AND ch = "+exprs[i], from, to, width); err != nil {
 				return nil, err
 			}
 		}
@@ -78,7 +75,10 @@ func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 		for _, i := range scored {
 			fmt.Fprintf(&cols, ", arg_max_null(%s, ord) AS v%d", exprs[i], i)
 		}
-		inner := fmt.Sprintf("SELECT epoch_us(tick) AS t%s FROM store.scores WHERE drill = ? AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d) GROUP BY tick", cols.String(), from, to)
+		inner := func(l layout) string {
+			where := fmt.Sprintf("drill = $1 AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d)", from, to)
+			return fmt.Sprintf("SELECT epoch_us(tick) AS t%s FROM (%s) GROUP BY tick", cols.String(), l.within(from, to).from(dsScores, scoredColumns, where))
+		}
 		if err := s.buckets(ctx, out, scored, inner, from, width, q.Drill); err != nil {
 			return nil, err
 		}
@@ -89,23 +89,122 @@ func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 	return out, nil
 }
 
-func columnsAs(channels []int, exprs map[int]string) string {
-	var b strings.Builder
-	for _, i := range channels {
-		fmt.Fprintf(&b, ", %s AS v%d", exprs[i], i)
+// readingSeries answers for channels of one class, from rollups where the buckets are wide enough.
+func (s *Store) readingSeries(ctx context.Context, out []storage.Series, class telemetry.Class, channels []int, exprs map[int]string, in string, from, to, width int64) error {
+	dataset := s.tab.rows.ofClass(class).name
+	column := func(i int) string {
+		if class == telemetry.Narrow {
+			return "value"
+		}
+		return exprs[i]
 	}
-	return b.String()
+	raw := func(l layout, from, to int64, more string) string {
+		cols := "epoch_us(ts) AS t"
+		for _, i := range channels {
+			cols += fmt.Sprintf(", %s AS v%d", column(i), i)
+		}
+		return l.within(from, to).from(dataset, cols, fmt.Sprintf("%s AND ts >= make_timestamp(%d) AND ts < make_timestamp(%d)%s", in, from, to, more))
+	}
+	step := stepFor(class, width)
+	unit := max(step, 1) * 1e6
+	lo, hi := -floorDiv(-from, unit)*unit, floorDiv(to, unit)*unit
+	if step == 0 || lo >= hi {
+		return s.buckets(ctx, out, channels, func(l layout) string { return raw(l, from, to, "") }, from, width)
+	}
+	// Whole steps from rollups, the edges and what is not rolled up yet from rows.
+	parts := func(l layout) string {
+		var b strings.Builder
+		partial := func(rows string) {
+			if b.Len() > 0 {
+				b.WriteString(" UNION ALL ")
+			}
+			b.WriteString("SELECT t, t AS t2")
+			for _, i := range channels {
+				fmt.Fprintf(&b, ", v%[1]d AS lo%[1]d, v%[1]d AS hi%[1]d, v%[1]d AS f%[1]d, v%[1]d AS l%[1]d, (v%[1]d IS NOT NULL)::INTEGER AS n%[1]d", i)
+			}
+			b.WriteString(" FROM (" + rows + ")")
+		}
+		if from < lo {
+			partial(raw(l, from, lo, ""))
+		}
+		if hi < to {
+			partial(raw(l, hi, to, ""))
+		}
+		in2 := fmt.Sprintf("%s AND bucket >= make_timestamp(%d) AND bucket < make_timestamp(%d)", in, lo, hi)
+		cols := "epoch_us(first_ts) AS t, epoch_us(last_ts) AS t2"
+		for _, i := range channels {
+			name := "value"
+			if class != telemetry.Narrow {
+				name = strings.Trim(exprs[i], `"`)
+			}
+			col := func(v string) string { return ident(rollupColumn(name, v)) }
+			cols += fmt.Sprintf(", %[2]s AS lo%[1]d, %[3]s AS hi%[1]d, %[4]s AS f%[1]d, %[5]s AS l%[1]d, %[6]s AS n%[1]d", i, col("min"), col("max"), col("first"), col("last"), col("n"))
+		}
+		name := rollupName(class)
+		sealed, hot := l, l.within(lo, hi)
+		sealed.hot = nil
+		hot.files = nil
+		b.WriteString(" UNION ALL " + sealed.withinRollups(lo, hi).from(name, cols, fmt.Sprintf("step = %d AND %s", step, in2)))
+		if len(hot.hot) > 0 {
+			b.WriteString(" UNION ALL " + hot.from(name, cols, fmt.Sprintf("step = %d AND %s", min(step, step1m), in2)))
+			for _, p := range hot.hot { // what came since the last rollup
+				one := layout{s: s, hot: []*part{p}, hotRange: [][2]int64{{lo, hi}}}
+				partial(raw(one, lo, hi, fmt.Sprintf(" AND rowid >= (SELECT coalesce(max(rolled_%d), 0) FROM store.parts WHERE part = %d)", class, p.id)))
+			}
+		}
+		return strings.TrimPrefix(b.String(), " UNION ALL ")
+	}
+	return s.partialBuckets(ctx, out, channels, parts, from, width)
 }
+
+// scoredColumns are what names of what is scored may stand for, and the order of versions.
+var scoredColumns = func() string {
+	s := "tick, ord, state, health, confidence, time_left, time_left_low, time_left_high, layout, outputs"
+	for _, name := range telemetry.Subsystems {
+		s += ", health_" + name + ", confidence_" + name
+	}
+	return s
+}()
+
+// stepFor is the widest step of rollups, in seconds, of which two fit into a bucket; 0: none.
+func stepFor(class telemetry.Class, width int64) int64 {
+	for _, step := range []int64{step1h, step1m, step10s} {
+		if width >= 2*step*1e6 && (step != step10s || class == telemetry.Fast) {
+			return step
+		}
+	}
+	return 0
+}
+
+// withinRollups leaves what may have buckets in [lo, hi): a bucket begins before its rows.
+func (l layout) withinRollups(lo, hi int64) layout { return l.within(lo-step1h*1e6, hi) }
 
 // buckets downsamples the columns v<i> over t of inner into out[i]: of each
 // bucket the first, last, least and greatest value, as M4 does.
-func (s *Store) buckets(ctx context.Context, out []storage.Series, channels []int, inner string, from, width int64, args ...any) error {
-	var q strings.Builder
-	fmt.Fprintf(&q, "SELECT (t - %d) // %d AS b", from, width)
-	for _, i := range channels {
-		fmt.Fprintf(&q, ", min(t) FILTER (v%[1]d IS NOT NULL), max(t) FILTER (v%[1]d IS NOT NULL), min(v%[1]d), max(v%[1]d), arg_min(v%[1]d, t), arg_max(v%[1]d, t), count(v%[1]d)", i)
-	}
-	fmt.Fprintf(&q, " FROM (%s) GROUP BY b ORDER BY b", inner)
+func (s *Store) buckets(ctx context.Context, out []storage.Series, channels []int, inner func(layout) string, from, width int64, args ...any) error {
+	return s.fold(ctx, out, channels, func(l layout) string {
+		var q strings.Builder
+		fmt.Fprintf(&q, "SELECT (t - %d) // %d AS b", from, width)
+		for _, i := range channels {
+			fmt.Fprintf(&q, ", min(t) FILTER (v%[1]d IS NOT NULL), max(t) FILTER (v%[1]d IS NOT NULL), min(v%[1]d), max(v%[1]d), arg_min(v%[1]d, t), arg_max(v%[1]d, t), count(v%[1]d)", i)
+		}
+		return q.String() + " FROM (" + inner(l) + ") GROUP BY b ORDER BY b"
+	}, args...)
+}
+
+// partialBuckets is buckets over partial aggregates: t, t2, and of each channel lo, hi, f, l, n.
+func (s *Store) partialBuckets(ctx context.Context, out []storage.Series, channels []int, inner func(layout) string, from, width int64) error {
+	return s.fold(ctx, out, channels, func(l layout) string {
+		var q strings.Builder
+		fmt.Fprintf(&q, "SELECT greatest(t - %d, 0) // %d AS b", from, width)
+		for _, i := range channels {
+			fmt.Fprintf(&q, ", min(t) FILTER (n%[1]d > 0), max(t2) FILTER (n%[1]d > 0), min(lo%[1]d), max(hi%[1]d), arg_min(f%[1]d, t), arg_max(l%[1]d, t2), sum(n%[1]d)::BIGINT", i)
+		}
+		return q.String() + " FROM (" + inner(l) + ") GROUP BY b ORDER BY b"
+	})
+}
+
+func (s *Store) fold(ctx context.Context, out []storage.Series, channels []int, query func(layout) string, args ...any) error {
 	var b int64
 	t0, t1 := make([]*int64, len(channels)), make([]*int64, len(channels))
 	lo, hi, first, last := make([]*float64, len(channels)), make([]*float64, len(channels)), make([]*float64, len(channels)), make([]*float64, len(channels))
@@ -114,7 +213,7 @@ func (s *Store) buckets(ctx context.Context, out []storage.Series, channels []in
 	for k := range channels {
 		dst = append(dst, &t0[k], &t1[k], &lo[k], &hi[k], &first[k], &last[k], &n[k])
 	}
-	err := s.each(ctx, q.String(), func(r *sql.Rows) error {
+	err := s.ask(ctx, query, func(r *sql.Rows) error {
 		if err := r.Scan(dst...); err != nil {
 			return err
 		}

@@ -30,8 +30,17 @@ type Config struct {
 	Threads    int           // that a query may use
 	Readers    int           // queries at once; more wait
 	Checkpoint time.Duration // between checkpoints, wall time
-	// What is older, by the clock and in event time, is dropped; 0: nothing is.
+
+	PartRows     int64         // rows after which a partition is sealed though its hour is not over
+	Grace        time.Duration // of event time, after which what comes late for an hour is mixed with other late rows
+	MixedAge     time.Duration // wall time after which late rows and history are sealed
+	Rollup       time.Duration // wall time between rounds of rollups, seals and merges
+	CompactAfter time.Duration // wall time in which an hour got no file, before its files are merged
+	Linger       time.Duration // wall time until a file that is out of the manifest is unlinked: longer than any query
+
+	// Sealed hours that are older, by the clock and in event time, are dropped; 0: none is.
 	KeepReadings time.Duration // values; their frames stay in the ledger
+	KeepRollups  time.Duration
 	KeepRecords  time.Duration // frames and scores; the ledger keeps ranges of numbers
 
 	// CrashPoint is called as places worth dying at are passed (CrashPoints); nil: nothing.
@@ -42,17 +51,29 @@ type Config struct {
 const (
 	CrashAppended     = "store-appended"     // a batch's rows are appended, the transaction is open
 	CrashCommitted    = "store-committed"    // it is committed, the caller has not been told
-	CrashPruned       = "store-pruned"       // old rows are deleted, the transaction is open
+	CrashRolled       = "store-rolled"       // rollups are appended, the transaction is open
+	CrashWritten      = "store-written"      // a sealed file is written and synced under its temporary name
+	CrashRenamed      = "store-renamed"      // it has its name, the manifest does not know it
+	CrashSummed       = "store-summed"       // what the ledger needs of a partition is stored, the partition is still hot
+	CrashSealing      = "store-sealing"      // files are in the manifest, tables are dropped, the transaction is open
+	CrashSealed       = "store-sealed"       // it is committed
+	CrashMerging      = "store-merging"      // a merged file is in the manifest in place of others, the transaction is open
+	CrashMerged       = "store-merged"       // it is committed, the others are not unlinked
+	CrashPruned       = "store-pruned"       // old hours are out of the manifest, the transaction is open
+	CrashRetired      = "store-retired"      // it is committed, their files are not unlinked
 	CrashCheckpoint   = "store-checkpoint"   // about to checkpoint
 	CrashCheckpointed = "store-checkpointed" // checkpointed
+	CrashSnapshot     = "store-snapshot"     // a backup's snapshot is written, not yet in place
 )
 
 // CrashPoints lists them.
-var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashPruned, CrashCheckpoint, CrashCheckpointed}
+var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashRolled, CrashWritten, CrashRenamed, CrashSummed, CrashSealing, CrashSealed,
+	CrashMerging, CrashMerged, CrashPruned, CrashRetired, CrashCheckpoint, CrashCheckpointed, CrashSnapshot}
 
 // DefaultConfig suits a laptop or the demo.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, Memory: 256 << 20, Threads: 2, Readers: 4, Checkpoint: time.Minute}
+	return Config{Dir: dir, Memory: 256 << 20, Threads: 2, Readers: 4, Checkpoint: time.Minute,
+		PartRows: 4_000_000, Grace: 10 * time.Minute, MixedAge: time.Hour, Rollup: 20 * time.Second, CompactAfter: 5 * time.Minute, Linger: 3 * time.Minute}
 }
 
 // Validate names the first key that is wrong.
@@ -70,8 +91,16 @@ func (c Config) Validate() error {
 		return fmt.Errorf("readers: must be positive, not %d", c.Readers)
 	case c.Checkpoint <= 0:
 		return fmt.Errorf("checkpoint: must be positive, not %v", c.Checkpoint)
+	case c.PartRows < 1:
+		return fmt.Errorf("part_rows: must be positive, not %d", c.PartRows)
+	case c.Grace < 0 || c.MixedAge < 0 || c.CompactAfter < 0 || c.Linger < 0:
+		return fmt.Errorf("grace, mixed_age, compact_after, linger: must not be negative, not %v, %v, %v, %v", c.Grace, c.MixedAge, c.CompactAfter, c.Linger)
+	case c.Rollup <= 0:
+		return fmt.Errorf("rollup: must be positive, not %v", c.Rollup)
 	case c.KeepReadings < 0:
 		return fmt.Errorf("keep_readings: must not be negative, not %v", c.KeepReadings)
+	case c.KeepRollups < 0:
+		return fmt.Errorf("keep_rollups: must not be negative, not %v", c.KeepRollups)
 	case c.KeepRecords < 0:
 		return fmt.Errorf("keep_records: must not be negative, not %v", c.KeepRecords)
 	case c.KeepRecords > 0 && (c.KeepReadings == 0 || c.KeepReadings > c.KeepRecords):
@@ -85,10 +114,12 @@ type Store struct {
 	cfg        Config
 	clock      telemetry.Clock
 	log        *slog.Logger
-	db         *sql.DB // reads
+	db         *sql.DB              // reads
+	cat        *telemetry.Catalogue // as it was on open: the columns
 	tab        *tables
-	class      map[string]where // lower-case tag of a class column → where
-	catalogued map[string]bool  // lower-case tags of the catalogue
+	columnsOf  map[string][][2]string // by dataset: name, type
+	class      map[string]where       // lower-case tag of a class column → where
+	catalogued map[string]bool        // lower-case tags of the catalogue
 
 	// The write side: one goroutine at a time.
 	wmu             sync.Mutex
@@ -104,6 +135,25 @@ type Store struct {
 	pendingReadings int64
 	kept            []int // indices of the batch's scores that are stored
 	pending         pending
+	open            map[int32]*part // partitions that take rows, by hour
+	fresh           []*part         // begun by the commit in progress
+	lastPart        *part
+	nextPart        int64
+	liveFrom        int32 // hours that have partitions of their own
+	liveTo          int32
+
+	// Which partitions there are: changed under wmu and lay, read under lay.
+	lay        sync.RWMutex
+	parts      []*part
+	files      []*file // by hour
+	generation int64
+
+	// Maintenance: one at a time, beside the commits. mmu before wmu before lay.
+	mmu        sync.Mutex
+	maintain   session
+	checkpoint sync.Mutex // held while a transaction of maintenance is open, and by a checkpoint
+	garbage    []garbage
+	sealedAt   map[int32]time.Time // wall time of an hour's last seal
 
 	// Names, numbered: written under wmu and names, read under names.
 	names      sync.RWMutex
@@ -119,8 +169,8 @@ type Store struct {
 
 	mem memory
 
-	readings     atomic.Int64
-	readingsFrom atomic.Int64 // µs; readings before it have been dropped; 0 none
+	readings   atomic.Int64
+	staleViews atomic.Bool // they name damaged files
 }
 
 type topicPartition struct {
@@ -146,14 +196,15 @@ func Open(cfg Config, cat *telemetry.Catalogue, clock telemetry.Clock, log *slog
 		cfg.CrashPoint = func(string) {}
 	}
 	s := &Store{
-		cfg: cfg, clock: clock, log: log, tab: newTables(cat), class: map[string]where{}, catalogued: map[string]bool{}, offsets: map[topicPartition]int64{},
+		cfg: cfg, clock: clock, log: log, cat: cat, tab: newTables(cat), open: map[int32]*part{}, nextPart: 1, sealedAt: map[int32]time.Time{}, class: map[string]where{}, catalogued: map[string]bool{}, offsets: map[topicPartition]int64{},
 		sources: map[sourceKey]int32{}, channels: map[string]int32{}, byLower: map[string]int32{}, layouts: map[string]int32{},
 		registered: map[string]telemetry.Channel{}, tags: map[string]where{},
 	}
+	s.columnsOf = columnsOfDatasets(&s.tab.rows)
 	for _, ch := range cat.All() {
 		s.catalogued[strings.ToLower(ch.Tag)] = true
 	}
-	for class, t := range s.tab.class {
+	for class, t := range s.tab.rows.class {
 		if t == nil {
 			continue
 		}
@@ -161,14 +212,14 @@ func Open(cfg Config, cat *telemetry.Catalogue, clock telemetry.Clock, log *slog
 			s.class[strings.ToLower(c.name)] = where{class: telemetry.Class(class), col: i}
 		}
 	}
-	if err := s.open(); err != nil {
+	if err := s.openFiles(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, err)
 	}
 	return s, nil
 }
 
-func (s *Store) open() error {
+func (s *Store) openFiles() error {
 	if err := os.MkdirAll(s.cfg.Dir, 0o755); err != nil {
 		return err
 	}
@@ -194,6 +245,9 @@ func (s *Store) open() error {
 	if mapping.Connect(s.raw, &s.conn) == mapping.StateError {
 		return errors.New("connect")
 	}
+	if mapping.Connect(s.raw, &s.maintain.conn) == mapping.StateError {
+		return errors.New("connect")
+	}
 	tmp := filepath.Join(dir, "tmp")
 	for _, q := range []string{
 		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false",
@@ -202,19 +256,9 @@ func (s *Store) open() error {
 		"SET checkpoint_threshold='4GB'", // Checkpoint does it, off the commit path
 		"SET temp_directory=" + lit(tmp),
 		"SET max_temp_directory_size='4GB'",
-		"SET TimeZone='UTC'",
+		"SET parquet_metadata_cache=true",
 	} {
 		if err := s.exec(q); err != nil {
-			return err
-		}
-	}
-	for _, q := range s.tab.ddl() {
-		if err := s.exec(q); err != nil {
-			return err
-		}
-	}
-	for _, t := range s.tab.all() {
-		if err := t.open(s.conn); err != nil {
 			return err
 		}
 	}
@@ -225,32 +269,37 @@ func (s *Store) open() error {
 	s.db = sql.OpenDB(connector)
 	s.db.SetMaxOpenConns(s.cfg.Readers)
 	s.db.SetMaxIdleConns(s.cfg.Readers)
-	if err := s.checkVersion(); err != nil {
+	if err := s.upgrade(); err != nil {
 		return err
 	}
+	for _, q := range s.tab.ddl() {
+		if err := s.exec(q); err != nil {
+			return err
+		}
+	}
+	for _, class := range rollupClasses {
+		if err := s.exec(s.rollupDDL(nil, class)); err != nil {
+			return err
+		}
+	}
+	for _, t := range s.tab.global() {
+		if err := t.open(s.conn); err != nil {
+			return err
+		}
+	}
 	if err := s.load(context.Background()); err != nil {
+		return err
+	}
+	if err := s.refreshViews(); err != nil {
 		return err
 	}
 	return s.makeViews()
 }
 
-func (s *Store) checkVersion() error {
-	var v string
-	err := s.db.QueryRow("SELECT value FROM store.meta WHERE key='schema'").Scan(&v)
-	if errors.Is(err, sql.ErrNoRows) {
-		return s.exec("INSERT INTO store.meta VALUES ('schema', " + lit(schemaVersion) + ")")
-	}
-	if err != nil {
-		return err
-	}
-	if v != schemaVersion {
-		return fmt.Errorf("its tables are of version %s and this program writes version %s: start the program that made it, or another folder", v, schemaVersion)
-	}
-	return nil
-}
-
 // Close closes the store; a commit in progress ends first.
 func (s *Store) Close() error {
+	s.mmu.Lock()
+	defer s.mmu.Unlock()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.closed {
@@ -266,9 +315,15 @@ func (s *Store) release() {
 	if s.db != nil {
 		s.db.Close()
 	}
-	for _, t := range s.tab.all() {
+	for _, t := range s.tab.global() {
 		t.close()
 	}
+	for _, p := range s.parts {
+		for _, t := range p.t.all() {
+			t.close()
+		}
+	}
+	mapping.Disconnect(&s.maintain.conn)
 	mapping.Disconnect(&s.conn)
 	mapping.Close(&s.raw)
 }
@@ -286,6 +341,14 @@ func (s *Store) exec(q string) error {
 
 // SQL returns the read side for a SQL front; its statements must have been checked.
 func (s *Store) SQL() *sql.DB { return s.db }
+
+// takePart numbers a partition that has no tables.
+func (s *Store) takePart() int64 {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.nextPart++
+	return s.nextPart - 1
+}
 
 // source returns the number of a source, numbering a new one. Writer only.
 func (s *Store) source(drill, device, base string) int32 {
@@ -357,7 +420,7 @@ func (s *Store) where(tag string) where {
 func (s *Store) lookup(tag string) (where, string, bool) {
 	lower := strings.ToLower(tag)
 	if w, ok := s.class[lower]; ok {
-		return w, s.tab.class[w.class].cols[readingMeta+w.col].name, true
+		return w, s.tab.rows.class[w.class].cols[readingMeta+w.col].name, true
 	}
 	s.names.RLock()
 	defer s.names.RUnlock()
@@ -400,15 +463,17 @@ func (s *Store) layoutNames(n int32, into any) error {
 
 // begin remembers how many names there are.
 func (s *Store) begin() {
-	for _, t := range s.tab.all() {
+	for _, t := range s.tab.global() {
 		t.reset()
 	}
+	s.beginParts()
 	s.pendingReadings = 0
 	s.pending = pending{len(s.bySource), len(s.byChannel), len(s.byLayout)}
 }
 
 // takeBack forgets the names that a failed commit numbered.
 func (s *Store) takeBack() {
+	s.dropFresh()
 	s.names.Lock()
 	defer s.names.Unlock()
 	for _, k := range s.bySource[s.pending.sources:] {

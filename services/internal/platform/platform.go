@@ -159,6 +159,7 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 		return fmt.Errorf("memory: %w", err)
 	}
 	cfg.CrashPoint = p.crash
+	cfg.KeepReadings, cfg.KeepRollups, cfg.KeepRecords = p.s.KeepReadings, p.s.KeepRollups, p.s.KeepRecords
 	if p.store, err = duckdb.Open(cfg, p.catalogue, p.clock, p.log); err != nil {
 		return err
 	}

@@ -58,6 +58,10 @@ type Settings struct {
 	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
 	LimitRules  bool          `name:"limit-rules" help:"Raise alarms by plain limits too, not by models alone." default:"true" negatable:""`
 
+	KeepReadings time.Duration `name:"keep-readings" help:"Drop readings of hours older than this; 0s: never." default:"0s"`
+	KeepRollups  time.Duration `name:"keep-rollups" help:"Drop rollups (10 s, 1 min, 1 h) of hours older than this; 0s: never." default:"0s"`
+	KeepRecords  time.Duration `name:"keep-records" help:"Drop frames and scores of hours older than this; the ledger keeps their numbers; 0s: never." default:"0s"`
+
 	LogLevel  string `name:"log-level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 	LogFormat string `name:"log-format" help:"text or json." default:"text" enum:"text,json"`
 	Profile   string `name:"profile" help:"For benchmarks: write a CPU profile of the whole run." hidden:"" placeholder:"FILE"`
