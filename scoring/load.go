@@ -29,7 +29,7 @@ func WithoutVerification() Option { return func(o *options) { o.verify = false }
 
 // modelKinds are the model elements, and whether this engine scores them.
 var modelKinds = map[string]bool{
-	"AnomalyDetectionModel": false, "AssociationModel": true, "BayesianNetworkModel": false, "BaselineModel": false, "ClusteringModel": true,
+	"AnomalyDetectionModel": true, "AssociationModel": true, "BayesianNetworkModel": false, "BaselineModel": true, "ClusteringModel": true,
 	"GaussianProcessModel": false, "GeneralRegressionModel": true, "MiningModel": true, "NaiveBayesModel": true, "NearestNeighborModel": true,
 	"NeuralNetwork": true, "RegressionModel": true, "RuleSetModel": true, "SequenceModel": false, "Scorecard": true,
 	"SupportVectorMachineModel": true, "TextModel": false, "TimeSeriesModel": true, "TreeModel": true,
@@ -121,6 +121,10 @@ func functionsOf(kind string) []string {
 		return []string{"clustering"}
 	case "TimeSeriesModel":
 		return []string{"timeSeries"}
+	case "BaselineModel":
+		return []string{"regression"}
+	case "AnomalyDetectionModel":
+		return []string{"regression", "classification", "clustering", "mixed"}
 	case "NaiveBayesModel", "RuleSetModel":
 		return []string{"classification"}
 	case "NeuralNetwork":
@@ -200,6 +204,14 @@ func (b *binder) model(parent *scope, e *element) *model {
 		m.eval = b.neural(m.scope, e, m)
 	case "TimeSeriesModel":
 		m.eval = b.timeSeries(m.scope, e, m)
+	case "BaselineModel":
+		m.eval = b.baseline(m.scope, e, m)
+	case "AnomalyDetectionModel":
+		m.eval = b.anomaly(m.scope, e)
+	}
+	if m.eval == nil {
+		b.bad.refuse(e, e.name)
+		m.eval = nothing{}
 	}
 	if x, ok := m.eval.(interface{ labels() []string }); ok && len(declared) == 0 {
 		m.classes = x.labels()

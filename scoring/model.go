@@ -151,6 +151,10 @@ func count(m *model, info *Info) {
 		if e.packed != nil {
 			info.Packed++
 		}
+	case *anomaly:
+		if e.inner != nil {
+			count(e.inner, info)
+		}
 	case *mining:
 		info.Segments += len(e.segments)
 		for _, s := range e.segments {

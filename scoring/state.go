@@ -116,6 +116,9 @@ func (s *state) forget(key string) {
 // cell returns what memory m knows of the row's key and group, new if need be;
 // only memory.after may change it.
 func (r *row) cell(m int, group []byte) *cell {
+	if r.entity == nil { // a row that is not of a stream
+		r.use("")
+	}
 	e := r.entity
 	if len(group) == 0 {
 		if e.cells[m] == nil {
