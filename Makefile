@@ -49,7 +49,7 @@ e2e: build ## real processes, Apache Kafka, JPMML, kill -9: needs Java 17, Maven
 
 pmml-golden: ## JPMML's answers to new or changed cases of the PMML corpus: needs Java 17, Maven
 	@bash deploy/tools/jpmml.sh
-	go run ./scoring/internal/oracle/cmd/oracle
+	go run ./scoring/internal/oracle/cmd/oracle golden
 
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh

@@ -127,7 +127,7 @@ func (b *Batch) Float64(i int) []float64 { return b.in[i].f }
 // SetNumber sets input i, counted as Model.Inputs does, of a row; NaN is missing.
 func (b *Batch) SetNumber(i, row int, v float64) {
 	c := &b.in[i]
-	c.f[row] = v
+	c.f[row] = v + 0 // there is one zero
 	if c.texts {
 		c.text[row] = false
 	}

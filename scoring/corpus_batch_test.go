@@ -14,7 +14,7 @@ import (
 
 // A batch gives what its rows give alone, to the bit, for every case of the corpus.
 func TestCorpusInBatchesIsTheCorpusRowByRow(t *testing.T) {
-	cases, err := oracle.Cases(corpus)
+	cases, err := oracle.Cases(corpus, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +56,9 @@ func TestCorpusInBatchesIsTheCorpusRowByRow(t *testing.T) {
 						b.SetText(j, i, v)
 					case bool:
 						b.SetText(j, i, fmt.Sprint(v))
+						if f.DataType != "boolean" {
+							rows[i] = nil // nor a truth value where a number is due
+						}
 					case nil:
 					default:
 						rows[i] = nil // a batch holds no collections

@@ -15,7 +15,7 @@ const corpus = "testdata/corpus"
 
 // Every case of the corpus, against JPMML's committed answers.
 func TestCorpusScoresAsJPMMLDoes(t *testing.T) {
-	cases, err := oracle.Cases(corpus)
+	cases, err := oracle.Cases(corpus, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type dataField struct {
 	raw      int // slot
 	set      map[string]struct{}
 	setNum   map[float64]struct{}
+	shown    map[string]string // displayValue, by value
 }
 
 // interval has open or closed ends; an absent one is infinite.
@@ -155,6 +156,12 @@ func (b *binder) values(e *element, f *dataField) {
 			f.spans = append(f.spans, b.interval(k))
 		case "Value":
 			s := k.get("value")
+			if d, ok := k.lookup("displayValue"); ok {
+				if f.shown == nil {
+					f.shown = map[string]string{}
+				}
+				f.shown[s] = d
+			}
 			v, ok := f.typ.parse(s, f.year)
 			if ok && v.k == number && v.f != v.f {
 				ok = false

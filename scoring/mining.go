@@ -129,7 +129,7 @@ func (g *mining) evaluate(r *row, out *result) {
 		var last *segment
 		for i := range g.segments {
 			if g.segments[i].when.test(r, nil) == yes {
-				last = &g.segments[i]
+				last, out.segment = &g.segments[i], i
 				res := last.model.run(r)
 				if res.v.k == missing && g.treatment == "returnMissing" {
 					return
@@ -150,7 +150,7 @@ func (g *mining) evaluate(r *row, out *result) {
 				continue
 			}
 			out.take(res)
-			out.entity = x.id
+			out.segment = i
 			return
 		}
 	default:
@@ -172,7 +172,7 @@ func (out *result) take(res *result) {
 
 // combine makes one number of the segments' numbers, in document order.
 func (g *mining) combine(r *row, out *result) {
-	var total, weights, gone float64
+	var total, weights, gone, all float64
 	var list []weighted
 	n := 0
 	add := func(to *float64, x float64) {
@@ -188,17 +188,13 @@ func (g *mining) combine(r *row, out *result) {
 			continue
 		}
 		v := x.model.run(r).v
+		all += x.weight
 		if v.k == missing {
-			gone += x.weight
-			switch g.treatment {
-			case "skipSegment":
-				weights += 0
-				continue
-			case "returnMissing", "continue":
-				if g.treatment == "continue" || gone > 0 {
-					return
-				}
+			if g.treatment != "skipSegment" {
+				return
 			}
+			gone += x.weight
+			continue
 		}
 		n++
 		w := x.weight
@@ -221,7 +217,7 @@ func (g *mining) combine(r *row, out *result) {
 			weights += w
 		}
 	}
-	if n == 0 || gone > 0 && gone/(gone+float64(n)) >= g.threshold && g.threshold < 1 {
+	if n == 0 || gone > g.threshold*all {
 		return
 	}
 	switch g.method {
@@ -258,8 +254,8 @@ type weighted struct{ x, w float64 }
 // vote makes one distribution of the segments' classes.
 func (g *mining) vote(r *row, out *result) {
 	p := zeros(out.p, len(g.classes))
-	var weights, gone float64
-	var best []float64
+	var weights, gone, skipped, active float64
+	var voted []int // classes, in the order of their first votes
 	n := 0
 	byVote := g.method == "majorityVote" || g.method == "weightedMajorityVote"
 	var all [][]float64
@@ -276,12 +272,13 @@ func (g *mining) vote(r *row, out *result) {
 		if res.v.k == missing {
 			switch g.treatment {
 			case "skipSegment":
+				skipped += x.weight
+				active += x.weight
 				continue
 			case "returnMissing":
 				return
 			}
 			gone += w
-			weights += w
 			n++
 			if !byVote {
 				return
@@ -289,9 +286,13 @@ func (g *mining) vote(r *row, out *result) {
 			continue
 		}
 		n++
+		active += x.weight
 		weights += w
 		if byVote {
 			if i := index(g.classes, res.v.lexical()); i >= 0 {
+				if p[i] == 0 {
+					voted = append(voted, i)
+				}
 				p[i] += w
 			}
 			continue
@@ -319,26 +320,12 @@ func (g *mining) vote(r *row, out *result) {
 			}
 		}
 	}
-	if n == 0 {
+	if n == 0 || skipped > g.threshold*active {
 		return
 	}
 	switch {
-	case g.method == "max":
-		top := -1.0
-		for _, own := range all {
-			if w := winner(own); own[w] > top {
-				top, best = own[w], own
-			}
-		}
-		copy(p, best)
-	case g.method == "median":
-		for i := range p {
-			var x []float64
-			for _, own := range all {
-				x = append(x, own[i])
-			}
-			p[i] = median(x)
-		}
+	case g.method == "max", g.method == "median":
+		g.typical(p, all)
 	default:
 		for i := range p {
 			p[i] /= weights
@@ -348,10 +335,54 @@ func (g *mining) vote(r *row, out *result) {
 		}
 	}
 	w := winner(p)
-	if w < 0 || byVote && gone/weights > p[w] {
+	for _, i := range voted { // of equals, that which was voted for first
+		if p[i] == p[w] {
+			w = i
+			break
+		}
+	}
+	if w < 0 || byVote && gone > p[w]*weights {
 		return
 	}
 	out.v, out.classes, out.p = str(g.classes[w]), g.classes, p
+}
+
+// typical fills p from the segment whose distribution is the one meant. Each
+// class has its greatest probability over the segments, or its median; the
+// class where that is greatest wins, and the segments that attain it there
+// give the distribution: their mean, where several do. Of an even number of
+// segments the median is the lower of the two in the middle: one that a
+// segment has.
+func (g *mining) typical(p []float64, all [][]float64) {
+	top, class := -1.0, 0
+	var at []int
+	for c := range p {
+		order := make([]int, len(all))
+		for i := range order {
+			order[i] = i
+		}
+		sort.SliceStable(order, func(i, j int) bool { return all[order[i]][c] < all[order[j]][c] })
+		last := len(order) - 1
+		if g.method == "median" {
+			last /= 2
+		}
+		if v := all[order[last]][c]; v > top {
+			top, class = v, c
+		}
+	}
+	for i, own := range all {
+		if own[class] == top {
+			at = append(at, i)
+		}
+	}
+	for _, i := range at {
+		for c := range p {
+			p[c] += all[i][c]
+		}
+	}
+	for c := range p {
+		p[c] /= float64(len(at))
+	}
 }
 
 func index(list []string, s string) int {

@@ -126,12 +126,16 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 	return m
 }
 
-// finals are the outputs that are results: nested segments' before their parent's.
+// finals are the outputs that are results: nested segments' before their
+// parent's. A segment's are missing where another one's result is the model's.
 func finals(m *model) []*output {
 	var out []*output
 	if g, ok := m.eval.(*mining); ok && (g.method == "modelChain" || g.method == "selectFirst") {
-		for _, s := range g.segments {
-			out = append(out, finals(s.model)...)
+		for i, s := range g.segments {
+			for _, o := range finals(s.model) {
+				o.gates = append(o.gates, gate{m, i})
+				out = append(out, o)
+			}
 		}
 	}
 	for _, o := range m.outputs {

@@ -25,6 +25,23 @@ type output struct {
 	own     answering   // who gives the feature, if it is the model's kind
 	ruled   *ruleOutput // of an AssociationModel
 	z       float64     // of a prediction interval: standard errors to its end
+	gates   []gate      // of an output of a segment
+}
+
+// gate is open where that segment's result is the MiningModel's.
+type gate struct {
+	m  *model
+	at int
+}
+
+// result is the output as a result of the whole.
+func (o *output) result(r *row) value {
+	for _, g := range o.gates {
+		if g.m.run(r).segment != g.at {
+			return none
+		}
+	}
+	return r.get(o.slot)
 }
 
 var outputFeatures = map[string]bool{
@@ -221,21 +238,25 @@ func (o *output) of(r *row, m *model, t *target, res *result) value {
 	return v
 }
 
-// residual is the actual value less the predicted one, or 1 less the
-// probability of the actual class where it was predicted, else less it.
+// residual is the actual value less the predicted one; of a classification, 1
+// or 0, whether the class (of value, else the predicted one) is the actual
+// one, less the class's probability.
 func (o *output) residual(r *row, m *model, t *target, res *result) value {
 	i, ok := m.scope.fields[t.field]
 	if !ok || res.v.k == missing {
 		return none
 	}
 	actual := r.get(i)
-	if actual.k == missing || actual.k == invalid {
+	if actual.k == missing {
 		return none
+	}
+	if actual.k == invalid {
+		return r.fail(t.field, KindInvalid, "value %s is invalid", quote(actual.list[0]))
 	}
 	if t.does(m) != "classification" {
 		return num(actual.f - res.v.f)
 	}
-	class := actual.lexical()
+	class := res.v.lexical()
 	if o.has {
 		class = o.value
 	}

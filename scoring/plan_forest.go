@@ -361,6 +361,15 @@ func (g *mining) ballot(m *model, leaf *result, w float64) ([]float64, bool) {
 	return out, true
 }
 
+func ties(p []float64, w int) bool {
+	for i, x := range p {
+		if i != w && x == p[w] {
+			return true
+		}
+	}
+	return false
+}
+
 type forestStep struct {
 	g       *mining
 	f       *forest
@@ -420,6 +429,9 @@ func (s *forestStep) run(k *block) {
 				k.mark(i)
 			}
 			w = -1
+		}
+		if vote && w >= 0 && ties(p, w) { // that which was voted for first
+			k.mark(i)
 		}
 		win[i] = float64(w)
 		if w < 0 {

@@ -101,6 +101,9 @@ func (s *targetStep) run(k *block) {
 				y = float64(y * t.factor)
 			}
 			y += t.constant
+			if t.cast != "" && (math.IsInf(y, 0) || y != y) {
+				k.mark(i) // missing, or no integer
+			}
 			switch t.cast {
 			case "round":
 				y = math.Floor(y + 0.5)

@@ -117,20 +117,15 @@ func (s *regressionStep) gone(k *block, i int) bool {
 
 func (t *linearTable) run(k *block, single bool) {
 	y := k.col[t.to][:k.n]
-	for i := range y {
-		y[i] = t.intercept
-		if single {
-			y[i] = float64(float32(t.intercept))
-		}
-	}
+	clear(y)
 	for j := range t.terms {
 		n := &t.terms[j]
 		x := k.col[n.cols[0]][:k.n]
 		switch {
 		case single:
 			for i := range y {
-				if v, ok := n.at(k, i); ok {
-					y[i] = float64(float32(y[i]) + float32(v))
+				if v, ok := n.single(k, i); ok {
+					y[i] = float64(float32(y[i]) + v)
 				}
 			}
 		case !n.category && len(n.cols) == 1 && n.exponent == 1:
@@ -146,6 +141,33 @@ func (t *linearTable) run(k *block, single bool) {
 			}
 		}
 	}
+	for i := range y {
+		if single {
+			y[i] = float64(float32(y[i]) + float32(t.intercept))
+			continue
+		}
+		y[i] += t.intercept
+	}
+}
+
+// single is at in 32 bits.
+func (n *linearTerm) single(k *block, i int) (v float32, ok bool) {
+	x := k.col[n.cols[0]][i]
+	switch {
+	case n.category:
+		return float32(n.coef), x == n.want
+	case len(n.cols) == 1:
+		x = float64(float32(x))
+		if n.exponent != 1 {
+			x = portable.Pow(x, n.exponent)
+		}
+		return float32(n.coef) * float32(x), true
+	}
+	p := float32(1)
+	for _, c := range n.cols {
+		p *= float32(k.col[c][i])
+	}
+	return p * float32(n.coef), true
 }
 
 // at is the term of a row; ok is false where there is none to add.

@@ -138,24 +138,16 @@ type compound struct {
 
 func (c *compound) test(r *row, levels *int) tri {
 	switch c.op {
-	case '&':
-		out := yes
-		for _, k := range c.kids {
-			switch k.test(r, levels) {
-			case no:
-				return no
-			case unknown:
-				out = unknown
-			}
+	case '&', '|': // all are tested: an invalid value harms the row whatever the others say
+		out, decided := yes, no
+		if c.op == '|' {
+			out, decided = no, yes
 		}
-		return out
-	case '|':
-		out := no
 		for _, k := range c.kids {
-			switch k.test(r, levels) {
-			case yes:
-				return yes
-			case unknown:
+			switch t := k.test(r, levels); {
+			case t == decided:
+				out = decided
+			case t == unknown && out != decided:
 				out = unknown
 			}
 		}

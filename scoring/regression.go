@@ -84,6 +84,11 @@ func (b *binder) regression(s *scope, e *element, m *model) evaluator {
 		b.bad.add(e, "", "a classification has one RegressionTable", "want one for each class")
 		return nothing{}
 	}
+	defer func() {
+		if n := len(g.tables); g.class && !g.ordinal && n > 2 && g.norm != "none" && g.norm != "simplemax" && g.norm != "softmax" && g.norm != "logit" {
+			b.bad.refuse(e, fmt.Sprintf("normalizationMethod=%q of %d categories without order", g.norm, n))
+		}
+	}()
 	if g.class && len(s.targets) > 0 {
 		if f, ok := b.data[s.targets[0]]; ok && f.op == ordinal {
 			g.ordinal = true
@@ -106,11 +111,9 @@ type nothing struct{}
 
 func (nothing) evaluate(*row, *result) {}
 
+// sum adds the terms in document order, and the intercept last, as JPMML does.
 func (t *table) sum(r *row, float bool) (float64, bool) {
-	y := t.intercept
-	if float {
-		y = float64(float32(y))
-	}
+	y := 0.0
 	add := func(x float64) {
 		if float {
 			y = float64(float32(y) + float32(x))
@@ -125,8 +128,16 @@ func (t *table) sum(r *row, float bool) (float64, bool) {
 			return 0, false
 		}
 		x := v.f
+		if float {
+			x = float64(float32(x))
+		}
 		if n.exponent != 1 {
 			x = portable.Pow(x, n.exponent)
+		}
+		if float {
+			x = float64(float32(n.coef) * float32(x))
+			add(x)
+			continue
 		}
 		add(float64(n.coef * x))
 	}
@@ -143,10 +154,20 @@ func (t *table) sum(r *row, float bool) (float64, bool) {
 			if v.k == missing {
 				return 0, false
 			}
+			if float {
+				p = float64(float32(p) * float32(v.f))
+				continue
+			}
 			p = float64(p * v.f)
+		}
+		if float {
+			p = float64(float32(p) * float32(t.products[i].coef))
+			add(p)
+			continue
 		}
 		add(float64(p * t.products[i].coef))
 	}
+	add(t.intercept)
 	return y, true
 }
 
@@ -190,10 +211,10 @@ func (g *regression) normalize(y []float64) {
 		for i := range y {
 			y[i] /= s
 		}
-	case g.ordinal && g.norm != "none":
+	case g.ordinal:
 		before := 0.0
 		for i := range n - 1 {
-			c := link(g.norm, y[i])
+			c := min(max(link(g.norm, y[i]), 0), 1)
 			y[i], before = c-before, c
 		}
 		y[n-1] = 1 - before
@@ -250,7 +271,7 @@ func link(name string, y float64) float64 {
 	case "exp":
 		return portable.Exp(y)
 	case "cauchit":
-		return 0.5 + math.Atan(y)/math.Pi
+		return 0.5 + float64(1/math.Pi*math.Atan(y))
 	}
 	return y
 }

@@ -20,6 +20,7 @@ type result struct {
 	order      []int32   // entities, best first; see ranking
 	reasons    []ranked  // of a scorecard, most points first
 	path       []int32   // of a tree: nodes visited
+	segment    int       // of a MiningModel: whose result this is; -1 none, or several
 	slots      []int     // of selectAll: unused
 	work       []float64 // the evaluator's own memory
 	also       []result  // of the targets after the first
@@ -138,7 +139,7 @@ func (m *model) run(r *row) *result {
 		return out
 	}
 	r.memAt[m.id] = r.now
-	out.v, out.entity = none, ""
+	out.v, out.entity, out.segment = none, "", -1
 	out.classes, out.p, out.confidence = nil, out.p[:0], nil
 	out.reasons, out.path, out.marks = out.reasons[:0], out.path[:0], out.marks[:0]
 	out.entities, out.shown, out.near, out.order, out.best = nil, nil, out.near[:0], out.order[:0], -1

@@ -266,7 +266,7 @@ type treatment struct {
 	onInvalid   byte // 'e' error, 'i' as is, 'm' missing, 'v' value
 	onInvalidTo value
 	replace     value // for missing; missing kind: none
-	mustHave    bool  // missingValueTreatment=returnInvalid
+	mustHave    bool  // missingValueTreatment=returnInvalid: of a value that the record lacks, not of one that was taken away
 	outlier     byte  // 0 as is, 'm' missing, 'x' extreme
 	low, high   float64
 	typ         dataType
@@ -276,6 +276,7 @@ type treatment struct {
 func (t *treatment) eval(r *row) value { return t.treat(r, r.get(t.from)) }
 
 func (t *treatment) treat(r *row, v value) value {
+	gone := v.k == missing
 	if v.k == invalid {
 		switch t.onInvalid {
 		case 'i':
@@ -318,7 +319,7 @@ func (t *treatment) treat(r *row, v value) value {
 		if t.replace.k != missing {
 			return t.replace
 		}
-		if t.mustHave {
+		if t.mustHave && gone {
 			return r.fail(t.name, KindInvalid, "value is missing, and the model does not take that")
 		}
 	}

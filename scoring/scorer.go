@@ -73,7 +73,7 @@ func (s *Scorer) score(b *Batch, i int) {
 		b.out[j].set(i, res.of(j).v)
 	}
 	for j, o := range s.m.outs {
-		b.out[n+j].set(i, s.r.get(o.slot))
+		b.out[n+j].set(i, o.result(s.r))
 	}
 	if s.r.err != nil {
 		b.errs[i] = s.r.err
@@ -180,7 +180,7 @@ func (s *Scorer) scoreRow(in Row) (Result, error) {
 		add(t.Name, res.of(i).v)
 	}
 	for _, o := range s.m.outs {
-		add(o.name, s.r.get(o.slot))
+		add(o.name, o.result(s.r))
 	}
 	err := s.r.err
 	s.r.settle()

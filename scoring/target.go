@@ -92,6 +92,11 @@ func (b *binder) target(s *scope, e *element, m *model) target {
 	}
 	if f, ok := b.data[t.field]; ok {
 		t.typ, t.year = f.typ, f.year
+		for v, d := range f.shown {
+			if _, ok := t.display[v]; !ok {
+				t.display[v] = d
+			}
+		}
 		for _, v := range f.valid {
 			m.classes = append(m.classes, v.lexical())
 		}
@@ -127,6 +132,10 @@ func (t *target) apply(r *row, m *model, out *result) {
 				y = float64(y * t.factor)
 			}
 			y += t.constant
+			if t.cast != "" && (math.IsInf(y, 0) || math.IsNaN(y)) {
+				out.v = r.fail(t.field, KindMath, "%s is no integer", javaDouble(y, false))
+				return
+			}
 			switch t.cast {
 			case "round":
 				y = math.Floor(y + 0.5)

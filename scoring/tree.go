@@ -84,6 +84,9 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 			if !ok {
 				b.bad.add(x.e, "", fmt.Sprintf("score=%q is no %v", clip(txt), scoreType), "mend it, or make the model a classification")
 			}
+			if t.float && v.k == number {
+				v.f, v.f32 = float64(float32(v.f)), true
+			}
 			n.score = v
 		}
 		t.distribution(b, x.e, &n)

@@ -277,7 +277,7 @@ func fromGo(x any) (value, bool) {
 	case nil:
 		return none, true
 	case float64:
-		return num(x), true
+		return num(x + 0), true // there is one zero
 	case float32:
 		return value{k: number, f32: true, f: float64(x)}, true
 	case int:

@@ -18,6 +18,8 @@ import org.jpmml.evaluator.HasEntityId;
 import org.jpmml.evaluator.HasProbability;
 import org.jpmml.evaluator.HasReasonCodeRanking;
 import org.jpmml.evaluator.LoadingModelEvaluatorBuilder;
+import org.jpmml.evaluator.OutputField;
+import org.jpmml.evaluator.OutputFilters;
 import org.jpmml.evaluator.TargetField;
 import org.jpmml.evaluator.association.Association;
 import org.jpmml.evaluator.time_series.SeriesForecast;
@@ -38,7 +40,7 @@ public class Oracle {
 				evaluator = null;
 				refused = null;
 				try {
-					evaluator = new LoadingModelEvaluatorBuilder().setExtraResultFeatures(EnumSet.allOf(ResultFeature.class)).load(new File(line.substring(2))).build();
+					evaluator = new LoadingModelEvaluatorBuilder().setExtraResultFeatures(EnumSet.allOf(ResultFeature.class)).setOutputFilter(OutputFilters.KEEP_FINAL_RESULTS).load(new File(line.substring(2))).build();
 					evaluator.verify();
 					out.println("{}");
 				} catch (Exception | StackOverflowError e) {
@@ -79,11 +81,24 @@ public class Oracle {
 		b.append("\"_targets\":{");
 		boolean more = false;
 		for (TargetField t : evaluator.getTargetFields()) {
+			if (hidden(evaluator, t.getName())) {
+				continue;
+			}
 			text(more ? b.append(',') : b, t.getName() == null ? "_target" : t.getName());
 			detail(b.append(':'), results.get(t.getName()));
 			more = true;
 		}
 		return b.append("}}").toString();
+	}
+
+	/** Whether an output of the same name stands in the target's place. */
+	static boolean hidden(Evaluator evaluator, String target) {
+		for (OutputField o : evaluator.getOutputFields()) {
+			if (o.getName().equals(target)) {
+				return true;
+			}
+		}
+		return false;
 	}
 
 	static void detail(StringBuilder b, Object v) {
@@ -101,14 +116,20 @@ public class Oracle {
 		}
 		if (v instanceof HasConfidence) {
 			HasConfidence p = (HasConfidence)v;
-			b.append(",\"confidence\":{");
-			boolean more = false;
+			boolean none = true; // JPMML says 0 of every class where the document has no confidence
 			for (Object c : p.getCategories()) {
-				text(more ? b.append(',') : b, String.valueOf(c));
-				write(b.append(':'), p.getConfidence(c));
-				more = true;
+				none &= p.getConfidence(c) == null || p.getConfidence(c) == 0;
 			}
-			b.append('}');
+			if (!none) {
+				b.append(",\"confidence\":{");
+				boolean more = false;
+				for (Object c : p.getCategories()) {
+					text(more ? b.append(',') : b, String.valueOf(c));
+					write(b.append(':'), p.getConfidence(c));
+					more = true;
+				}
+				b.append('}');
+			}
 		}
 		if (v instanceof HasEntityId) {
 			write(b.append(",\"entityId\":"), ((HasEntityId)v).getEntityId());

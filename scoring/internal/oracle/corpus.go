@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,14 +32,68 @@ type Case struct {
 // A Note lists rows that are answered otherwise than by JPMML, or that JPMML
 // does not answer.
 type Note struct {
-	Why       string                     `json:"why"`       // a heading's id in docs/pmml-semantics.md
-	Rows      map[string]json.RawMessage `json:"rows"`      // by line of the rows file, from 1, "*" all others: the answer; {"error":"part of its words"}
-	Tolerance float64                    `json:"tolerance"` // of the whole case, where it is not its kind's
+	Why       string                     `json:"why"`                 // a heading's id in docs/pmml-semantics.md
+	Rows      map[string]json.RawMessage `json:"rows"`                // by line of the rows file, from 1, "*" all others: the answer; {"error":"part of its words"}
+	Tolerance float64                    `json:"tolerance,omitempty"` // of the whole case, where it is not its kind's
+	NotLive   bool                       `json:"notLive,omitempty"`   // the document is made to show the difference: make pmml-oracle leaves it out
 }
 
-// Cases reads the corpus under root, in order.
-func Cases(root string) ([]*Case, error) {
+// Cases reads the cases under root whose name contains only, in order.
+func Cases(root, only string) ([]*Case, error) {
+	docs, err := Documents(root, only)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range docs {
+		rows, err := os.ReadFile(c.base + ".rows.jsonl")
+		if err != nil {
+			return nil, fmt.Errorf("%w: make pmml-golden makes rows", err)
+		}
+		c.Rows = Lines(rows)
+		notes, err := os.ReadFile(c.base + ".notes.json")
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		d := json.NewDecoder(bytes.NewReader(notes))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&c.Notes); err != nil {
+			return nil, fmt.Errorf("%s.notes.json: %w", c.base, err)
+		}
+	}
+	return docs, nil
+}
+
+// MakeRows writes rows for the documents under root that have none.
+func MakeRows(root string, n int) error {
+	docs, err := Documents(root, "")
+	if err != nil {
+		return err
+	}
+	for _, c := range docs {
+		if _, err := os.Stat(c.base + ".rows.jsonl"); err == nil {
+			continue
+		}
+		rows, err := Generate(c.Document, n, 1)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		if err := os.WriteFile(c.base+".rows.jsonl", append(bytes.Join(rows, []byte("\n")), '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Documents reads the documents under root alone, those whose name contains
+// only; none where there is no such folder.
+func Documents(root, only string) ([]*Case, error) {
 	var out []*Case
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".pmml") {
 			return err
@@ -48,21 +103,8 @@ func Cases(root string) ([]*Case, error) {
 		if c.Document, err = os.ReadFile(path); err != nil {
 			return err
 		}
-		rows, err := os.ReadFile(c.base + ".rows.jsonl")
-		if err != nil {
-			return err
-		}
-		c.Rows = Lines(rows)
-		notes, err := os.ReadFile(c.base + ".notes.json")
-		if err == nil {
-			d := json.NewDecoder(bytes.NewReader(notes))
-			d.DisallowUnknownFields()
-			err = d.Decode(&c.Notes)
-		} else if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		if err != nil {
-			return fmt.Errorf("%s.notes.json: %w", c.base, err)
+		if !strings.Contains(c.Name, only) {
+			return nil
 		}
 		out = append(out, c)
 		return nil
@@ -117,6 +159,41 @@ func (c *Case) Write(answers [][]byte) error {
 	return os.WriteFile(c.base+".jpmml.jsonl", b.Bytes(), 0o644)
 }
 
+// Add notes an answer to row i, and whether make pmml-oracle leaves the document out; what is said of the target beside its value is left out.
+func (c *Case) Add(why string, i int, a Answer, notLive bool) {
+	short := Answer{}
+	if words, failed := a.Failed(); failed {
+		short["error"] = words
+	}
+	for k, v := range a {
+		if k != "_targets" && short["error"] == nil {
+			short[k] = v
+		}
+	}
+	for n := range c.Notes {
+		if c.Notes[n].Why == why {
+			c.Notes[n].Rows[strconv.Itoa(i+1)] = json.RawMessage(short.String())
+			return
+		}
+	}
+	c.Notes = append(c.Notes, Note{Why: why, Rows: map[string]json.RawMessage{strconv.Itoa(i + 1): json.RawMessage(short.String())}, NotLive: notLive})
+}
+
+// WriteNotes stores the notes, a row a line.
+func (c *Case) WriteNotes() error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	if err := e.Encode(c.Notes); err != nil {
+		return err
+	}
+	text := regexp.MustCompile(`(?s)("[0-9*]+": )\{(.*?)\n   \}`).ReplaceAllStringFunc(b.String(), func(s string) string {
+		return strings.Join(strings.Fields(s), " ")
+	})
+	return os.WriteFile(c.base+".notes.json", []byte(text), 0o644)
+}
+
 // Exact are the kinds whose answers are compared to the last bit.
 var Exact = []string{"Tree", "RuleSet", "Association"}
 
@@ -150,7 +227,7 @@ func (c *Case) Noted(i int) (json.RawMessage, bool) {
 // largest relative difference. Where neither engine answers they agree.
 func (c *Case) Judge(i int, jpmml, ours Answer) (wrong string, worst float64) {
 	words, failed := ours.Failed()
-	theirs, theyFailed := jpmml.Failed()
+	_, theyFailed := jpmml.Failed()
 	note, noted := c.Noted(i)
 	if noted {
 		var want Answer
@@ -173,6 +250,13 @@ func (c *Case) Judge(i int, jpmml, ours Answer) (wrong string, worst float64) {
 		}
 		return Compare(want, ours, c.Tolerance())
 	}
+	return c.Compare(jpmml, ours)
+}
+
+// Compare is Judge without notes.
+func (c *Case) Compare(jpmml, ours Answer) (wrong string, worst float64) {
+	words, failed := ours.Failed()
+	theirs, theyFailed := jpmml.Failed()
 	switch {
 	case failed && theyFailed:
 		return "", 0
@@ -182,6 +266,56 @@ func (c *Case) Judge(i int, jpmml, ours Answer) (wrong string, worst float64) {
 		return fmt.Sprintf("JPMML does not answer (%s), we do and no note says why: %s", theirs, ours), 0
 	}
 	return Compare(jpmml, ours, c.Tolerance())
+}
+
+// NotLive is why the document is made to show a difference, "" if it is not.
+func (c *Case) NotLive() string {
+	for _, n := range c.Notes {
+		if n.NotLive {
+			return n.Why
+		}
+	}
+	return ""
+}
+
+// Gaps are errors of one engine where the other answers, and why.
+type Gaps []struct {
+	Why   string `json:"why"`   // a heading's id in docs/pmml-semantics.md
+	Words string `json:"words"` // a regular expression of JPMML's message, where it fails and we do not
+	Ours  string `json:"ours"`  // of our message, where we fail and it does not
+	Kind  string `json:"kind"`  // of models, as Info.Kind has it; "" all
+	re    *regexp.Regexp
+	ours  bool
+}
+
+// Known reads root/gaps.json.
+func Known(root string) (Gaps, error) {
+	b, err := os.ReadFile(filepath.Join(root, "gaps.json"))
+	if err != nil {
+		return nil, err
+	}
+	var g Gaps
+	if err := json.Unmarshal(b, &g); err != nil {
+		return nil, fmt.Errorf("gaps.json: %w", err)
+	}
+	for i := range g {
+		g[i].ours = g[i].Ours != ""
+		if g[i].re, err = regexp.Compile(g[i].Words + g[i].Ours); err != nil {
+			return nil, fmt.Errorf("gaps.json: %w", err)
+		}
+	}
+	return g, nil
+}
+
+// Explains is why only one engine answers, where the other (ours or JPMML)
+// said these words of a model of that kind; "" unknown.
+func (g Gaps) Explains(kind, words string, ours bool) string {
+	for _, x := range g {
+		if x.ours == ours && (x.Kind == "" || x.Kind == kind) && x.re.MatchString(words) {
+			return x.Why
+		}
+	}
+	return ""
 }
 
 func (a Answer) String() string {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -122,8 +123,9 @@ func (a Answer) Failed() (string, bool) {
 }
 
 // Compare says where got differs from want by more than that relative
-// difference, "" if nowhere, and the largest relative difference met. Beside
-// the values, only what want knows of the target is compared.
+// difference, "" if nowhere, and the largest relative difference met. An output
+// that is absent is missing: null. Beside the values, only what want knows of
+// the target is compared.
 func Compare(want, got Answer, tolerance float64) (diff string, worst float64) {
 	c := comparison{tolerance: tolerance}
 	names := make([]string, 0, len(want)+len(got))
@@ -140,17 +142,7 @@ func Compare(want, got Answer, tolerance float64) (diff string, worst float64) {
 		if n == "_targets" {
 			continue
 		}
-		w, ok := want[n]
-		g, too := got[n]
-		switch {
-		case !ok && g == nil: // JPMML leaves a missing output out
-		case !ok:
-			c.differ(n, "nothing", g)
-		case !too:
-			c.differ(n, w, "nothing")
-		default:
-			c.values(n, w, g)
-		}
+		c.values(n, want[n], got[n])
 	}
 	w, _ := want["_targets"].(map[string]any)
 	g, _ := got["_targets"].(map[string]any)
@@ -158,12 +150,33 @@ func Compare(want, got Answer, tolerance float64) (diff string, worst float64) {
 		wd, _ := d.(map[string]any)
 		gd, _ := g[t].(map[string]any)
 		for k, x := range wd {
-			if y, ok := gd[k]; ok || x != nil {
+			y, ok := gd[k]
+			if k == "probability" || k == "confidence" {
+				x, y = classes(x, y), classes(y, x)
+			}
+			if ok || x != nil {
 				c.values(t+"#"+k, x, y)
 			}
 		}
 	}
 	return c.diff, c.worst
+}
+
+// classes adds the classes that only other lists, with 0: a class without a
+// vote may be absent.
+func classes(of, other any) any {
+	a, ok := of.(map[string]any)
+	b, too := other.(map[string]any)
+	if !ok || !too {
+		return of
+	}
+	out := maps.Clone(a)
+	for k := range b {
+		if _, ok := out[k]; !ok {
+			out[k] = 0.0
+		}
+	}
+	return out
 }
 
 type comparison struct {

@@ -1,32 +1,44 @@
-// Command oracle writes the corpus's answers: make pmml-golden.
+// Command oracle asks JPMML-Evaluator: "golden" writes the corpus's answers
+// (make pmml-golden), "live" compares on many generated rows (make pmml-oracle).
 package main
 
 import (
+	"bytes"
+	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"os"
 
+	"github.com/mudpulse/mudpulse/scoring"
 	"github.com/mudpulse/mudpulse/scoring/internal/oracle"
 )
 
 func main() {
-	tools := flag.String("tools", ".data/tools", "where deploy/tools/jpmml.sh left the oracle")
-	corpus := flag.String("corpus", "scoring/testdata/corpus", "the cases")
-	all := flag.Bool("all", false, "ask again what is answered already")
-	flag.Parse()
-	if err := golden(*tools, *corpus, *all); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-// golden asks JPMML about the cases that are new or changed.
-func golden(tools, corpus string, all bool) error {
-	cases, err := oracle.Cases(corpus)
-	if err != nil {
+func run(args []string) error {
+	f := flag.NewFlagSet("oracle", flag.ContinueOnError)
+	tools := f.String("tools", ".data/tools", "where deploy/tools/jpmml.sh left the oracle")
+	corpus := f.String("corpus", "scoring/testdata/corpus", "the cases")
+	more := f.String("more", ".data/producers", "live: further documents, made at run time")
+	all := f.Bool("all", false, "golden: ask again what is answered already")
+	rows := f.Int("rows", 200_000, "live: at least so many rows over all documents")
+	seed := f.Uint64("seed", 1, "live: of the rows")
+	accept := f.String("accept", "", "golden: note what we answer otherwise in the cases of -only, for this reason")
+	only := f.String("only", "", "cases whose name contains this")
+	show := f.Int("show", 3, "live: differences shown per document")
+	if len(args) == 0 || args[0] != "golden" && args[0] != "live" {
+		return errors.New("want golden or live")
+	}
+	if err := f.Parse(args[1:]); err != nil {
 		return err
 	}
-	path, err := oracle.Classpath(tools)
+	path, err := oracle.Classpath(*tools)
 	if err != nil {
 		return err
 	}
@@ -34,8 +46,32 @@ func golden(tools, corpus string, all bool) error {
 	if err != nil {
 		return err
 	}
+	if args[0] == "golden" {
+		err = golden(p, *corpus, *only, *accept, *all)
+	} else {
+		err = live(p, *corpus, *more, *only, *rows, *seed, *show)
+	}
+	return errors.Join(err, p.Close())
+}
+
+// Rows of a document that comes without any.
+const rowsOfACase = 40
+
+// golden asks JPMML about the cases that are new or changed, and makes rows for those without.
+func golden(p *oracle.Process, corpus, only, accept string, all bool) error {
+	if err := oracle.MakeRows(corpus, rowsOfACase); err != nil {
+		return err
+	}
+	cases, err := oracle.Cases(corpus, only)
+	if err != nil {
+		return err
+	}
+	known, err := oracle.Known(corpus)
+	if err != nil {
+		return err
+	}
 	for _, c := range cases {
-		if _, err := c.Answers(); err == nil && !all {
+		if _, err := c.Answers(); err == nil && !all && accept == "" {
 			continue
 		}
 		answers, err := p.Ask(c.Path(), c.Rows)
@@ -45,8 +81,10 @@ func golden(tools, corpus string, all bool) error {
 		if err := c.Write(answers); err != nil {
 			return err
 		}
-		failed := 0
-		why := ""
+		if err := note(c, answers, known, accept); err != nil {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+		failed, why := 0, ""
 		for _, line := range answers {
 			a, err := oracle.Parse(line)
 			if err != nil {
@@ -60,5 +98,51 @@ func golden(tools, corpus string, all bool) error {
 		}
 		fmt.Printf("%s: %d rows, %d not answered%s\n", c.Name, len(answers), failed, why)
 	}
-	return p.Close()
+	return nil
+}
+
+// note writes down what this engine answers in the gaps, to be read and held to.
+func note(c *oracle.Case, answers [][]byte, known oracle.Gaps, accept string) error {
+	var s *scoring.Scorer
+	m, loadErr := scoring.Load(bytes.NewReader(c.Document))
+	if loadErr == nil {
+		s = m.NewScorer()
+	}
+	changed := false
+	for i, line := range answers {
+		a, err := oracle.Parse(line)
+		if err != nil {
+			return err
+		}
+		if _, noted := c.Noted(i); noted || loadErr != nil {
+			continue
+		}
+		ours, err := oracle.Ours(m, s, c.Rows[i])
+		if err != nil {
+			return err
+		}
+		if wrong, _ := c.Compare(a, ours); wrong == "" {
+			continue
+		}
+		why := accept
+		theirs, failed := a.Failed()
+		words, weFail := ours.Failed()
+		if why == "" && (failed || weFail) {
+			why = known.Explains(m.Info().Kind, theirs+words, weFail)
+		}
+		if why != "" {
+			c.Add(why, i, ours, accept != "")
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return c.WriteNotes()
+}
+
+func seedOf(name string, seed uint64) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64() ^ seed
 }
