@@ -33,17 +33,24 @@ func (l *layer) run32(a []float64) {
 }
 
 func (l *layer) normalize32(y []float64) {
-	var s float32
 	switch l.norm {
 	case "softmax":
-		top := slices.Max(y)
-		for i := range y {
-			y[i] = float64(exp32(float32(y[i]) - float32(top)))
-		}
+		softmax32(y)
 	case "simplemax":
-	default:
-		return
+		share32(y)
 	}
+}
+
+func softmax32(y []float64) {
+	top := slices.Max(y)
+	for i := range y {
+		y[i] = float64(exp32(float32(y[i]) - float32(top)))
+	}
+	share32(y)
+}
+
+func share32(y []float64) {
+	var s float32
 	for _, f := range y {
 		s += float32(f)
 	}
