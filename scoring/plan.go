@@ -155,7 +155,7 @@ type planner struct {
 
 // newPlan returns nil where the document has none.
 func newPlan(m *Model) *plan {
-	if len(m.prog.memories) > 0 {
+	if len(m.prog.memories) > 0 || len(m.targets) != 1 {
 		return nil
 	}
 	c := &planner{m: m, p: &plan{}, refs: map[int]colRef{}, models: map[*model]*modelCols{}}

@@ -1,6 +1,11 @@
 package scoring
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/mudpulse/mudpulse/scoring/internal/portable"
+)
 
 // derived is the column of a derived field, cast to its type.
 func (c *planner) derived(i int, s *slot, d derived) (colRef, bool) {
@@ -10,6 +15,10 @@ func (c *planner) derived(i int, s *slot, d derived) (colRef, bool) {
 			return c.rounded(r, d.typ), true
 		}
 	case typeString, typeInteger, typeBoolean:
+		if r, ok := c.arithmetic(d.x); ok && (r.kind == integer && d.typ == typeInteger || r.kind == boolean && d.typ == typeBoolean) {
+			r.typ = d.typ
+			return r, true
+		}
 		if f, ok := d.x.(fieldRef); ok && f.to.k == missing {
 			if r, ok := c.slot(f.slot); ok && r.typ == d.typ {
 				return r, true
@@ -59,9 +68,150 @@ func (c *planner) arithmetic(x expr) (colRef, bool) {
 	case *normDiscrete:
 		return c.indicator(x)
 	case *apply:
+		if x.fn == nil || x.mapped || x.orElse.k != missing {
+			return colRef{}, false
+		}
+		switch {
+		case x.fn == ifFunction && len(x.args) == 3:
+			return c.choice(x)
+		case x.name == "isMissing" || x.name == "isNotMissing":
+			return c.presence(x)
+		}
+		if _, ok := comparisons[x.name]; ok && len(x.args) == 2 {
+			return c.comparison(x)
+		}
 		return c.operation(x)
+	case constant:
+		if x.v.k != number && x.v.k != integer && x.v.k != boolean || x.v.unit != typeNone || x.v.f != x.v.f {
+			return colRef{}, false
+		}
+		s := &constantStep{x.v.f, c.column()}
+		c.add(true, s)
+		return colRef{col: s.to, kind: x.v.k, f32: x.v.f32, early: true}, true
 	}
 	return colRef{}, false
+}
+
+type constantStep struct {
+	f  float64
+	to int
+}
+
+func (s *constantStep) run(k *block) {
+	to := k.col[s.to][:k.n]
+	for i := range to {
+		to[i] = s.f
+	}
+}
+
+// comparison is lessThan and its kin, of two numbers.
+func (c *planner) comparison(x *apply) (colRef, bool) {
+	a, ok := c.arithmetic(x.args[0])
+	if !ok {
+		return a, false
+	}
+	b, ok := c.arithmetic(x.args[1])
+	if !ok {
+		return b, false
+	}
+	s := &comparisonStep{op: comparisons[x.name], a: a.col, b: b.col, to: c.column()}
+	c.add(a.early && b.early, s)
+	return colRef{col: s.to, typ: typeBoolean, kind: boolean, early: a.early && b.early}, true
+}
+
+type comparisonStep struct {
+	op       comparison
+	a, b, to int
+}
+
+func (s *comparisonStep) run(k *block) {
+	a, b, to := k.col[s.a][:k.n], k.col[s.b][:k.n], k.col[s.to][:k.n]
+	for i, x := range a {
+		y, is := b[i], false
+		switch s.op {
+		case opEqual:
+			is = x == y
+		case opNotEqual:
+			is = x != y
+		case opLess:
+			is = x < y
+		case opLessEqual:
+			is = x <= y
+		case opGreater:
+			is = x > y
+		case opGreaterEqual:
+			is = x >= y
+		}
+		to[i] = float64(flag(is))
+		if x != x || y != y {
+			to[i] = nan
+		}
+	}
+}
+
+// presence is isMissing or isNotMissing of a field.
+func (c *planner) presence(x *apply) (colRef, bool) {
+	f, ok := x.args[0].(fieldRef)
+	if !ok || f.to.k != missing {
+		return colRef{}, false
+	}
+	in, ok := c.slot(f.slot)
+	if !ok {
+		return in, false
+	}
+	s := &presenceStep{in.col, c.column(), flag(x.name == "isMissing")}
+	c.add(in.early, s)
+	return colRef{col: s.to, typ: typeBoolean, kind: boolean, early: in.early}, true
+}
+
+type presenceStep struct {
+	from, to int
+	gone     uint16
+}
+
+func (s *presenceStep) run(k *block) {
+	from, to := k.col[s.from][:k.n], k.col[s.to][:k.n]
+	for i, x := range from {
+		if to[i] = float64(1 - s.gone); x != x {
+			to[i] = float64(s.gone)
+		}
+	}
+}
+
+// choice is if, whose branches are of one kind.
+func (c *planner) choice(x *apply) (colRef, bool) {
+	var refs [3]colRef
+	early := true
+	for i, arg := range x.args {
+		r, ok := c.arithmetic(arg)
+		if !ok {
+			return r, false
+		}
+		refs[i], early = r, early && r.early
+	}
+	when, then, other := refs[0], refs[1], refs[2]
+	if when.kind != boolean || then.kind != other.kind || then.f32 != other.f32 {
+		return colRef{}, false
+	}
+	s := &choiceStep{when.col, then.col, other.col, c.column()}
+	c.add(early, s)
+	return colRef{col: s.to, kind: then.kind, f32: then.f32, early: early}, true
+}
+
+type choiceStep struct{ when, then, other, to int }
+
+func (s *choiceStep) run(k *block) {
+	when, then, other, to := k.col[s.when][:k.n], k.col[s.then][:k.n], k.col[s.other][:k.n], k.col[s.to][:k.n]
+	for i, w := range when {
+		switch {
+		case w != w:
+			to[i] = nan
+		case w != 0:
+			to[i] = then[i]
+		default:
+			to[i] = other[i]
+		}
+	}
 }
 
 type normStep struct {
@@ -140,9 +290,9 @@ func (s *indicatorStep) run(k *block) {
 	}
 }
 
-// operation is + - * / of numbers that are not both whole.
+// operation is + - * / or pow of numbers that are not both whole.
 func (c *planner) operation(x *apply) (colRef, bool) {
-	if x.fn == nil || len(x.args) != 2 || len(x.name) != 1 || !strings.Contains("+-*/", x.name) || x.mapped || x.orElse.k != missing {
+	if len(x.args) != 2 || !slices.Contains([]string{"+", "-", "*", "/", "pow"}, x.name) {
 		return colRef{}, false
 	}
 	s := &operationStep{op: x.name[0], a: -1, b: -1}
@@ -204,6 +354,14 @@ func (s *operationStep) run(k *block) {
 	case '/':
 		for i := range to {
 			to[i] = a[i] / b[i]
+		}
+	case 'p':
+		for i := range to {
+			y := nan // also where the number is not 1, or the power not 0
+			if a[i] == a[i] && b[i] == b[i] {
+				y = portable.Pow(a[i], b[i])
+			}
+			to[i] = y
 		}
 	}
 	for i, y := range to {

@@ -33,10 +33,10 @@ func (c *planner) input(f *dataField, t *treatment) (colRef, bool) {
 	case typeDouble:
 	case typeBoolean:
 		r.kind = boolean
-	case typeNone:
-		return colRef{}, false
-	default:
+	case typeInteger:
 		r.kind = integer
+	default:
+		return colRef{}, false
 	}
 	for _, v := range []value{t.onInvalidTo, t.replace} {
 		if v.k != missing && (v.k != r.kind || v.f32 != r.f32) {

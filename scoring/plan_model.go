@@ -187,7 +187,7 @@ func classesOut(col int, values []value) (planOut, bool) {
 // output is the column of an OutputField.
 func (c *planner) output(o *output) (planOut, bool) {
 	r, ok := c.models[o.m]
-	if !ok || r == nil || o.segment != "" {
+	if !ok || r == nil || o.segment != "" || o.own != nil || o.target > 0 {
 		return planOut{}, false
 	}
 	switch o.feature {
@@ -233,9 +233,14 @@ func (c *planner) output(o *output) (planOut, bool) {
 		ref := c.rounded(colRef{col: s.to, kind: number}, o.typ)
 		return planOut{col: ref.col, kind: number, single: ref.f32}, true
 	case "transformedValue", "decision":
-		if ref, ok := c.arithmetic(o.expr); ok && (o.typ == typeDouble || o.typ == typeFloat) {
-			ref = c.rounded(ref, o.typ)
-			return planOut{col: ref.col, kind: number, single: ref.f32}, true
+		if ref, ok := c.arithmetic(o.expr); ok {
+			switch {
+			case o.typ == typeDouble || o.typ == typeFloat:
+				ref = c.rounded(ref, o.typ)
+				return planOut{col: ref.col, kind: number, single: ref.f32}, true
+			case o.typ == typeInteger && ref.kind == integer, o.typ == typeBoolean && ref.kind == boolean:
+				return planOut{col: ref.col, kind: ref.kind}, true
+			}
 		}
 		ref, ok := c.evaluated(o.expr, o.typ, o.year)
 		if !ok {

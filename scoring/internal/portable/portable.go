@@ -53,6 +53,9 @@ func expMulti(hi, lo float64, k int) float64 {
 	c = p1 + float64(t*c)
 	c = r - float64(t*c)
 	y := 1 - ((lo - float64(r*c)/(2-c)) - hi)
+	if -1020 < k && k < 1020 { // y is about 1: its exponent has room
+		return math.Float64frombits(math.Float64bits(y) + uint64(k)<<52)
+	}
 	return math.Ldexp(y, k)
 }
 
