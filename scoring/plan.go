@@ -10,6 +10,7 @@ type plan struct {
 	cols    int
 	codings []*coding
 	acc     int       // of forests' sums: values a row, at most
+	lanes   int       // of eight rows each, at most
 	outs    []planOut // by target and output
 	trees   int       // that run as tables of decisions
 }
@@ -36,6 +37,7 @@ type block struct {
 	gaps  []bool        // by coding: a value is missing
 	acc   []float64
 	acc32 []float32
+	lanes []lanes
 	y     []float64 // of one row
 }
 
@@ -49,7 +51,7 @@ func (p *plan) block(m *Model, r *row) *block {
 		k.x = append(k.x, make([][8]uint16, g.width*blockRows/8))
 	}
 	k.acc, k.acc32 = make([]float64, p.acc*blockRows), make([]float32, p.acc*blockRows)
-	k.y = make([]float64, 0, 64)
+	k.lanes, k.y = make([]lanes, p.lanes), make([]float64, 0, max(64, p.lanes))
 	return k
 }
 
@@ -209,7 +211,7 @@ func (c *planner) slot(i int) (colRef, bool) {
 			r, ok = c.treated(s, src)
 		}
 	case derived:
-		r, ok = c.derived(i, s, src)
+		r, ok = c.derived(src)
 	case chained:
 		if src.when == fixed(yes) {
 			if _, has := c.model(src.m); has {

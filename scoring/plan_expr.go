@@ -8,7 +8,7 @@ import (
 )
 
 // derived is the column of a derived field, cast to its type.
-func (c *planner) derived(i int, s *slot, d derived) (colRef, bool) {
+func (c *planner) derived(d derived) (colRef, bool) {
 	switch d.typ {
 	case typeDouble, typeFloat:
 		if r, ok := c.arithmetic(d.x); ok {

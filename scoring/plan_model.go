@@ -15,6 +15,7 @@ type modelCols struct {
 	classes []string
 	p       []int   // columns of probabilities; nil: there are none
 	values  []value // by class, after the target
+	near    []int   // columns of distances, by cluster
 }
 
 // model adds a model's steps, once.
@@ -32,6 +33,10 @@ func (c *planner) model(m *model) (*modelCols, bool) {
 		r, ok = c.regression(m, e)
 	case *mining:
 		r, ok = c.mining(m, e)
+	case *clustering:
+		r, ok = c.clustering(e)
+	case *neural:
+		r, ok = c.neural(m, e)
 	}
 	if !ok {
 		return nil, false
@@ -128,7 +133,7 @@ func (s *targetStep) run(k *block) {
 
 // targetClass gives each class the type of the target.
 func (c *planner) targetClass(m *model, r *modelCols) bool {
-	if m.function != "classification" {
+	if m.function != "classification" && m.function != "clustering" {
 		return false
 	}
 	if r.values == nil {
@@ -232,6 +237,34 @@ func (c *planner) output(o *output) (planOut, bool) {
 		c.add(false, s)
 		ref := c.rounded(colRef{col: s.to, kind: number}, o.typ)
 		return planOut{col: ref.col, kind: number, single: ref.f32}, true
+	case "affinity", "clusterAffinity", "entityAffinity":
+		i := index(r.classes, o.value)
+		if r.near == nil || o.has && i < 0 || !o.has && o.rank != 1 || o.typ != typeDouble && o.typ != typeFloat {
+			return planOut{}, false
+		}
+		at := colRef{kind: number}
+		if o.has {
+			at.col = r.near[i]
+		} else {
+			s := &nearestStep{r, c.column()}
+			c.add(false, s)
+			at.col = s.to
+		}
+		at = c.rounded(at, o.typ)
+		return planOut{col: at.col, kind: number, single: at.f32}, true
+	case "entityId", "clusterId":
+		if r.near == nil || o.rank != 1 {
+			return planOut{}, false
+		}
+		var ids []value
+		for _, id := range r.classes {
+			v, ok := o.typ.cast(str(id), o.year)
+			if !ok {
+				return planOut{}, false
+			}
+			ids = append(ids, v)
+		}
+		return classesOut(r.winner, ids)
 	case "transformedValue", "decision":
 		if ref, ok := c.arithmetic(o.expr); ok {
 			switch {
@@ -257,6 +290,21 @@ func (c *planner) output(o *output) (planOut, bool) {
 		return classesOut(ref.col, words)
 	}
 	return planOut{}, false
+}
+
+// nearestStep is the distance to the winner.
+type nearestStep struct {
+	r  *modelCols
+	to int
+}
+
+func (s *nearestStep) run(k *block) {
+	to := k.col[s.to]
+	for i, w := range k.col[s.r.winner][:k.n] {
+		if to[i] = nan; w == w {
+			to[i] = k.col[s.r.near[int(w)]][i]
+		}
+	}
 }
 
 // knownStep leaves rows with a word that no one foresaw to the interpreter.
