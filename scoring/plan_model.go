@@ -37,6 +37,8 @@ func (c *planner) model(m *model) (*modelCols, bool) {
 		r, ok = c.clustering(e)
 	case *neural:
 		r, ok = c.neural(m, e)
+	case *svm:
+		r, ok = c.svm(e)
 	}
 	if !ok {
 		return nil, false

@@ -37,6 +37,19 @@ func Exp(x float64) float64 {
 	return expMulti(hi, lo, k)
 }
 
+// ExpEach is Exp of each number, in place: several go on side by side.
+func ExpEach(x []float64) {
+	for i, v := range x {
+		if !(v > -700 && v < -1.0/(1<<28)) { // the usual: a falling exponential
+			x[i] = Exp(v)
+			continue
+		}
+		k := int(float64(invLn2*v) - 0.5)
+		kf := float64(k)
+		x[i] = expMulti(v-float64(kf*ln2Hi), float64(kf*ln2Lo), k)
+	}
+}
+
 func expMulti(hi, lo float64, k int) float64 {
 	const (
 		p1 = 1.66666666666666657415e-01

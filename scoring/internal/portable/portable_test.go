@@ -109,3 +109,17 @@ func series(x float64, df int) float64 {
 	}
 	return s * math.Exp(a*math.Log(h)-h-lg)
 }
+
+func TestExpEachIsExp(t *testing.T) {
+	x := []float64{0, -1e-12, -0.5, -699.9, -701, -745, 3, 710, math.Inf(1), math.Inf(-1), math.NaN(), -1021.3 * math.Ln2, 1e-300}
+	for i := range 1000 {
+		x = append(x, -float64(i)*0.737)
+	}
+	y := append([]float64(nil), x...)
+	ExpEach(y)
+	for i := range x {
+		if w := Exp(x[i]); math.Float64bits(w) != math.Float64bits(y[i]) {
+			t.Errorf("%v: %v alone, %v among others", x[i], w, y[i])
+		}
+	}
+}
