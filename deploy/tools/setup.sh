@@ -28,6 +28,7 @@ if [ "$what" = e2e ]; then
   have java || apt java openjdk-17-jre-headless
   apt mvn maven
   apt python3 python3 python3-venv
+  apt psql postgresql-client
 fi
 [ ${#missing[@]} = 0 ] && exit 0
 echo "setup: missing, and not mine to install here:" >&2

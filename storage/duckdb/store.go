@@ -115,6 +115,7 @@ type Store struct {
 	clock      telemetry.Clock
 	log        *slog.Logger
 	db         *sql.DB              // reads
+	analysts   *sql.DB              // reads of a SQL front: connections of their own, so that screens never wait for one
 	cat        *telemetry.Catalogue // as it was on open: the columns
 	tab        *tables
 	columnsOf  map[string][][2]string // by dataset: name, type
@@ -269,6 +270,12 @@ func (s *Store) openFiles() error {
 	s.db = sql.OpenDB(connector)
 	s.db.SetMaxOpenConns(s.cfg.Readers)
 	s.db.SetMaxIdleConns(s.cfg.Readers)
+	if connector, err = driver.NewConnector(path, nil); err != nil {
+		return err
+	}
+	s.analysts = sql.OpenDB(connector)
+	s.analysts.SetMaxOpenConns(s.cfg.Readers)
+	s.analysts.SetMaxIdleConns(1)
 	if err := s.upgrade(); err != nil {
 		return err
 	}
@@ -312,8 +319,10 @@ func (s *Store) Close() error {
 
 func (s *Store) release() {
 	s.closed = true
-	if s.db != nil {
-		s.db.Close()
+	for _, db := range []*sql.DB{s.db, s.analysts} {
+		if db != nil {
+			db.Close()
+		}
 	}
 	for _, t := range s.tab.global() {
 		t.close()
@@ -340,7 +349,7 @@ func (s *Store) exec(q string) error {
 }
 
 // SQL returns the read side for a SQL front; its statements must have been checked.
-func (s *Store) SQL() *sql.DB { return s.db }
+func (s *Store) SQL() *sql.DB { return s.analysts }
 
 // takePart numbers a partition that has no tables.
 func (s *Store) takePart() int64 {

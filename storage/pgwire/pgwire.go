@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -142,6 +143,12 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+func (s *Server) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns)
 }
 
 // cut cancels all queries and closes all connections.
@@ -278,6 +285,9 @@ func (s *Server) explain(ctx context.Context, err error) error {
 		return refuse(codes.QueryCanceled, fmt.Sprintf("stopped after %v: narrow the time range or the drills", s.cfg.Timeout))
 	case ctx.Err() != nil:
 		return refuse(codes.QueryCanceled, "cancelled")
+	}
+	if strings.Contains(err.Error(), "Out of Memory") {
+		return refuse(codes.OutOfMemory, "the query needs more memory than there is for all of them: narrow the time range or the drills, or group by fewer columns")
 	}
 	return psqlerr.WithSeverity(psqlerr.WithCode(err, codes.Syntax), psqlerr.LevelError)
 }

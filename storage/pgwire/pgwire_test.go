@@ -24,6 +24,12 @@ var t0 = time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 // serve starts a server over a store with a little in it.
 func serve(t testing.TB, change func(*Config)) (*Server, string) {
 	t.Helper()
+	_, s, url := serveStore(t, change)
+	return s, url
+}
+
+func serveStore(t testing.TB, change func(*Config)) (*duckdb.Store, *Server, string) {
+	t.Helper()
 	store, err := duckdb.Open(duckdb.DefaultConfig(t.TempDir()), telemetry.DefaultCatalogue(), telemetry.SystemClock{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +67,7 @@ func serve(t testing.TB, change func(*Config)) (*Server, string) {
 	case err := <-done:
 		t.Fatal(err)
 	}
-	return s, fmt.Sprintf("postgres://admin:s3cret@%s/mudpulse?sslmode=disable", s.Addr())
+	return store, s, fmt.Sprintf("postgres://admin:s3cret@%s/mudpulse?sslmode=disable", s.Addr())
 }
 
 func connect(t testing.TB, url string) *pgx.Conn {
@@ -234,7 +240,7 @@ WHERE c.relkind IN ('r','p','v','m','S','f','') AND n.nspname <> 'pg_catalog' AN
 	columns := f(fmt.Sprintf(`SELECT a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid, true) FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.atthasdef), a.attnotnull,
 (SELECT c.collname FROM pg_catalog.pg_collation c, pg_catalog.pg_type t WHERE c.oid = a.attcollation AND t.oid = a.atttypid AND a.attcollation <> t.typcollation) AS attcollation, a.attidentity, a.attgenerated
 FROM pg_catalog.pg_attribute a WHERE a.attrelid = '%v' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum;`, found[0][0]))
-	if len(columns) < 5 || columns[0][0] != "drill" || columns[2][0] != "health" || columns[2][1] != "float8" {
+	if len(columns) < 5 || columns[0][0] != "drill" || columns[2][0] != "health" || columns[2][1] != "double precision" {
 		t.Errorf("columns of health: %v", columns)
 	}
 }
@@ -267,6 +273,50 @@ func TestARunawayQueryIsStopped(t *testing.T) {
 		t.Errorf("the second query: %v", err)
 	}
 	<-done
+}
+
+// Two hundred analysts are signed in and ask at once: each has its turn, and commits go on.
+func TestManyAnalystsTakeTurnsAndIngestGoesOn(t *testing.T) {
+	store, s, url := serveStore(t, func(c *Config) { c.Wait = 2 * time.Minute })
+	ctx := context.Background()
+	const analysts = 200
+	conns := make([]*pgx.Conn, analysts)
+	for i := range conns {
+		conns[i] = connect(t, url)
+	}
+	if n := s.connections(); n != analysts {
+		t.Errorf("%d connections, want %d", n, analysts)
+	}
+	errs := make(chan error, analysts)
+	for _, c := range conns {
+		go func() {
+			var n int
+			err := c.QueryRow(ctx, "SELECT count(*) FROM readings WHERE value >= $1", 0.0).Scan(&n)
+			if err == nil && n < 90 {
+				err = fmt.Errorf("%d readings", n)
+			}
+			errs <- err
+		}()
+	}
+	commits := 0
+	for done := 0; done < analysts; {
+		select {
+		case err := <-errs:
+			if done++; err != nil {
+				t.Error(err)
+			}
+		default:
+			var b storage.Batch
+			b.AddFrame(&telemetry.Frame{Drill: "RIG-08", Device: "edr", Boot: "b1", Seq: uint64(commits), TS: t0.UnixNano() + int64(commits)*1e9, Runs: []telemetry.Run{{Channel: "WOB", Values: []float64{1}}}})
+			if err := store.Commit(ctx, &b); err != nil {
+				t.Fatal(err)
+			}
+			commits++
+		}
+	}
+	if commits == 0 {
+		t.Error("no commit went on beside them")
+	}
 }
 
 func TestAQueryIsCancelled(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +35,10 @@ func (s *Server) parse(ctx context.Context, query wire.Query) (wire.PreparedStat
 		return nil, err
 	}
 	columns, params, err := s.describe(ctx, q)
+	if err == nil && slices.Contains(params, 0) { // of no type that the statement tells: text
+		q = untyped.ReplaceAllString(q, "$1::VARCHAR$2")
+		columns, params, err = s.describe(ctx, q)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +52,9 @@ func (s *Server) parse(ctx context.Context, query wire.Query) (wire.PreparedStat
 	}
 	return wire.Prepared(wire.NewStatement(run, wire.WithColumns(columns), wire.WithParameters(params))), nil
 }
+
+// untyped are parameters that are not cast where they stand.
+var untyped = regexp.MustCompile(`(\$\d+)($|[^\d:])`)
 
 // fixed answers without asking the database.
 func fixed(tag, column, value string) *wire.PreparedStatement {
@@ -101,6 +110,10 @@ func (s *Server) describe(ctx context.Context, q string) (columns wire.Columns, 
 			t, err := st.ParamType(i + 1)
 			if err != nil {
 				return err
+			}
+			if t == duck.TYPE_INVALID {
+				params = append(params, 0)
+				continue
 			}
 			params = append(params, oid(t))
 		}

@@ -5,6 +5,7 @@ package platform
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -171,6 +172,14 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 	}
 	scfg := pgwire.DefaultConfig()
 	scfg.Addr, scfg.Views, scfg.Login = p.s.SQL, duckdb.Views, pgwire.Token("admin", p.token)
+	scfg.Timeout, scfg.MaxRows = p.s.SQLTimeout, p.s.SQLRows
+	if p.s.SQLCert != "" || p.s.SQLKey != "" {
+		cert, err := tls.LoadX509KeyPair(p.s.SQLCert, p.s.SQLKey)
+		if err != nil {
+			return fmt.Errorf("sql-cert, sql-key: %w", err)
+		}
+		scfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	}
 	p.sql, err = pgwire.New(scfg, p.store.SQL(), p.log)
 	return err
 }

@@ -58,6 +58,10 @@ type Settings struct {
 	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
 	LimitRules  bool          `name:"limit-rules" help:"Raise alarms by plain limits too, not by models alone." default:"true" negatable:""`
 
+	SQLCert      string        `name:"sql-cert" help:"Certificate of the SQL front, PEM; with it clients may speak TLS." placeholder:"FILE"`
+	SQLKey       string        `name:"sql-key" help:"Its key, PEM." placeholder:"FILE"`
+	SQLTimeout   time.Duration `name:"sql-timeout" help:"A query of SQL is stopped after this." default:"30s"`
+	SQLRows      int64         `name:"sql-rows" help:"A query of SQL may return so many rows." default:"1000000"`
 	KeepReadings time.Duration `name:"keep-readings" help:"Drop readings of hours older than this; 0s: never." default:"0s"`
 	KeepRollups  time.Duration `name:"keep-rollups" help:"Drop rollups (10 s, 1 min, 1 h) of hours older than this; 0s: never." default:"0s"`
 	KeepRecords  time.Duration `name:"keep-records" help:"Drop frames and scores of hours older than this; the ledger keeps their numbers; 0s: never." default:"0s"`

@@ -35,3 +35,16 @@ SELECT current_schema(), version(), current_database()
 VALUES (1, 'a'), (2, 'b')
 ;
 SELECT unnest([1, 2, 3]), {'a': 1}, [x * 2 for x in [1, 2]]
+;
+SELECT current_setting('server_version_num')::int/100 as version
+;
+SELECT extname FROM pg_extension WHERE extname = 'timescaledb'
+;
+SELECT CASE WHEN quote_ident(table_schema) IN (
+  SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END
+  FROM generate_series(array_lower(string_to_array(current_setting('search_path'),','),1), array_upper(string_to_array(current_setting('search_path'),','),1)) as i,
+  string_to_array(current_setting('search_path'),',') s)
+ THEN quote_ident(table_name) ELSE quote_ident(table_schema) || '.' || quote_ident(table_name) END AS "table"
+FROM information_schema.tables WHERE quote_ident(table_schema) NOT IN ('information_schema', 'pg_catalog', '_timescaledb_cache') ORDER BY 1
+;
+SELECT quote_ident(column_name) AS "column", data_type AS "type" FROM information_schema.columns WHERE quote_ident(table_name) = 'health'
