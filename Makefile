@@ -51,6 +51,10 @@ pmml-golden: ## JPMML's answers to new or changed cases of the PMML corpus: need
 	@bash deploy/tools/jpmml.sh
 	go run ./scoring/internal/oracle/cmd/oracle golden
 
+pmml-oracle: ## our engine beside JPMML, live: every kind, 200,000 generated rows; ROWS, SEED: needs Java 17, Maven
+	@bash deploy/tools/jpmml.sh
+	go run ./scoring/internal/oracle/cmd/oracle live -rows $(or $(ROWS),200000) -seed $(or $(SEED),1)
+
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh
 
@@ -67,4 +71,4 @@ clean: ## remove what was built
 	rm -rf $(BIN) dashboard/dist/* dashboard/node_modules $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web setup test unit browser check e2e pmml-golden bench fuzz screenshots train clean
+.PHONY: help run build web setup test unit browser check e2e pmml-golden pmml-oracle bench fuzz screenshots train clean

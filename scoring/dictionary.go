@@ -49,9 +49,13 @@ func (b *binder) interval(e *element) interval {
 	}
 	if s, ok := e.lookup("leftMargin"); ok {
 		iv.low = b.number(e, "leftMargin", s)
+	} else {
+		iv.openLow = false // without an end there is nothing to leave out
 	}
 	if s, ok := e.lookup("rightMargin"); ok {
 		iv.high = b.number(e, "rightMargin", s)
+	} else {
+		iv.openHigh = false
 	}
 	return iv
 }

@@ -190,11 +190,11 @@ func (g *mining) combine(r *row, out *result) {
 		v := x.model.run(r).v
 		all += x.weight
 		if v.k == missing {
-			if g.treatment != "skipSegment" {
+			if g.treatment == "returnMissing" {
 				return
 			}
 			gone += x.weight
-			continue
+			continue // the others are read all the same: an invalid value harms the row
 		}
 		n++
 		w := x.weight
@@ -217,7 +217,7 @@ func (g *mining) combine(r *row, out *result) {
 			weights += w
 		}
 	}
-	if n == 0 || gone > g.threshold*all {
+	if n == 0 || gone > g.threshold*all || gone > 0 && g.treatment == "continue" {
 		return
 	}
 	switch g.method {

@@ -280,12 +280,13 @@ func (c *Case) NotLive() string {
 
 // Gaps are errors of one engine where the other answers, and why.
 type Gaps []struct {
-	Why   string `json:"why"`   // a heading's id in docs/pmml-semantics.md
-	Words string `json:"words"` // a regular expression of JPMML's message, where it fails and we do not
-	Ours  string `json:"ours"`  // of our message, where we fail and it does not
-	Kind  string `json:"kind"`  // of models, as Info.Kind has it; "" all
-	re    *regexp.Regexp
-	ours  bool
+	Why    string `json:"why"`    // a heading's id in docs/pmml-semantics.md
+	Words  string `json:"words"`  // a regular expression of JPMML's message, where it fails and we do not
+	Ours   string `json:"ours"`   // of our message, where we fail and it does not
+	Answer string `json:"answer"` // of JPMML's answer, where both answer
+	Kind   string `json:"kind"`   // of models, as Info.Kind has it; "" all
+	re     *regexp.Regexp
+	of     Side
 }
 
 // Known reads root/gaps.json.
@@ -299,19 +300,33 @@ func Known(root string) (Gaps, error) {
 		return nil, fmt.Errorf("gaps.json: %w", err)
 	}
 	for i := range g {
-		g[i].ours = g[i].Ours != ""
-		if g[i].re, err = regexp.Compile(g[i].Words + g[i].Ours); err != nil {
+		switch {
+		case g[i].Ours != "":
+			g[i].of = We
+		case g[i].Answer != "":
+			g[i].of = Both
+		}
+		if g[i].re, err = regexp.Compile(g[i].Words + g[i].Ours + g[i].Answer); err != nil {
 			return nil, fmt.Errorf("gaps.json: %w", err)
 		}
 	}
 	return g, nil
 }
 
-// Explains is why only one engine answers, where the other (ours or JPMML)
-// said these words of a model of that kind; "" unknown.
-func (g Gaps) Explains(kind, words string, ours bool) string {
+// A Side is whose words are explained.
+type Side int
+
+const (
+	They Side = iota // JPMML's error
+	We               // our error
+	Both             // both answer: JPMML's answer
+)
+
+// Explains is why the engines differ, where that side said these words of a
+// model of that kind; "" unknown.
+func (g Gaps) Explains(kind, words string, of Side) string {
 	for _, x := range g {
-		if x.ours == ours && (x.Kind == "" || x.Kind == kind) && x.re.MatchString(words) {
+		if x.of == of && (x.Kind == "" || x.Kind == kind) && x.re.MatchString(words) {
 			return x.Why
 		}
 	}

@@ -276,15 +276,12 @@ func (g *generator) one(f *inputField) any {
 		return pick(g.r, []string{"a", "b", "other", ""})
 	case "boolean":
 		return g.r.IntN(2) == 0
-	case "date":
+	case "date", "dateDaysSince[0]", "dateDaysSince[1960]", "dateDaysSince[1970]", "dateDaysSince[1980]":
 		return fmt.Sprintf("20%02d-%02d-%02d", 10+g.r.IntN(20), 1+g.r.IntN(12), 1+g.r.IntN(28))
-	case "time":
+	case "time", "timeSeconds":
 		return fmt.Sprintf("%02d:%02d:%02d", g.r.IntN(24), g.r.IntN(60), g.r.IntN(60))
-	case "dateTime":
+	case "dateTime", "dateTimeSecondsSince[0]", "dateTimeSecondsSince[1960]", "dateTimeSecondsSince[1970]", "dateTimeSecondsSince[1980]":
 		return fmt.Sprintf("20%02d-%02d-%02dT%02d:%02d:%02d", 10+g.r.IntN(20), 1+g.r.IntN(12), 1+g.r.IntN(28), g.r.IntN(24), g.r.IntN(60), g.r.IntN(60))
-	}
-	if strings.Contains(f.dataType, "Since") || f.dataType == "timeSeconds" {
-		return g.r.IntN(86400)
 	}
 	x := g.number(f)
 	if f.dataType == "integer" {
@@ -348,7 +345,7 @@ func (g *generator) dirt(f *inputField) any {
 	case "double", "float":
 		return pick(g.r, []any{1e9, -1e9, "1.5", "one", "NaN", "1e3", 123456789, -0.0, "INF", 1e-300})
 	}
-	return pick(g.r, []any{"yesterday", -1, "2020-13-41"})
+	return pick(g.r, []any{"yesterday", "2020-13-41"})
 }
 
 // typed gives the text as JSON has it: a number for a number's field.

@@ -127,8 +127,14 @@ func note(c *oracle.Case, answers [][]byte, known oracle.Gaps, accept string) er
 		why := accept
 		theirs, failed := a.Failed()
 		words, weFail := ours.Failed()
-		if why == "" && (failed || weFail) {
-			why = known.Explains(m.Info().Kind, theirs+words, weFail)
+		switch {
+		case why != "":
+		case weFail:
+			why = known.Explains(m.Info().Kind, words, oracle.We)
+		case failed:
+			why = known.Explains(m.Info().Kind, theirs, oracle.They)
+		default:
+			why = known.Explains(m.Info().Kind, string(line), oracle.Both)
 		}
 		if why != "" {
 			c.Add(why, i, ours, accept != "")
