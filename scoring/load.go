@@ -196,6 +196,8 @@ func (b *binder) model(parent *scope, e *element) *model {
 		m.eval = b.clustering(m.scope, e, m)
 	case "SupportVectorMachineModel":
 		m.eval = b.svm(m.scope, e, m)
+	case "NearestNeighborModel":
+		m.eval = b.neighbors(m.scope, e, m)
 	case "NaiveBayesModel":
 		m.eval = b.bayes(m.scope, e, m)
 	case "GeneralRegressionModel":

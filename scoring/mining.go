@@ -164,7 +164,7 @@ func (g *mining) evaluate(r *row, out *result) {
 
 func (out *result) take(res *result) {
 	out.v, out.classes, out.confidence, out.entity = res.v, res.classes, res.confidence, res.entity
-	out.entities, out.shown, out.larger, out.best = res.entities, res.shown, res.larger, res.best
+	out.entities, out.shown, out.larger, out.best, out.top = res.entities, res.shown, res.larger, res.best, res.top
 	out.near, out.order = append(out.near[:0], res.near...), append(out.order[:0], res.order...)
 	out.p = append(out.p[:0], res.p...)
 	out.reasons = append(out.reasons[:0], res.reasons...)

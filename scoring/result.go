@@ -17,7 +17,8 @@ type result struct {
 	near       []float64 // affinity by entity
 	larger     bool      // the greater affinity is the better
 	best       int       // among entities; -1 none
-	order      []int32   // entities, best first; see ranking
+	order      []int32   // entities, best first: of neighbours the nearest, of others see ranking
+	top        int       // how many are told of; 0 all
 	reasons    []ranked  // of a scorecard, most points first
 	path       []int32   // of a tree: nodes visited
 	segment    int       // of a MiningModel: whose result this is; -1 none, or several
@@ -83,7 +84,8 @@ func (s *result) first() int {
 
 // ranking is the entities, best first; equals in document order.
 func (s *result) ranking() []int32 {
-	if len(s.order) == 0 {
+	if len(s.order) < len(s.near) {
+		s.order = s.order[:0]
 		for i := range s.near {
 			s.order = append(s.order, int32(i))
 		}
@@ -104,8 +106,10 @@ func (s *result) ranked(rank int) int {
 		return -1
 	case rank == 1:
 		return s.best
-	case rank < 1 || rank > len(s.ranking()):
+	case rank < 1 || rank > len(s.near):
 		return -1
+	case rank > len(s.order):
+		s.ranking()
 	}
 	return int(s.order[rank-1])
 }
@@ -143,6 +147,7 @@ func (m *model) run(r *row) *result {
 	out.classes, out.p, out.confidence = nil, out.p[:0], nil
 	out.reasons, out.path, out.marks = out.reasons[:0], out.path[:0], out.marks[:0]
 	out.entities, out.shown, out.near, out.order, out.best = nil, nil, out.near[:0], out.order[:0], -1
+	out.top = 0
 	out.also = room(out.also, len(m.others))
 	for i := range out.also {
 		x := &out.also[i]

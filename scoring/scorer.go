@@ -196,7 +196,11 @@ func (s *Scorer) scoreRow(in Row) (Result, error) {
 func detail(res *result) TargetDetail {
 	d := TargetDetail{Value: res.v.goValue(), EntityID: res.entity}
 	if res.entities != nil {
-		for _, i := range res.ranking() {
+		order := res.ranking()
+		if res.top > 0 && res.top < len(order) {
+			order = order[:res.top]
+		}
+		for _, i := range order {
 			d.Affinity = append(d.Affinity, res.near[i])
 		}
 	}
