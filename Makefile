@@ -55,6 +55,12 @@ pmml-oracle: ## our engine beside JPMML, live: every kind, 200,000 generated row
 	@bash deploy/tools/jpmml.sh
 	go run ./scoring/internal/oracle/cmd/oracle live -rows $(or $(ROWS),200000) -seed $(or $(SEED),1)
 
+chaos-gateway: build ## the gateway killed, cut off and full: acknowledged = in Kafka (CHAOS=long: the long dose)
+	@bash deploy/chaos/gateway/run.sh
+
+bench-gateway: ## CPU, memory and latency of the gateway alone, beside DESIGN's budgets
+	@bash deploy/bench/gateway.sh
+
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh
 
@@ -71,4 +77,4 @@ clean: ## remove what was built
 	rm -rf $(BIN) dashboard/dist/* dashboard/node_modules $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web setup test unit browser check e2e pmml-golden pmml-oracle bench fuzz screenshots train clean
+.PHONY: help run build web setup test unit browser check e2e chaos-gateway bench-gateway pmml-golden pmml-oracle bench fuzz screenshots train clean

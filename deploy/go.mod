@@ -6,17 +6,26 @@ require (
 	github.com/coder/websocket v1.8.15
 	github.com/eclipse/paho.mqtt.golang v1.5.1
 	github.com/google/pprof v0.0.0-20261105003125-4bf881d7fb0b
+	github.com/mudpulse/mudpulse/gateway v0.0.0
 	github.com/mudpulse/mudpulse/scoring v0.0.0
 	github.com/mudpulse/mudpulse/services v0.0.0-00010101000000-000000000000
 	github.com/mudpulse/mudpulse/simulators v0.0.0
 	github.com/mudpulse/mudpulse/telemetry v0.0.0
+	github.com/twmb/franz-go v1.22.2
+	github.com/twmb/franz-go/pkg/kadm v1.19.0
 	go.yaml.in/yaml/v3 v3.0.5
 )
 
 require (
 	github.com/gorilla/websocket v1.5.3 // indirect
+	github.com/klauspost/compress v1.20.4 // indirect
+	github.com/mochi-mqtt/server/v2 v2.7.9 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
+	golang.org/x/crypto v0.59.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.25.0 // indirect
+	golang.org/x/sys v0.50.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
 

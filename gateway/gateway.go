@@ -310,29 +310,40 @@ func (g *Gateway) save(last *[]byte, released *uint64, ending bool) error {
 	if err != nil {
 		return err
 	}
+	var failed error // a state that is not kept publishes records again, no more
 	if !bytes.Equal(b, *last) {
-		if err := spool.WriteFile(g.fs, stateFile, b, g.crash, "state"); err != nil {
-			return err
+		if failed = spool.WriteFile(g.fs, stateFile, b, g.crash, "state"); failed == nil {
+			*last = b
 		}
-		*last = b
 	}
 	// Segments go only when the ledger no longer needs them.
-	bounds := g.spool.Bounds()
-	due := ending
+	bounds, spooled := g.spool.Bounds(), g.spool.Stat()
+	withheld := spooled.Err != nil || spooled.Full
+	due := ending || withheld
 	for _, b := range bounds[1:] {
 		due = due || b <= safe && b > *released
 	}
 	if !due {
-		return nil
+		return failed
 	}
-	if err := spool.WriteFile(g.fs, ledgerFile, g.ledger.Snapshot(), g.crash, "ledger"); err != nil {
-		return err
+	below = min(safe, g.ledger.Next())
+	write := func() error { return spool.WriteFile(g.fs, ledgerFile, g.ledger.Snapshot(), g.crash, "ledger") }
+	if err := write(); err != nil {
+		if !withheld {
+			return errors.Join(failed, err)
+		}
+		// On a full disk the ledger finds no room until segments go. Killed between
+		// the two, this gateway forgets to have counted frames that are in the log
+		// and that the gateways topic has been told of.
+		if err := errors.Join(g.spool.Release(below), write()); err != nil {
+			return errors.Join(failed, err)
+		}
 	}
-	if err := g.spool.Release(min(safe, g.ledger.Next())); err != nil {
-		return err
+	if err := g.spool.Release(below); err != nil {
+		return errors.Join(failed, err)
 	}
 	*released = safe
-	return nil
+	return failed
 }
 
 // subscription is where a site's broker delivers to: it may send for any drill.

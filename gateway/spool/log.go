@@ -77,6 +77,7 @@ type Log struct {
 	full     bool
 	err      error
 	batches  int64
+	sealings uint64     // counts sealed segments
 	segs     []*segment // ascending; the active one last
 	number   uint64     // of the newest file
 	damage   []telemetry.Damage
@@ -405,6 +406,8 @@ func (l *Log) seal(f *File, seg **segment) {
 	(*f).Close()
 	l.mu.Lock()
 	(*seg).sealed = true
+	l.sealings++
+	l.news.Broadcast()
 	l.mu.Unlock()
 	*f, *seg = nil, nil
 }

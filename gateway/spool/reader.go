@@ -164,6 +164,7 @@ type Reader struct {
 	l    *Log
 	from uint64 // index of the next record
 	s    scanner
+	seen uint64 // how often segments were sealed when it looked last
 }
 
 // Reader returns a reader that starts at index, or at the first record kept above it.
@@ -195,6 +196,7 @@ func (r *Reader) Next() (rec Record, ok bool, err error) {
 			}
 		}
 		if !r.advance() {
+			r.s.close() // read to its end: a file that is released and open still takes room
 			return rec, false, nil
 		}
 	}
@@ -204,7 +206,7 @@ func (r *Reader) Next() (rec Record, ok bool, err error) {
 func (r *Reader) refresh() (sealed bool, synced uint64) {
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()
-	r.s.limit = r.s.seg.size
+	r.s.limit, r.seen = r.s.seg.size, r.l.sealings
 	return r.s.seg.sealed, r.l.synced
 }
 
@@ -212,6 +214,7 @@ func (r *Reader) refresh() (sealed bool, synced uint64) {
 func (r *Reader) advance() bool {
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()
+	r.seen = r.l.sealings
 	var to *segment
 	for _, s := range r.l.segs {
 		switch {
@@ -234,7 +237,8 @@ func (r *Reader) advance() bool {
 	return true
 }
 
-// Wait returns when there may be a next record, or ctx is done, or the log stopped.
+// Wait returns when there may be a next record, a segment was sealed, ctx is
+// done, or the log stopped.
 func (r *Reader) Wait(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		r.l.mu.Lock()
@@ -244,7 +248,7 @@ func (r *Reader) Wait(ctx context.Context) error {
 	defer stop()
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()
-	for r.l.synced <= r.from && !r.l.closed && ctx.Err() == nil {
+	for r.l.synced <= r.from && r.seen == r.l.sealings && !r.l.closed && ctx.Err() == nil {
 		r.l.news.Wait()
 	}
 	if ctx.Err() == nil && r.l.closed && r.l.synced <= r.from {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mudpulse/mudpulse/gateway/spool"
 )
@@ -18,7 +19,8 @@ type disk struct {
 	durable map[string]*inode // names as after the last Sync of the directory
 	dead    bool              // the process was killed: nothing has an effect any more
 	fail    func(op string) error
-	space   int // bytes that can still be written; negative: no bound
+	open    atomic.Int32 // files open for reading
+	space   int          // bytes that can still be written; negative: no bound
 }
 
 // inode is a file: data is what was written, synced how much of it is durable.
@@ -84,7 +86,7 @@ func (d *disk) Create(name string) (spool.File, error) {
 	}
 	f := &inode{}
 	d.files[name] = f
-	return &handle{d, f}, nil
+	return &handle{d, f, false}, nil
 }
 
 func (d *disk) Open(name string) (spool.File, error) {
@@ -94,7 +96,8 @@ func (d *disk) Open(name string) (spool.File, error) {
 	if f == nil {
 		return nil, os.ErrNotExist
 	}
-	return &handle{d, f}, nil
+	d.open.Add(1)
+	return &handle{d, f, true}, nil
 }
 
 func (d *disk) List() (map[string]int64, error) {
@@ -150,8 +153,9 @@ func (d *disk) Sync() error {
 }
 
 type handle struct {
-	d *disk
-	f *inode
+	d    *disk
+	f    *inode
+	read bool
 }
 
 func (h *handle) Write(b []byte) (int, error) {
@@ -210,4 +214,9 @@ func (h *handle) Truncate(n int64) error {
 	return nil
 }
 
-func (h *handle) Close() error { return nil }
+func (h *handle) Close() error {
+	if h.read {
+		h.d.open.Add(-1)
+	}
+	return nil
+}

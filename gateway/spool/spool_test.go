@@ -587,3 +587,43 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	b.ReportMetric(float64(l.Stat().Batches), "fsyncs")
 }
+
+// A reader at the end of a segment that is sealed and released lets go of the
+// file: open, it would still take the room that a full disk needs.
+func TestAReaderLetsGoOfASegmentThatIsReleased(t *testing.T) {
+	d := newDisk()
+	l := open(t, d, spool.Options{})
+	stop := run(l)
+	defer stop()
+	put(t, l, 0, 20, nil)
+	r := l.Reader(0)
+	defer r.Close()
+	for n := 0; n < 20; {
+		if _, ok, err := r.Next(); err != nil {
+			t.Fatal(err)
+		} else if ok {
+			n++
+		} else if err := r.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := d.open.Load(); n != 1 {
+		t.Fatalf("%d files open while it reads", n)
+	}
+	d.mu.Lock()
+	d.space = 0
+	d.mu.Unlock()
+	if err := l.Append(spool.Record{Payload: content(20)}, "", nil, 0, spool.Note{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the reader to wake and find the segment sealed", func() bool {
+		if err := r.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := r.Next()
+		return err == nil && d.open.Load() == 0
+	})
+	d.mu.Lock()
+	d.space = 1 << 20
+	d.mu.Unlock()
+}
