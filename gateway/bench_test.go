@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mudpulse/mudpulse/gateway"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -374,4 +376,60 @@ func BenchmarkConnections(b *testing.B) {
 	b.ReportMetric(idle, "MB-connected")
 	b.ReportMetric(rss, "MB-peak")
 	b.ReportMetric(0, "ns/op")
+}
+
+// 2,000 frames a second from 100 devices for ten seconds: from PUBLISH to the
+// log's having committed the record, as a consumer sees it. Latency is counted
+// from when a frame was due, not from when it could be sent.
+func BenchmarkLatency(b *testing.B) {
+	const conns, rate, seconds = 100, 2000, 10
+	brokers := broker(b)
+	p := spawn(b, brokers)
+	ps := make([]*publisher, conns)
+	for i := range ps {
+		ps[i] = proto(b, p.addr, i)
+		go io.Copy(io.Discard, ps[i].r) // ends with the connection
+		b.Cleanup(func() { ps[i].nc.Close() })
+	}
+	c := consume(b, []string{brokers}, topics.Frames)
+	var took []time.Duration
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		var d telemetry.Decoder
+		var f telemetry.Frame
+		c.until(func(r *kgo.Record) bool {
+			now := time.Now()
+			if err := d.Decode(r.Value, &f); err != nil {
+				b.Error(err)
+				return true
+			}
+			took = append(took, now.Sub(time.Unix(0, f.TS)))
+			return len(took) >= rate*seconds
+		})
+	})
+	b.ResetTimer()
+	start := time.Now()
+	for n := range rate * seconds {
+		due := start.Add(time.Duration(n) * time.Second / rate)
+		if d := time.Until(due); d > 200*time.Microsecond {
+			time.Sleep(d)
+		}
+		c := ps[n%conns]
+		if _, err := c.nc.Write(c.next(due)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	reading.Wait()
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1e3, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1e3, "p99-ms")
+	b.ReportMetric(0, "ns/op")
+}
+
+// 100 devices of one frame a second, for ten seconds: what a gateway of a site
+// takes. The budget is 40 MB.
+func BenchmarkHundredDevices(b *testing.B) {
+	b.Setenv("MUDPULSE_BENCH_CONNS", "100")
+	BenchmarkConnections(b)
 }
