@@ -1,8 +1,12 @@
 package scoring
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -216,4 +220,61 @@ func TestSeriesThatCannotBeContinuedAreRefusedByName(t *testing.T) {
 	f("ExponentialSmoothing", "1 2", `<ExponentialSmoothing><Level smoothedValue="1"/><Seasonality_ExpoSmooth type="additive" period="3"><Array>1 2</Array></Seasonality_ExpoSmooth></ExponentialSmoothing>`, "2 seasons")
 	f("StateSpaceModel", "", `<StateSpaceModel/>`, "StateVector")
 	f("StateSpaceModel", "", `<StateSpaceModel><StateVector><Array>1</Array></StateVector><TransitionMatrix><Matrix nbRows="1000000" nbCols="1000000"/></TransitionMatrix></StateSpaceModel>`, "1000000 × 1000000", "MeasurementMatrix")
+}
+
+// Models that nyoka wrote, and what statsmodels, which fitted them, forecasts
+// itself: testdata/producers/general_timeseries.py.
+func TestForecastsAreTheirProducersOwn(t *testing.T) {
+	files, err := filepath.Glob("testdata/forecasts/*.pmml")
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%d models (%v)", len(files), err)
+	}
+	for _, path := range files {
+		doc, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Load(bytes.NewReader(doc))
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+			continue
+		}
+		raw, err := os.ReadFile(strings.TrimSuffix(path, "pmml") + "json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want map[string][]float64
+		if err := json.Unmarshal(raw, &want); err != nil {
+			t.Fatal(err)
+		}
+		h := len(want["forecast"])
+		for key, list := range want {
+			name := "y"
+			if key != "forecast" { // conf_int_80_lower_y
+				name = "conf_int_" + key[len(key)-2:] + "_" + key[:len(key)-2] + "_y"
+			}
+			whole, err := m.Score(Row{"h": h})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, w := range list {
+				v := whole.Value(name)
+				if strings.Contains(path, "-ets-") { // by time: the series ends at 59
+					one, err := m.Score(Row{"t": 60 + i})
+					if err != nil {
+						t.Fatal(err)
+					}
+					v = one.Value(name)
+				} else if l, ok := v.([]any); ok && i < len(l) {
+					v = l[i]
+				}
+				if s, ok := v.(string); ok {
+					v, _ = strconv.ParseFloat(s, 64)
+				}
+				if g, ok := v.(float64); !ok || !(math.Abs(g-w) <= 1e-12*math.Abs(w)) {
+					t.Errorf("%s, %s, step %d: %v, want %v", path, name, i+1, v, w)
+				}
+			}
+		}
+	}
 }
