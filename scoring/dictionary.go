@@ -15,7 +15,8 @@ type dataField struct {
 	valid    []value // closed set, in order; nil: open
 	invalids []value
 	missings []value
-	rawGone  []string // missing values as spelled, where they are not of the type
+	shows    map[string]string // displayValue by value
+	rawGone  []string          // missing values as spelled, where they are not of the type
 	spans    []interval
 	index    int // among program.inputs
 	raw      int // slot
@@ -169,6 +170,9 @@ func (b *binder) values(e *element, f *dataField) {
 			v, ok := f.typ.parse(s, f.year)
 			if ok && v.k == number && v.f != v.f {
 				ok = false
+			}
+			if d, shown := f.shown[s]; shown && ok {
+				f.shown[v.lexical()] = d // as results are spelled
 			}
 			switch p := k.get("property"); p {
 			case "", "valid":

@@ -131,6 +131,8 @@ func functionsOf(kind string) []string {
 		return []string{"regression", "classification", "mixed"}
 	case "NearestNeighborModel":
 		return []string{"regression", "classification", "clustering", "mixed"}
+	case "MiningModel":
+		return []string{"regression", "classification", "clustering", "associationRules", "timeSeries", "mixed"}
 	}
 	return []string{"regression", "classification"}
 }

@@ -130,10 +130,12 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 // parent's. A segment's are missing where another one's result is the model's.
 func finals(m *model) []*output {
 	var out []*output
-	if g, ok := m.eval.(*mining); ok && (g.method == "modelChain" || g.method == "selectFirst") {
+	if g, ok := m.eval.(*mining); ok && (g.method == "modelChain" || g.method == "x-multiModelChain" || g.method == "selectFirst") {
 		for i, s := range g.segments {
 			for _, o := range finals(s.model) {
-				o.gates = append(o.gates, gate{m, i})
+				if g.method != "x-multiModelChain" {
+					o.gates = append(o.gates, gate{m, i})
+				}
 				out = append(out, o)
 			}
 		}

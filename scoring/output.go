@@ -58,7 +58,8 @@ type answering interface {
 }
 
 func (b *binder) outputs(s *scope, e *element, m *model) {
-	for _, k := range e.first("Output").all("OutputField") {
+	for _, k := range append(e.first("Output").all("OutputField"), e.all("ResultField")...) { // ResultField: of embedded models
+
 		o := &output{name: k.get("name"), feature: k.get("feature"), m: m, final: k.get("isFinalResult") != "false", rank: 1, segment: k.get("segmentId")}
 		if o.feature == "" {
 			o.feature = "predictedValue"
@@ -70,6 +71,11 @@ func (b *binder) outputs(s *scope, e *element, m *model) {
 			}
 		}
 		o.value, o.has = k.lookup("value")
+		if t := m.targets()[o.target]; o.has && t.typ > typeString && (o.feature == "probability" || o.feature == "confidence" || o.feature == "residual") {
+			if v, ok := t.typ.parse(o.value, t.year); ok {
+				o.value = v.lexical() // as the classes are spelled
+			}
+		}
 		if txt, ok := k.lookup("rank"); ok {
 			n, err := strconv.Atoi(txt)
 			if err != nil || n < 0 {
@@ -168,6 +174,9 @@ func (o *output) eval(r *row) value {
 	if !ok {
 		return r.fail(o.name, KindType, "%s is no %v", quote(v), o.typ)
 	}
+	if c.unit != typeNone {
+		return str(c.lexical()) // a date is given as text
+	}
 	return c
 }
 
@@ -209,6 +218,9 @@ func (o *output) of(r *row, m *model, t *target, res *result) value {
 		}
 		v = num(p)
 	case "entityId", "clusterId":
+		if g, ok := m.eval.(*mining); ok && g.method == "selectFirst" && res.segment >= 0 {
+			return str(g.segments[res.segment].id)
+		}
 		switch i := res.ranked(o.rank); {
 		case i >= 0:
 			v = str(res.entities[i])

@@ -277,14 +277,16 @@ func (c *planner) mining(m *model, g *mining) (*modelCols, bool) {
 	for i := range g.segments {
 		x := &g.segments[i]
 		t, ok := x.model.eval.(*tree)
-		if !ok || x.when != fixed(yes) {
+		if !ok || x.when != fixed(yes) || x.by >= 0 {
 			return nil, false
 		}
 		w := 1.0
 		if g.method == "weightedMajorityVote" || g.method == "weightedAverage" || g.method == "weightedSum" {
 			w = x.weight
 		}
-		s.weights += w
+		if s.weights += w; g.float {
+			s.weights = float64(float32(s.weights))
+		}
 		values := func(leaf *result) ([]float64, bool) { return g.addend(x.model, leaf, w) }
 		if g.class {
 			values = func(leaf *result) ([]float64, bool) { return g.ballot(x.model, leaf, w) }
@@ -355,7 +357,9 @@ func (g *mining) ballot(m *model, leaf *result, w float64) ([]float64, bool) {
 	}
 	for j, c := range leaf.classes {
 		if i := index(g.classes, c); i >= 0 {
-			out[i] = float64(w * leaf.p[j])
+			if out[i] = float64(w * leaf.p[j]); g.float {
+				out[i] = float64(float32(w) * float32(leaf.p[j]))
+			}
 		}
 	}
 	return out, true
@@ -424,6 +428,9 @@ func (s *forestStep) run(k *block) {
 			k.col[s.r.p[j]][i] = x
 		}
 		w := winner(p)
+		if vote && w >= 0 && slices.Contains(p[w+1:], p[w]) {
+			k.mark(i) // of equals the one that was voted for first
+		}
 		if p[0] != p[0] {
 			if vote || g.treatment == "skipSegment" {
 				k.mark(i)

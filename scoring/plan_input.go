@@ -136,9 +136,9 @@ func (s *inputStep) cell(k *block, in *inputColumn, i int) {
 		to[i] = nan
 	case v.k == missing:
 		to[i] = nan
-	case s.dict != nil && v.k == text:
+	case s.dict != nil && v.k == text && !v.odd:
 		to[i] = s.code(v.s)
-	case s.dict == nil && v.k != text && v.k != list && v.f == v.f && v.f32 == (s.f.typ == typeFloat):
+	case s.dict == nil && v.k != text && v.k != list && v.f == v.f && v.f32 == (s.f.typ == typeFloat) && !v.odd && (s.f.typ != typeInteger || isWhole(v.f)):
 		to[i] = v.f
 	default:
 		k.mark(i)

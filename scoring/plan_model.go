@@ -113,7 +113,7 @@ func (s *targetStep) run(k *block) {
 			}
 			switch t.cast {
 			case "round":
-				y = math.Floor(y + 0.5)
+				y = roundHalfUp(y)
 			case "ceiling":
 				y = math.Ceil(y)
 			case "floor":

@@ -29,15 +29,19 @@ func (s *regressionStep) run(k *block) {
 	}
 	if !s.g.class {
 		y := k.col[s.tables[0].to][:k.n]
-		switch norm := s.g.norm; norm {
-		case "none":
-		case "softmax", "logit": // of one value: the logit
+		switch norm := s.g.norm; {
+		case norm == "none":
+		case norm == "softmax" && s.g.float:
+			for i, x := range y {
+				y[i] = s.g.link("logit", x)
+			}
+		case (norm == "softmax" || norm == "logit") && !s.g.float: // of one value: the logit
 			for i, x := range y {
 				y[i] = 1 / (1 + portable.Exp(-x))
 			}
 		default:
 			for i, x := range y {
-				y[i] = link(norm, x)
+				y[i] = s.g.link(norm, x)
 			}
 		}
 		for i, x := range y {
@@ -49,7 +53,7 @@ func (s *regressionStep) run(k *block) {
 	}
 	n := len(s.tables)
 	win := k.col[s.winner][:k.n]
-	if n == 2 && s.g.norm == "logit" && !s.g.ordinal { // the usual one
+	if n == 2 && s.g.norm == "logit" && !s.g.ordinal && !s.g.float { // the usual one
 		a, b := k.col[s.tables[0].to][:k.n], k.col[s.tables[1].to][:k.n]
 		for i, x := range a {
 			gone := b[i] != b[i]

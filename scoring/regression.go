@@ -3,6 +3,7 @@ package scoring
 import (
 	"fmt"
 	"math"
+	"sort"
 
 	"github.com/mudpulse/mudpulse/scoring/internal/portable"
 )
@@ -73,28 +74,60 @@ func (b *binder) regression(s *scope, e *element, m *model) evaluator {
 			g.classes = append(g.classes, c)
 		}
 	}
+	if g.class && len(s.targets) > 0 {
+		if f, ok := b.data[s.targets[0]]; ok && (f.op == ordinal || m.target.op == ordinal) {
+			g.ordinal = true
+			g.inOrder(f)
+		}
+	}
 	switch {
 	case len(g.tables) == 0:
 		b.bad.add(e, "", "the model has no RegressionTable", "export it again")
-		return nothing{}
 	case !g.class && len(g.tables) != 1:
 		b.bad.add(e, "", fmt.Sprintf("a regression has %d RegressionTables", len(g.tables)), "want one; or functionName=\"classification\"")
-		return nothing{}
 	case g.class && len(g.tables) == 1:
 		b.bad.add(e, "", "a classification has one RegressionTable", "want one for each class")
-		return nothing{}
+	case !g.class && g.norm == "simplemax":
+		b.bad.add(e, "", "normalizationMethod=\"simplemax\" with a regression", "it is for classifications")
+	case g.ordinal && (g.norm == "softmax" || g.norm == "simplemax"):
+		b.bad.add(e, "", fmt.Sprintf("normalizationMethod=%q with an ordinal target", g.norm), "want none, logit, probit, cloglog, loglog or cauchit; or make the target categorical")
+	case g.class && g.norm == "exp", g.class && !g.ordinal && len(g.tables) > 2 && onlyForTwo[g.norm]:
+		b.bad.add(e, "", fmt.Sprintf("normalizationMethod=%q with %d classes", g.norm, len(g.tables)), "want softmax, simplemax, logit or none")
+	default:
+		return g
 	}
-	defer func() {
-		if n := len(g.tables); g.class && !g.ordinal && n > 2 && g.norm != "none" && g.norm != "simplemax" && g.norm != "softmax" && g.norm != "logit" {
-			b.bad.refuse(e, fmt.Sprintf("normalizationMethod=%q of %d categories without order", g.norm, n))
+	return nothing{}
+}
+
+// onlyForTwo are links that PMML defines for two categories, or ordered ones.
+var onlyForTwo = map[string]bool{"probit": true, "cloglog": true, "loglog": true, "cauchit": true}
+
+// inOrder sorts the tables as the ordinal target lists its values.
+func (g *regression) inOrder(f *dataField) {
+	place := map[string]int{}
+	for i, v := range f.valid {
+		place[v.lexical()] = i
+	}
+	of := make([]int, len(g.classes))
+	for i, c := range g.classes {
+		v, ok := f.typ.parse(c, f.year)
+		if ok {
+			of[i], ok = place[v.lexical()]
 		}
-	}()
-	if g.class && len(s.targets) > 0 {
-		if f, ok := b.data[s.targets[0]]; ok && f.op == ordinal {
-			g.ordinal = true
+		if !ok {
+			return // a class that is not listed: as the document has them
 		}
 	}
-	return g
+	at := make([]int, len(of))
+	for i := range at {
+		at[i] = i
+	}
+	sort.SliceStable(at, func(i, j int) bool { return of[at[i]] < of[at[j]] })
+	tables, classes := make([]table, len(at)), make([]string, len(at))
+	for i, j := range at {
+		tables[i], classes[i] = g.tables[j], g.classes[j]
+	}
+	g.tables, g.classes = tables, classes
 }
 
 // numeric returns the slot of a field that is computed with.
@@ -111,7 +144,6 @@ type nothing struct{}
 
 func (nothing) evaluate(*row, *result) {}
 
-// sum adds the terms in document order, and the intercept last, as JPMML does.
 func (t *table) sum(r *row, float bool) (float64, bool) {
 	y := 0.0
 	add := func(x float64) {
@@ -177,12 +209,11 @@ func (g *regression) evaluate(r *row, out *result) {
 		if !ok {
 			return
 		}
-		if g.norm == "softmax" { // of one value: the logit
-			y = link("logit", y)
-		} else {
-			y = link(g.norm, y)
+		norm := g.norm
+		if norm == "softmax" { // of one value: the logit
+			norm = "logit"
 		}
-		out.v = value{k: number, f32: g.float, f: y}
+		out.v = value{k: number, f32: g.float, f: g.link(norm, y)}
 		return
 	}
 	out.classes = g.classes
@@ -200,61 +231,98 @@ func (g *regression) evaluate(r *row, out *result) {
 	}
 }
 
+// to rounds to 32 bits where the model computes so.
+func (g *regression) to(x float64) float64 {
+	if g.float {
+		return float64(float32(x))
+	}
+	return x
+}
+
 // PMML 4.4.1, RegressionModel: normalisation of k categories.
 func (g *regression) normalize(y []float64) {
 	n := len(y)
+	share := func() {
+		s := 0.0
+		for _, x := range y {
+			s = g.to(s + x)
+		}
+		for i := range y {
+			y[i] = g.to(y[i] / s)
+		}
+	}
 	switch {
 	case g.norm == "softmax":
-		softmax(y)
-	case g.norm == "simplemax":
-		s := sum(y)
-		for i := range y {
-			y[i] /= s
+		top := y[0]
+		for _, x := range y {
+			top = max(top, x)
 		}
+		for i := range y {
+			if g.float {
+				y[i] = float64(exp32(float32(y[i] - top)))
+			} else {
+				y[i] = portable.Exp(y[i] - top)
+			}
+		}
+		share()
+	case g.norm == "simplemax":
+		share()
 	case g.ordinal:
 		before := 0.0
 		for i := range n - 1 {
-			c := min(max(link(g.norm, y[i]), 0), 1)
-			y[i], before = c-before, c
+			c := g.share(y[i])
+			y[i], before = g.to(c-before), c
 		}
-		y[n-1] = 1 - before
+		y[n-1] = g.to(1 - before)
 	case n == 2:
-		y[0] = link(g.norm, y[0])
-		if g.norm == "none" {
-			y[0] = min(max(y[0], 0), 1)
-		}
-		y[1] = 1 - y[0]
+		y[0] = g.share(y[0])
+		y[1] = g.to(1 - y[0])
 	case g.norm == "none":
 		s := 0.0
 		for _, x := range y[:n-1] {
-			s += x
+			s = g.to(s + x)
 		}
-		y[n-1] = 1 - s
-	default: // one against the rest, brought to a sum of one
-		s := 0.0
+		y[n-1] = g.to(1 - s)
+	default: // logit: one against the rest, brought to a sum of one
 		for i := range y {
-			y[i] = link(g.norm, y[i])
-			s += y[i]
+			y[i] = g.link(g.norm, y[i])
 		}
-		for i := range y {
-			y[i] /= s
-		}
+		share()
 	}
 }
 
+// share is a probability: a number that is not linked is cut to 0 … 1.
+func (g *regression) share(y float64) float64 {
+	if g.norm == "none" {
+		return min(max(y, 0), 1)
+	}
+	return g.link(g.norm, y)
+}
+
+// link is the inverse link function, every step of it in 32 bits where the model computes so.
+func (g *regression) link(name string, y float64) float64 {
+	if !g.float {
+		return link(name, y)
+	}
+	exp := func(x float64) float64 { return float64(exp32(float32(x))) }
+	switch name {
+	case "logit":
+		return g.to(1 / g.to(1+exp(-y)))
+	case "cloglog":
+		return g.to(1 - exp(-exp(y)))
+	case "loglog":
+		return exp(-exp(-y))
+	case "exp":
+		return exp(y)
+	case "cauchit":
+		return g.to(0.5 + g.to(g.to(1/math.Pi)*g.to(portable.Atan(y))))
+	}
+	return g.to(link(name, y))
+}
+
 func softmax(y []float64) {
-	top := y[0]
-	for _, x := range y {
-		top = max(top, x)
-	}
-	s := 0.0
-	for i := range y {
-		y[i] = portable.Exp(y[i] - top)
-		s += y[i]
-	}
-	for i := range y {
-		y[i] /= s
-	}
+	g := regression{norm: "softmax"}
+	g.normalize(y)
 }
 
 // link is the inverse link function.
@@ -271,7 +339,7 @@ func link(name string, y float64) float64 {
 	case "exp":
 		return portable.Exp(y)
 	case "cauchit":
-		return 0.5 + float64(1/math.Pi*math.Atan(y))
+		return 0.5 + float64(1/math.Pi*portable.Atan(y))
 	}
 	return y
 }

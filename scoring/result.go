@@ -12,6 +12,7 @@ type result struct {
 	p          []float64 // probability by class
 	confidence []float64 // by class; nil: the probabilities
 	entity     string
+	segment    int       // of a MiningModel: whose result this is; -1 none, or several
 	entities   []string  // ids of clusters or training instances, shared; nil: the kind has none
 	shown      []string  // what entities are called; "" nothing
 	near       []float64 // affinity by entity
@@ -21,10 +22,13 @@ type result struct {
 	top        int       // how many are told of; 0 all
 	reasons    []ranked  // of a scorecard, most points first
 	path       []int32   // of a tree: nodes visited
-	segment    int       // of a MiningModel: whose result this is; -1 none, or several
 	slots      []int     // of selectAll: unused
 	work       []float64 // the evaluator's own memory
-	also       []result  // of the targets after the first
+	pairs      []weighted
+	also       []result // of the targets after the first
+
+	written []string // classes as the evaluator has them, and
+	spelled []string // as the target's type writes them: see target.spell
 
 	keys  []string  // memory for classes that differ from row to row
 	conf  []float64 // and for their confidence
@@ -151,7 +155,7 @@ func (m *model) run(r *row) *result {
 	out.also = room(out.also, len(m.others))
 	for i := range out.also {
 		x := &out.also[i]
-		*x = result{p: x.p[:0], near: x.near[:0], order: x.order[:0], best: -1}
+		*x = result{p: x.p[:0], near: x.near[:0], order: x.order[:0], best: -1, written: x.written, spelled: x.spelled}
 	}
 	m.eval.evaluate(r, out)
 	m.target.apply(r, m, out)

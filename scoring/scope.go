@@ -32,6 +32,7 @@ type binder struct {
 type scope struct {
 	b       *binder
 	parent  *scope // nil: the document
+	inherit bool   // what is not found here is the parent's
 	fields  map[string]int
 	local   map[string]*element
 	open    map[string]bool // derived fields being bound: to find cycles
@@ -56,6 +57,9 @@ func (s *scope) lookup(name string) int {
 	}
 	if e, ok := s.local[name]; ok {
 		return s.derive(name, e)
+	}
+	if s.inherit {
+		return s.parent.lookup(name)
 	}
 	if s.parent == nil {
 		if f, ok := s.b.data[name]; ok {
@@ -240,21 +244,7 @@ func (b *binder) schema(parent *scope, e *element) *scope {
 		s.fields[name] = b.treated(s, k, i)
 	}
 	if lt := e.first("LocalTransformations"); lt != nil {
-		for _, d := range lt.all("DerivedField") {
-			name := d.get("name")
-			if _, twice := s.local[name]; twice {
-				b.bad.add(d, name, fmt.Sprintf("derived field '%s' is declared twice", clip(name)), "remove one")
-				continue
-			}
-			s.local[name] = d
-		}
-	}
-	for _, d := range e.first("LocalTransformations").all("DerivedField") { // all are checked, also those that nothing reads
-		if name := d.get("name"); s.local[name] == d {
-			if _, ok := s.fields[name]; !ok {
-				s.derive(name, d)
-			}
-		}
+		s.locals(lt)
 	}
 	return s
 }

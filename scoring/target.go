@@ -3,6 +3,7 @@ package scoring
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // target is a model's Target: what happens to its prediction. PMML 4.4.1,
@@ -35,7 +36,8 @@ func (t *target) does(m *model) string {
 
 // others binds the targets after the first, for the kinds that predict several.
 func (b *binder) others(s *scope, e *element, m *model) {
-	if m.kind != "NeuralNetwork" && m.kind != "NearestNeighborModel" {
+	several := e.first("Segmentation").attribute("multipleModelMethod") == "x-multiModelChain"
+	if m.kind != "NeuralNetwork" && m.kind != "NearestNeighborModel" && !several {
 		return
 	}
 	first := *s
@@ -60,8 +62,17 @@ func (b *binder) target(s *scope, e *element, m *model) target {
 	if len(s.targets) > 0 {
 		t.field = s.targets[0]
 	}
+	for _, key := range []string{"x-targetField", "targetFieldName"} { // which of several is this model's
+		if f := e.get(key); slices.Contains(s.targets, f) {
+			t.field = f
+			break
+		}
+	}
 	for _, k := range e.first("Targets").all("Target") {
 		if f := k.get("field"); f != "" && t.field != "" && f != t.field && len(s.targets) > 0 {
+			if _, ok := s.all[f]; !ok && b.data[f] == nil {
+				b.bad.add(k, f, fmt.Sprintf("target '%s' is not declared", clip(f)), fmt.Sprintf("the model's target is '%s'", clip(t.field)))
+			}
 			continue
 		}
 		t.given = true
@@ -87,14 +98,19 @@ func (b *binder) target(s *scope, e *element, m *model) target {
 			}
 			if txt, ok := v.lookup("displayValue"); ok {
 				t.display[v.get("value")] = txt
+				if f, ok := b.data[t.field]; ok {
+					if c, ok := f.typ.parse(v.get("value"), f.year); ok {
+						t.display[c.lexical()] = txt
+					}
+				}
 			}
 		}
 	}
 	if f, ok := b.data[t.field]; ok {
 		t.typ, t.year = f.typ, f.year
-		for v, d := range f.shown {
-			if _, ok := t.display[v]; !ok {
-				t.display[v] = d
+		for txt, d := range f.shown {
+			if _, own := t.display[txt]; !own {
+				t.display[txt] = d
 			}
 		}
 		for _, v := range f.valid {
@@ -105,6 +121,29 @@ func (b *binder) target(s *scope, e *element, m *model) target {
 }
 
 func (t *target) apply(r *row, m *model, out *result) {
+	t.finish(r, m, out)
+	if t.typ > typeString && len(out.classes) > 0 {
+		t.spell(out)
+	}
+}
+
+// spell writes the classes as the target's type does: a tree's class 0 of a
+// double target is 0.0.
+func (t *target) spell(out *result) {
+	if !slices.Equal(out.written, out.classes) {
+		out.written = append(out.written[:0], out.classes...)
+		out.spelled = make([]string, len(out.classes))
+		for i, c := range out.classes {
+			out.spelled[i] = c
+			if v, ok := t.typ.parse(c, t.year); ok {
+				out.spelled[i] = v.lexical()
+			}
+		}
+	}
+	out.classes = out.spelled
+}
+
+func (t *target) finish(r *row, m *model, out *result) {
 	does := t.does(m)
 	if out.v.k == missing && t.given {
 		switch {
@@ -125,24 +164,24 @@ func (t *target) apply(r *row, m *model, out *result) {
 	if out.v.k == missing {
 		return
 	}
-	if does == "regression" && out.v.k != text {
+	if does == "regression" && out.v.k != text && out.v.k != list {
 		if t.given {
 			y := min(max(out.v.f, t.low), t.high)
 			if t.factor != 1 {
 				y = float64(y * t.factor)
 			}
 			y += t.constant
-			if t.cast != "" && (math.IsInf(y, 0) || math.IsNaN(y)) {
-				out.v = r.fail(t.field, KindMath, "%s is no integer", javaDouble(y, false))
-				return
-			}
 			switch t.cast {
 			case "round":
-				y = math.Floor(y + 0.5)
+				y = roundHalfUp(y)
 			case "ceiling":
 				y = math.Ceil(y)
 			case "floor":
 				y = math.Floor(y)
+			}
+			if t.cast != "" && (math.IsInf(y, 0) || math.IsNaN(y)) {
+				out.v = r.fail(t.field, KindMath, "%s is no integer", javaDouble(y, false))
+				return
 			}
 			out.v.f = y
 			if out.v.f32 {

@@ -13,7 +13,8 @@ type tree struct {
 	last     bool   // noTrueChildStrategy=returnLastPrediction
 	penalty  float64
 	class    bool
-	classes  []string // in order of first appearance
+	classes  []string       // in order of first appearance
+	at       map[string]int // of classes, while they are bound
 	float    bool
 	packed   *packedTree
 	children []int32
@@ -52,9 +53,6 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 	default:
 		b.bad.add(e, "", fmt.Sprintf("noTrueChildStrategy=%q is none", clip(n)), "want returnNullPrediction or returnLastPrediction")
 	}
-	if (t.onGap == "weightedConfidence" || t.onGap == "aggregateNodes") && !t.class {
-		b.bad.refuse(e, "missingValueStrategy="+t.onGap+" for a regression")
-	}
 	root := e.first("Node")
 	if root == nil {
 		b.bad.add(e, "", "the tree has no Node", "export it again")
@@ -90,13 +88,15 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 			n.score = v
 		}
 		t.distribution(b, x.e, &n)
-		if reg := x.e.first("Regression"); reg != nil {
-			n.embedded = b.regression(s, reg, m)
-		}
-		for _, k := range x.e.kids {
-			if k.name == "DecisionTree" {
-				b.bad.refuse(k, "an embedded DecisionTree")
+		if k := x.e.first("Regression", "DecisionTree"); k != nil {
+			sub := b.embedded(s, k, m)
+			n.embedded = sub.eval
+			for _, c := range sub.classes {
+				t.class_(c)
 			}
+		}
+		if (t.onGap == "weightedConfidence" || t.onGap == "aggregateNodes") && !(n.records() > 0) {
+			b.bad.add(x.e, "", fmt.Sprintf("missingValueStrategy=%s, and node %s has no recordCount", t.onGap, clip(n.id)), "give the nodes their recordCount: it is what they are weighed by")
 		}
 		if x.parent >= 0 {
 			kids[x.parent] = append(kids[x.parent], i)
@@ -136,6 +136,7 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 			stackE = append(stackE, sub[j])
 		}
 	}
+	t.at = nil
 	t.packed = pack(b.prog, t)
 	return t
 }
@@ -154,9 +155,18 @@ func (t *tree) distribution(b *binder, e *element, n *treeNode) {
 		total += sh.count
 		n.dist = append(n.dist, sh)
 	}
+	given := 0.0 // by probability attributes: brought to a sum of one, as JPMML does, to the last bit
+	for i := range n.dist {
+		if n.dist[i].hasP {
+			given += n.dist[i].p
+		}
+	}
 	for i := range n.dist {
 		sh := &n.dist[i]
-		if !sh.hasP && total > 0 {
+		switch {
+		case sh.hasP && given != 0:
+			sh.p /= given
+		case !sh.hasP && total > 0:
 			sh.p = sh.count / total
 		}
 		if !sh.hasConfident {
@@ -178,13 +188,28 @@ func (t *tree) distribution(b *binder, e *element, n *treeNode) {
 }
 
 func (t *tree) class_(name string) int {
-	for i, c := range t.classes {
-		if c == name {
-			return i
+	i, ok := t.at[name]
+	if !ok {
+		i = len(t.classes)
+		if t.at == nil {
+			t.at = map[string]int{}
 		}
+		t.at[name] = i
+		t.classes = append(t.classes, name)
 	}
-	t.classes = append(t.classes, name)
-	return len(t.classes) - 1
+	return i
+}
+
+// records is a node's weight: its recordCount, or that of its distribution.
+func (n *treeNode) records() float64 {
+	if n.count == n.count {
+		return n.count
+	}
+	s := 0.0
+	for _, d := range n.dist {
+		s += d.count
+	}
+	return s
 }
 
 func (t *tree) evaluate(r *row, out *result) {
@@ -246,7 +271,12 @@ func (t *tree) leaf(r *row, at int32, levels int, out *result) {
 	n := &t.nodes[at]
 	out.v, out.entity = n.score, n.id
 	if n.embedded != nil {
+		path := len(out.path)
 		n.embedded.evaluate(r, out)
+		out.path = out.path[:path] // of this tree alone
+		if t.class {
+			return
+		}
 	}
 	if !t.class {
 		if t.float && out.v.k == number {
@@ -259,24 +289,23 @@ func (t *tree) leaf(r *row, at int32, levels int, out *result) {
 	}
 	out.classes = t.classes
 	out.p = zeros(out.p, len(t.classes))
-	s := 0.0
 	for i := range n.dist {
 		out.p[n.dist[i].class] += n.dist[i].p
-		s += n.dist[i].p
 	}
-	if s != 0 && math.Abs(s-1) > 1e-12 {
-		for i := range out.p {
-			out.p[i] /= s
-		}
+	out.conf = zeros(out.conf, len(t.classes))
+	for i := range n.dist {
+		out.conf[n.dist[i].class] = float64(n.dist[i].confidence * t.penalised(levels))
 	}
+	out.confidence = out.conf
+}
+
+// penalised is what is left of a confidence after so many missing values.
+func (t *tree) penalised(levels int) float64 {
 	penalty := 1.0
 	for range levels {
-		penalty *= t.penalty
+		penalty = float64(penalty * t.penalty)
 	}
-	out.confidence = make([]float64, len(t.classes))
-	for i := range n.dist {
-		out.confidence[n.dist[i].class] = n.dist[i].confidence * penalty
-	}
+	return penalty
 }
 
 func zeros(p []float64, n int) []float64 {
@@ -287,66 +316,119 @@ func zeros(p []float64, n int) []float64 {
 	return p
 }
 
-// spread is weightedConfidence and aggregateNodes: all children that are not
-// false, weighted by their records.
+// spread is weightedConfidence and aggregateNodes, from the node where a child
+// is unknown: that child and all after it that are not false, weighed by their
+// records. PMML 4.4.1, TreeModel; for a regression, where it says nothing, the
+// mean of the scores, weighed alike.
 func (t *tree) spread(r *row, at int32, levels int, out *result) {
-	weights := make([]float64, len(t.classes))
+	x := spreading{t: t, r: r, levels: levels, weights: make([]float64, len(t.classes))}
 	if t.onGap == "aggregateNodes" {
-		t.collect(r, at, weights)
-		if s := sum(weights); s > 0 {
-			for i := range weights {
-				weights[i] /= s
+		x.collect(at)
+	} else {
+		x.weigh(at, 1)
+	}
+	if !(x.records > 0) {
+		return
+	}
+	if !t.class {
+		out.v = value{k: number, f32: t.float, f: x.score / x.records}
+		if t.float {
+			out.v.f = float64(float32(out.v.f))
+		}
+		return
+	}
+	if t.onGap == "aggregateNodes" {
+		if s := sum(x.weights); s > 0 {
+			for i := range x.weights {
+				x.weights[i] /= s
 			}
 		}
-	} else {
-		t.weigh(r, at, 1, weights)
 	}
-	w := winner(weights)
-	if w < 0 || weights[w] == 0 {
+	w := winner(x.weights)
+	if w < 0 || x.weights[w] == 0 {
 		return
 	}
 	out.v, out.classes = str(t.classes[w]), t.classes
-	out.p = append(out.p[:0], weights...)
-	out.confidence = weights
-	_ = levels
-}
-
-func (t *tree) collect(r *row, at int32, into []float64) {
-	n := &t.nodes[at]
-	if n.from == n.to {
-		for _, d := range n.dist {
-			into[d.class] += d.count
-		}
-		return
+	out.p = append(out.p[:0], x.weights...)
+	out.conf = append(out.conf[:0], x.weights...)
+	for i := range out.conf {
+		out.conf[i] = float64(out.conf[i] * t.penalised(x.levels))
 	}
-	for _, c := range t.children[n.from:n.to] {
-		if t.nodes[c].when.test(r, nil) != no {
-			t.collect(r, c, into)
+	out.confidence = out.conf
+	if s := sum(out.p); s > 0 && s != 1 {
+		for i := range out.p {
+			out.p[i] /= s
 		}
 	}
 }
 
-func (t *tree) weigh(r *row, at int32, share float64, into []float64) {
-	n := &t.nodes[at]
-	if n.from == n.to {
-		for _, d := range n.dist {
-			into[d.class] += share * d.confidence
-		}
-		return
-	}
-	var open []int32
-	total := 0.0
-	for _, c := range t.children[n.from:n.to] {
-		switch t.nodes[c].when.test(r, nil) {
+type spreading struct {
+	t       *tree
+	r       *row
+	levels  int
+	weights []float64 // by class
+	score   float64   // of a regression: sum of records times scores
+	records float64
+}
+
+// open are the children that are gone to: the first that is true, if none is
+// unknown before it; else those from the first unknown on that are not false.
+func (x *spreading) open(n *treeNode) []int32 {
+	var out []int32
+	for _, c := range x.t.children[n.from:n.to] {
+		switch x.t.nodes[c].when.test(x.r, &x.levels) {
 		case yes:
-			t.weigh(r, c, share, into)
-			return
+			if out = append(out, c); len(out) == 1 {
+				return out
+			}
 		case unknown:
-			open = append(open, c)
-			total += t.nodes[c].count
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// ends reports whether the walk ends at the node, with its score: at a leaf,
+// or where no child is open and the tree says so.
+func (x *spreading) ends(n *treeNode, open []int32) bool {
+	return n.from == n.to || len(open) == 0 && x.t.last
+}
+
+func (x *spreading) collect(at int32) {
+	n := &x.t.nodes[at]
+	open := x.open(n)
+	if x.ends(n, open) {
+		records := n.records()
+		if n.score.k == number {
+			x.score += float64(records * n.score.f)
+		}
+		x.records += records
+		for _, d := range n.dist {
+			x.weights[d.class] += d.count
 		}
 	}
 	for _, c := range open {
-		t.weigh(r, c, share*t.nodes[c].count/total, into)
+		x.collect(c)
+	}
+}
+
+func (x *spreading) weigh(at int32, share float64) {
+	n := &x.t.nodes[at]
+	open := x.open(n)
+	if x.ends(n, open) {
+		if n.score.k == number {
+			x.score += float64(share * n.score.f)
+		}
+		x.records += share
+		for _, d := range n.dist {
+			x.weights[d.class] += float64(share * d.confidence)
+		}
+	}
+	total := 0.0
+	for _, c := range open {
+		total += x.t.nodes[c].records()
+	}
+	for _, c := range open {
+		x.weigh(c, share*x.t.nodes[c].records()/total)
 	}
 }

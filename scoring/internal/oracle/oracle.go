@@ -217,12 +217,17 @@ func (c *comparison) values(at string, want, got any) {
 		}
 	case map[string]any:
 		g, ok := got.(map[string]any)
-		if !ok || len(g) != len(w) {
+		if !ok {
 			c.differ(at, want, got)
 			return
 		}
 		for k := range w {
 			c.values(at+"."+k, w[k], g[k])
+		}
+		for k, x := range g { // JPMML leaves out classes that nobody voted for
+			if _, too := w[k]; !too && x != 0.0 {
+				c.differ(at+"."+k, "nothing", x)
+			}
 		}
 	default:
 		if want != got {
