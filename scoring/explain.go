@@ -9,11 +9,35 @@ import (
 // the terms sum to Score, in the target's unit, or in that of the margin where
 // the model ends in a link function.
 type Explanation struct {
-	Method string  `json:"method"` // linear, scorecard, path
-	Base   float64 `json:"base"`
-	Score  float64 `json:"score"`
-	Terms  []Term  `json:"terms"` // largest first
+	Method string `json:"method"` // shap, path, linear, scorecard
+	// Baseline says whose score Base is: the mean over the training records as
+	// the tree counts them, or over the tree's leaves, where the export has no
+	// record counts; "" where Base is the model's constant.
+	Baseline string   `json:"baseline,omitempty"`
+	Class    string   `json:"class,omitempty"` // whose probability or margin is explained
+	Base     float64  `json:"base"`
+	Score    float64  `json:"score"`
+	Terms    []Term   `json:"terms"`          // largest first
+	Path     []string `json:"path,omitempty"` // of one tree: what the row answered, from the root down
 }
+
+// Baselines of an Explanation.
+const (
+	OverRecords = "training records"
+	OverLeaves  = "leaves"
+)
+
+// A Method is how trees are explained; other kinds have one way only.
+type Method byte
+
+const (
+	// Shapley gives Shapley values by path-dependent TreeSHAP: exact, whatever
+	// the order in which the tree asks. It is used where nothing else is said.
+	Shapley Method = iota
+	// Steps gives each field what the score changed where it was asked
+	// (Saabas): a hundred times cheaper, and partial to what is asked last.
+	Steps
+)
 
 // A Term is one input's part.
 type Term struct {
@@ -25,13 +49,19 @@ type Term struct {
 var ErrNoExplanation = errors.New("this kind of model has no terms that sum to its score")
 
 // Explain explains the row that was scored last by Score, or by ExplainRow.
-func (s *Scorer) Explain() (Explanation, error) {
-	x := explainer{r: s.r, slots: s.r.slots, terms: map[string]float64{}}
+func (s *Scorer) Explain(how ...Method) (Explanation, error) {
+	if s.x == nil {
+		s.x = &explainer{r: s.r, slots: s.r.slots, kept: map[shapKey]*shapTree{}}
+	}
+	x := s.x
+	x.terms, x.base, x.method, x.baseline, x.class, x.how, x.path = map[string]float64{}, 0, "", "", "", Shapley, nil
+	if len(how) > 0 {
+		x.how = how[0]
+	}
 	if !x.model(s.m.top, 1) {
 		return Explanation{}, ErrNoExplanation
 	}
-	out := Explanation{Method: x.method, Base: x.base}
-	out.Score = x.base
+	out := Explanation{Method: x.method, Baseline: x.baseline, Class: x.class, Base: x.base, Score: x.base, Path: x.path}
 	for n, v := range x.terms {
 		if v != 0 {
 			out.Terms = append(out.Terms, Term{n, v})
@@ -52,7 +82,7 @@ func (s *Scorer) Explain() (Explanation, error) {
 
 // ExplainRow scores one row of a batch again and explains it. A model that
 // remembers rows explains it as the one that would come next.
-func (s *Scorer) ExplainRow(b *Batch, row int) (Explanation, error) {
+func (s *Scorer) ExplainRow(b *Batch, row int, how ...Method) (Explanation, error) {
 	s.r.begin()
 	s.r.use(b.key(row))
 	b.give(row, s.r)
@@ -60,7 +90,7 @@ func (s *Scorer) ExplainRow(b *Batch, row int) (Explanation, error) {
 	if s.r.err != nil {
 		return Explanation{}, s.r.err
 	}
-	return s.Explain()
+	return s.Explain(how...)
 }
 
 func abs(x float64) float64 {
@@ -77,6 +107,20 @@ type explainer struct {
 	terms  map[string]float64
 	base   float64
 	method string
+
+	how      Method
+	baseline string
+	class    string // that is explained; "" a number
+	votes    bool   // trees vote for it
+	path     []string
+	kept     map[shapKey]*shapTree
+	parts    []part
+	phi      []float64 // by slot
+}
+
+type shapKey struct {
+	t     *tree
+	dense bool
 }
 
 func (x *explainer) set(m string) {
@@ -91,9 +135,13 @@ func (x *explainer) model(m *model, weight float64) bool {
 	if res.v.k == missing {
 		return false
 	}
-	if m.function == "regression" && m.target.given {
+	if m.function == "classification" && x.class == "" {
+		x.class = res.v.lexical()
+	}
+	_, isTree := m.eval.(*tree)
+	if m.function == "regression" && m.target.given && !isTree {
+		x.base += weight * m.target.constant
 		weight *= m.target.factor
-		x.base += m.target.constant
 	}
 	switch e := m.eval.(type) {
 	case *scorecard:
@@ -116,6 +164,13 @@ func (x *explainer) model(m *model, weight float64) bool {
 	case *regression:
 		x.set("linear")
 		t := &e.tables[0]
+		if e.class { // the margin of the class; of two, the first's
+			if i := index(e.classes, x.class); len(e.classes) > 2 && i >= 0 {
+				t = &e.tables[i]
+			} else {
+				x.class = e.classes[0]
+			}
+		}
 		x.base += weight * t.intercept
 		for _, n := range t.numeric {
 			v := x.r.get(n.slot)
@@ -151,7 +206,7 @@ func (x *explainer) model(m *model, weight float64) bool {
 		}
 		return true
 	case *tree:
-		return x.tree(e, weight)
+		return x.tree(m, e, weight)
 	case *mining:
 		return x.mining(e, weight)
 	}
@@ -172,11 +227,13 @@ func (x *explainer) mining(g *mining, weight float64) bool {
 				return x.model(s.model, weight)
 			}
 		}
-	case "sum", "weightedSum", "average", "weightedAverage":
+	case "sum", "weightedSum", "average", "weightedAverage", "majorityVote", "weightedMajorityVote":
+		defer func(was bool) { x.votes = was }(x.votes)
+		x.votes = g.method == "majorityVote" || g.method == "weightedMajorityVote"
 		total := 0.0
 		for _, s := range g.segments {
 			if s.when.test(x.r, nil) == yes {
-				if g.method == "weightedAverage" {
+				if g.method == "weightedAverage" || g.method == "weightedMajorityVote" {
 					total += s.weight
 				} else {
 					total++
@@ -189,11 +246,11 @@ func (x *explainer) mining(g *mining, weight float64) bool {
 			}
 			w := weight
 			switch g.method {
-			case "average":
+			case "average", "majorityVote":
 				w /= total
 			case "weightedSum":
 				w *= s.weight
-			case "weightedAverage":
+			case "weightedAverage", "weightedMajorityVote":
 				w *= s.weight / total
 			}
 			if !x.model(s.model, w) {

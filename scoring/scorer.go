@@ -13,7 +13,8 @@ type Row map[string]any
 type Scorer struct {
 	m *Model
 	r *row
-	k *block // made when first needed
+	k *block     // made when first needed
+	x *explainer // so too
 }
 
 // NewScorer returns a scorer of m.
