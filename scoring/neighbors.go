@@ -272,7 +272,10 @@ func (g *neighbors) evaluate(r *row, out *result) {
 		return
 	}
 	for i := range g.targets {
-		g.answer(&g.targets[i], out.work[n:n], out, out.of(i))
+		if !g.answer(&g.targets[i], out.work[n:n], out, out.of(i)) {
+			r.fail("", KindModel, "the neighbours are infinitely far: they weigh nothing")
+			return
+		}
 	}
 }
 
@@ -296,8 +299,9 @@ func (s *result) keep(i, k int) {
 	s.order[n] = int32(i)
 }
 
-// answer combines what the neighbours, out.order, say of a target.
-func (g *neighbors) answer(t *neighborTarget, values []float64, out, to *result) {
+// answer combines what the neighbours, out.order, say of a target; false where
+// their numbers weigh nothing.
+func (g *neighbors) answer(t *neighborTarget, values []float64, out, to *result) bool {
 	to.entity = out.entity
 	if t.votes != nil {
 		to.p = zeros(to.p, len(t.classes))
@@ -305,12 +309,13 @@ func (g *neighbors) answer(t *neighborTarget, values []float64, out, to *result)
 			to.p[t.votes[i]] += g.weight(out.near[i], g.weighted)
 		}
 		to.v = str(t.classes[winner(to.p)])
-		all := sum(to.p)
-		for j := range to.p {
-			to.p[j] /= all
+		if all := sum(to.p); all > 0 { // else all are infinitely far
+			for j := range to.p {
+				to.p[j] /= all
+			}
 		}
 		to.classes = t.classes
-		return
+		return true
 	}
 	y := 0.0
 	switch {
@@ -336,6 +341,7 @@ func (g *neighbors) answer(t *neighborTarget, values []float64, out, to *result)
 		y /= weights
 	}
 	to.v = value{k: number, f32: g.float, f: y}
+	return y == y
 }
 
 // weight is 1, or the inverse of the distance and the threshold.

@@ -269,7 +269,7 @@ func (g *svm) evaluate(r *row, out *result) {
 	default:
 		best, at := 0.0, -1
 		for i := range g.machines {
-			if y := g.value(&g.machines[i], x, k); at < 0 || g.maxWins && y > best || !g.maxWins && y < best {
+			if y := g.value(&g.machines[i], x, k); at < 0 || best != best && y == y || g.maxWins && y > best || !g.maxWins && y < best {
 				best, at = y, i
 			}
 		}
