@@ -64,9 +64,21 @@ export interface LedgerRow {
 export interface Ledger { rows: LedgerRow[]; totals: Record<string, number | null> }
 export interface Quarantined {
   id: string; gateway: string; drill: string; device: string; topic: string; received: string; code: string; field: string;
-  message: string; cure: string; raw_base64: string; raw_text: string; size: number;
+  message: string; cure: string; raw_base64: string; raw_text: string; size: number; driven?: { at: string; by: string }[]; frame?: unknown;
 }
-export interface Device { id: string; drill: string; username?: string; last_ts?: string | null; created?: string | null; [more: string]: unknown }
+export interface Device {
+  id: string; drill: string; username: string; last_ts: string | null; created: string | null; by: string; known: boolean; gateway: string;
+  connected: boolean; since: string | null; remote: string; skew_s: number | null; messages: number; reason: string;
+}
+export interface Outcome {
+  verdict: 'accepted' | 'partial' | 'quarantined' | 'refused'; problems: { code: string; field: string; message: string; cure: string }[];
+  frames: { drill: string; device: string; boot: string; seq: string; ts: string; origin: string; flags: string[]; readings: number; dropped: number; channels: { channel: string; unit: string; registered: boolean; values: string[] }[] }[];
+}
+export interface Person { name: string; role: string; disabled: boolean; created: string; by: string; seen: string | null; sessions: number }
+export interface Invited { name: string; role: string; expires: string; by: string }
+export interface SignedIn { id: string; name: string; created: string; expires: string; seen: string | null; agent: string }
+export interface Token { id: string; name: string; role: string; created: string; expires: string | null; seen: string | null; by: string }
+export interface AuditEntry { id: number; at: string; by: string; role: string; action: string; subject: string; detail: string; remote: string; status: number }
 export interface DeviceAdded { username: string; password: string; topic: string; proto_topic: string; example: string }
 export interface Gateway { [fact: string]: unknown }
 
