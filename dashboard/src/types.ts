@@ -24,7 +24,7 @@ export interface Drill {
   depth: number | null; hole_depth: number | null; health: number | null; confidence: number;
   health_change_per_day: number | null; health_7d: (number | null)[]; subsystems: SubsystemHealth[]; reasons: Reason[];
   time_left: TimeLeft | null; alarms: AlarmTally; top_alarm: Alarm | null; last_ts: string | null; age_s: number | null;
-  simulated: boolean; run: unknown; results?: Result[]; bit_diameter_m?: number;
+  simulated: boolean; results?: Result[]; bit_diameter_m?: number;
 }
 export interface Result { model: string; version: number | string; shadow: boolean; outputs: Record<string, number | string | null>; error: string | null; sha256?: string }
 
