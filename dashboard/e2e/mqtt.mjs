@@ -30,3 +30,28 @@ export function publish({ host, port, username, password, topic }, messages) {
     });
   });
 }
+
+/** A Device stays connected and publishes with QoS 1 without waiting for the answer. */
+export class Device {
+  #socket; #id = 0;
+  constructor(of) { this.of = of; }
+
+  open() {
+    const { host, port, username, password } = this.of;
+    return new Promise((done, fail) => {
+      this.#socket = connect(port, host);
+      this.#socket.setNoDelay(true);
+      this.#socket.once('error', fail);
+      this.#socket.on('connect', () => this.#socket.write(packet(0x10, text('MQTT'), Buffer.from([4, 0xc2, 0, 0]), text(username), text(username), text(password))));
+      this.#socket.once('data', (d) => { if (d[3]) fail(new Error(`MQTT: refused, ${d[3]}`)); else done(); });
+      this.#socket.on('data', () => undefined); // answers
+    });
+  }
+
+  publish(message) {
+    this.#id = (this.#id % 65535) + 1;
+    this.#socket.write(packet(0x32, text(this.of.topic), Buffer.from([this.#id >> 8, this.#id & 255]), Buffer.from(message)));
+  }
+
+  close() { this.#socket.destroy(); }
+}

@@ -27,7 +27,7 @@ test('a page says within three seconds that the server is gone, and catches up w
     rmSync(dir, { recursive: true, force: true });
   });
   start();
-  await until('the product is up', 60000, async () => link && (await fetch(base + '/readyz')).ok);
+  await until('the product is up', 60000, async () => link && (await fetch(base + '/healthz')).ok);
   const page = await (await browser.newContext({ viewport: { ...DESK, height: 420 }, reducedMotion: 'reduce' })).newPage();
   page.setDefaultTimeout(30000);
   await page.addInitScript(() => localStorage.setItem('mudpulse.debug', 'on'));

@@ -297,10 +297,11 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
       const alarm = await page.evaluate(() => fetch('/api/v1/alarms?state=history&limit=1').then((r) => r.json()).then((a) => a.alarms?.[0]?.id ?? ''));
       const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/admin', '/admin/channels', '/admin/audit', '/handover', '/wall', `/replay/${id}`, '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
       const faults = [];
-      for (const size of [DESK, PHONE]) {
-        await page.setViewportSize(size);
-        for (const path of paths) {
-          await page.goto(base + path);
+      for (const path of paths) {
+        await page.setViewportSize(DESK);
+        await page.goto(base + path);
+        for (const size of [DESK, PHONE]) {
+          await page.setViewportSize(size);
           await page.locator('main h1, main [data-testid=answer]').first().waitFor({ state: 'attached' });
           await page.evaluate(axe);
           const r = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ['violations'] }), WCAG);

@@ -47,6 +47,7 @@ func (a *API) routes() http.Handler {
 	r.Get(root+"/live", a.serveLive)
 	r.Group(func(r chi.Router) {
 		r.Use(a.sameSite, a.deadline, tagged)
+		huma.DefaultArrayNullable = false // our lists are empty, never null
 		cfg := huma.DefaultConfig("mudpulse", "1")
 		cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
 		cfg.CreateHooks = nil // no $schema in answers
