@@ -70,6 +70,12 @@ bench-live: build ## frame published → drawn in Chromium, 500 live clients, sc
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh
 
+chaos-store: ## kill the columnstore at every crash point and fill its disk, CHAOS_DOSE times (default 12: over 200 kills)
+	CHAOS_DOSE=$${CHAOS_DOSE:-12} go test -count=1 -timeout 90m -v ./deploy/chaos/store
+
+bench-store: ## a million readings a second into the columnstore while screens ask, beside ClickHouse's engine and QuestDB
+	@bash deploy/bench/store/run.sh
+
 fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	@bash deploy/tools/fuzz.sh
 
@@ -84,3 +90,4 @@ clean: ## remove what was built
 
 .DEFAULT_GOAL := help
 .PHONY: help run build web setup test unit browser check e2e chaos-gateway bench-gateway pmml-golden pmml-oracle bench fuzz screenshots train clean
+.PHONY: chaos-store bench-store

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -230,12 +231,30 @@ func (s *Store) openFiles() error {
 	}
 	s.cfg.Dir = dir
 	path := filepath.Join(dir, "mudpulse.duckdb")
+	// A first start that was killed, or had no space, may leave a file without its headers: there is nothing in it.
+	const headers = 3 * 4096
+	if fi, err := os.Stat(path); err == nil && fi.Size() < headers {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
 	var config mapping.Config
 	if mapping.CreateConfig(&config) == mapping.StateError {
 		return errors.New("make DuckDB's configuration")
 	}
 	defer mapping.DestroyConfig(&config)
-	mapping.SetConfig(config, "duckdb_api", "go") // as the driver says: both must agree
+	// Replaying the WAL on open must keep to the limits, so they are said before; the driver below says the same: both must agree.
+	tmp := filepath.Join(dir, "tmp")
+	options := [][2]string{{"duckdb_api", "go"}, {"memory_limit", fmt.Sprintf("%dMB", s.cfg.Memory>>20)}, {"threads", fmt.Sprint(s.cfg.Threads)}, {"temp_directory", tmp}}
+	dsn := url.Values{}
+	for i, o := range options {
+		if mapping.SetConfig(config, o[0], o[1]) == mapping.StateError {
+			return fmt.Errorf("set %s to %s", o[0], o[1])
+		}
+		if i > 0 {
+			dsn.Set(o[0], o[1])
+		}
+	}
 	var msg string
 	if mapping.GetOrCreateFromCache(driver.GetInstanceCache(), path, &s.raw, config, &msg) == mapping.StateError {
 		if strings.Contains(msg, "lock") {
@@ -249,13 +268,9 @@ func (s *Store) openFiles() error {
 	if mapping.Connect(s.raw, &s.maintain.conn) == mapping.StateError {
 		return errors.New("connect")
 	}
-	tmp := filepath.Join(dir, "tmp")
 	for _, q := range []string{
 		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false",
-		fmt.Sprintf("SET memory_limit='%dMB'", s.cfg.Memory>>20),
-		fmt.Sprintf("SET threads=%d", s.cfg.Threads),
 		"SET checkpoint_threshold='4GB'", // Checkpoint does it, off the commit path
-		"SET temp_directory=" + lit(tmp),
 		"SET max_temp_directory_size='4GB'",
 		"SET parquet_metadata_cache=true",
 	} {
@@ -263,14 +278,14 @@ func (s *Store) openFiles() error {
 			return err
 		}
 	}
-	connector, err := driver.NewConnector(path, nil)
+	connector, err := driver.NewConnector(path+"?"+dsn.Encode(), nil)
 	if err != nil {
 		return err
 	}
 	s.db = sql.OpenDB(connector)
 	s.db.SetMaxOpenConns(s.cfg.Readers)
 	s.db.SetMaxIdleConns(s.cfg.Readers)
-	if connector, err = driver.NewConnector(path, nil); err != nil {
+	if connector, err = driver.NewConnector(path+"?"+dsn.Encode(), nil); err != nil {
 		return err
 	}
 	s.analysts = sql.OpenDB(connector)
