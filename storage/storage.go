@@ -207,3 +207,11 @@ type Damage struct {
 	Why     string `json:"why"`
 	Cure    string `json:"cure"`
 }
+
+// A DrillSummary is one channel of one drill over a time.
+type DrillSummary struct {
+	Drill                string
+	N                    int64 // samples
+	Mean, Min, Max, Last float64
+	TLast                int64 // of the last bucket's last row, Unix ns
+}

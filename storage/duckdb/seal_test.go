@@ -303,3 +303,35 @@ func TestScoresAsTheyWereKnown(t *testing.T) {
 		t.Errorf("now: %v, %v", last, err)
 	}
 }
+
+// The fleet's summary is that of the rows, whether hours are sealed or not.
+func TestTheFleetIsSummedUpFromRollups(t *testing.T) {
+	for _, sealed := range []bool{false, true} {
+		s := hours(t, t.TempDir(), 3, sealed)
+		if err := s.Rollup(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		f := func(from, to int64) {
+			t.Helper()
+			for _, ch := range []string{"SPP", "MTO"} {
+				out, err := s.Fleet(context.Background(), ch, t0+from*60e9, t0+to*60e9)
+				if err != nil || len(out) != 1 {
+					t.Fatalf("%+v, %v", out, err)
+				}
+				var n int64
+				var mean, lo, hi float64
+				q := fmt.Sprintf("SELECT count(*), avg(value), min(value), max(value) FROM readings WHERE channel = '%s' AND ts >= make_timestamp(%d) AND ts < make_timestamp(%d)", ch, us(t0+from*60e9), us(t0+to*60e9))
+				if err := s.db.QueryRow(q).Scan(&n, &mean, &lo, &hi); err != nil {
+					t.Fatal(err)
+				}
+				if d := out[0]; d.Drill != "RIG-01" || d.N != n || math.Abs(d.Mean-mean) > 1e-9*math.Abs(mean) || d.Min != lo || d.Max != hi {
+					t.Errorf("sealed %v, %s of minutes %d to %d: %+v, want %d %v %v %v", sealed, ch, from, to, d, n, mean, lo, hi)
+				}
+			}
+		}
+		f(0, 180)
+		f(60, 120)
+		f(17, 133)
+		f(61, 67)
+	}
+}
