@@ -279,7 +279,9 @@ func (b *bench) print(name string) {
 		return
 	}
 	slices.Sort(d)
-	ms := func(q float64) float64 { return float64(d[min(len(d)-1, int(q*float64(len(d))))].Microseconds()) / 1000 }
+	ms := func(q float64) float64 {
+		return float64(d[min(len(d)-1, int(q*float64(len(d))))].Microseconds()) / 1000
+	}
 	fmt.Printf("%-45s p50 %8.1f ms  p99 %8.1f ms  max %8.1f ms  of %d", name, ms(0.5), ms(0.99), ms(1), len(d))
 	if err := b.fails[name]; err != nil {
 		fmt.Printf("  FAILED: %v", err)
