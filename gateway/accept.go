@@ -36,12 +36,15 @@ type source struct {
 	state  *deviceState     // nil for callers in process
 	topic  string           // the last one, as parsed:
 	drill  string
-	proto  bool
+	kind   payload.Kind
+	rule   *rule  // nil: a topic of ours
+	sensor string // the device that the topic names
 	bad    *payload.Error
 	boot   string // of the last frame, and its sender, which count is the ledger's entry of
 	sender string
 	count  any
 	opts   options
+	ask    func(topic string, payload []byte) // publishes to where the messages come from; nil: it cannot
 }
 
 type options struct {
@@ -73,29 +76,12 @@ type worker struct {
 	aside   []payload.Error
 }
 
-// resolve parses a topic, once for as long as it stays the same.
-func (s *source) resolve(topic []byte) {
-	if s.topic != "" && s.topic == string(topic) {
-		return
-	}
-	s.topic, s.bad = string(topic), nil
-	var err error
-	s.drill, s.proto, err = telemetry.ParseMQTTTopic(s.topic)
-	switch {
-	case err != nil:
-		s.bad = &payload.Error{Code: CodeTopic, Field: "topic", Message: err.Error(), Cure: "publish JSON on " + telemetry.MQTTTopic(s.device.Drill)}
-	case s.device.Drill == "": // a site's broker vouches for its drills
-	case s.drill != s.device.Drill:
-		s.bad = &payload.Error{Code: CodeDrill, Field: "topic", Message: fmt.Sprintf("device %s may publish for drill %s, not for %q", s.device.ID, s.device.Drill, s.drill), Cure: "publish on " + telemetry.MQTTTopic(s.device.Drill) + ", or add a device for that drill"}
-	}
-}
-
 // take decodes, validates and identifies one message and hands it to the
 // spool; w is told when all of it is durable.
 func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, token uint64) error {
 	g.count.Messages.Add(1)
 	now := g.clock.Now()
-	s.resolve(topic)
+	g.resolve(s, topic)
 	if s.bad != nil {
 		g.count.Refused.Add(1)
 		code := byte(listener.NotAuthorized)
@@ -111,24 +97,17 @@ func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, 
 		e := &payload.Error{Code: payload.TooLarge, Message: fmt.Sprintf("%d bytes, at most %d are taken", size, g.cfg.MaxPayload), Cure: "send one second a message"}
 		return g.reject(s, e, body[:min(len(body), 64<<10)], size, now, w, token)
 	}
-	k := g.workers.Get().(*worker)
-	defer g.workers.Put(k)
+	k := <-g.workers
+	defer func() { g.workers <- k }()
 	k.check.start(time.Now())
-	var items []payload.Item
-	var e *payload.Error
-	if s.proto {
-		items, e = k.payload.Protobuf(body)
-	} else {
-		items, e = k.payload.JSON(body)
-	}
-	if e == nil && s.proto && items[0].Frame.Drill != "" && items[0].Frame.Drill != s.drill {
-		e = &payload.Error{Code: payload.WrongShape, Field: "drill", Message: fmt.Sprintf("the frame says drill %q, the topic %q", items[0].Frame.Drill, s.drill), Cure: "leave drill out of the frame"}
-	}
-	if e == nil && len(items) == 0 {
-		e = &payload.Error{Code: payload.WrongShape, Message: "the message holds no frame", Cure: `send {"ts":…,"channels":{…}} or an array of such`}
-	}
+	items, e := g.decode(s, k, body, now)
 	if e != nil {
 		return g.reject(s, e, body, size, now, w, token)
+	}
+	if len(items) == 0 && w != nil { // a Sparkplug message without values: nothing to be made durable
+		if w.Spooled(token) {
+			w.Flush()
+		}
 	}
 	for i := range items {
 		it := &items[i]
@@ -182,6 +161,9 @@ func (g *Gateway) identify(s *source, k *worker, it *payload.Item, now time.Time
 	f := &it.Frame
 	f.Drill = s.drill
 	if f.Device == "" {
+		f.Device = s.sensor
+	}
+	if f.Device == "" {
 		f.Device = s.device.ID
 	}
 	if f.Device == "" {
@@ -202,7 +184,7 @@ func (g *Gateway) identify(s *source, k *worker, it *payload.Item, now time.Time
 		f.Runs = slices.DeleteFunc(f.Runs, func(r telemetry.Run) bool { return r.Channel != s.opts.channel })
 	}
 	f.Hash = telemetry.ContentHash(f)
-	k.aside = k.check.frame(f, append(k.aside[:0], it.Aside...))
+	k.aside = k.check.frame(f, g.rename(s, it, append(k.aside[:0], it.Aside...)))
 	if len(k.aside) > 0 {
 		f.Flags |= telemetry.FlagPartial
 	}
@@ -327,7 +309,7 @@ func (g *Gateway) AcceptAll(ctx context.Context, device telemetry.Device, messag
 		o(&s.opts)
 	}
 	for _, m := range messages {
-		if s.resolve([]byte(m.Topic)); s.bad != nil {
+		if g.resolve(s, []byte(m.Topic)); s.bad != nil {
 			return &Refused{*s.bad}
 		}
 	}
@@ -384,7 +366,7 @@ type ChannelOutcome struct {
 func (g *Gateway) Try(device telemetry.Device, topic string, body []byte) Outcome {
 	now := g.clock.Now()
 	s := &source{device: device}
-	s.resolve([]byte(topic))
+	g.resolve(s, []byte(topic))
 	out := Outcome{Topic: topic, Verdict: "accepted"}
 	fail := func(verdict string, e *payload.Error) Outcome {
 		out.Verdict = verdict
@@ -399,14 +381,7 @@ func (g *Gateway) Try(device telemetry.Device, topic string, body []byte) Outcom
 	}
 	k := &worker{check: checker{catalogue: g.catalogue}}
 	k.check.start(time.Now())
-	decode := k.payload.JSON
-	if s.proto {
-		decode = k.payload.Protobuf
-	}
-	items, e := decode(body)
-	if e == nil && len(items) == 0 {
-		e = &payload.Error{Code: payload.WrongShape, Message: "the message holds no frame", Cure: `send {"ts":…,"channels":{…}}`}
-	}
+	items, e := g.decode(s, k, body, now)
 	if e != nil {
 		return fail("quarantined", e)
 	}

@@ -92,11 +92,24 @@ func child(brokers string) error {
 				return err
 			}
 			c := g.Counters()
-			fmt.Printf("%f %f %d %d\n", float64(ru.Utime.Nano()+ru.Stime.Nano())/1e9, float64(ru.Maxrss)/1024, c["spool_fsyncs_total"], c["published_total"])
+			fmt.Printf("%f %f %d %d\n", float64(ru.Utime.Nano()+ru.Stime.Nano())/1e9, resident(), c["spool_fsyncs_total"], c["published_total"])
 		}
 	}
 	cancel()
 	return <-done
+}
+
+// resident returns the peak of this process's memory in MB. (Rusage's would be
+// that of the process it was forked from, if that was larger.)
+func resident() float64 {
+	b, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return -1
+	}
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	var kb float64
+	fmt.Sscan(rest, &kb)
+	return kb / 1024
 }
 
 // process is the child as its parent sees it.

@@ -24,6 +24,9 @@ type Config struct {
 	Spool     spool.Config
 	Kafka     KafkaConfig
 
+	Rules []Rule           // how messages of other topics than ours are read
+	Names map[string]Names // lists of names that rules may apply
+
 	LiveHorizon  time.Duration // clock: older frames travel as backfill
 	Future       time.Duration // clock: frames further ahead are flagged
 	Past         time.Duration // clock: frames older are flagged
@@ -89,6 +92,9 @@ func (c Config) Validate() error {
 		if d.v <= 0 {
 			bad("%s: must be positive, not %v", d.key, d.v)
 		}
+	}
+	if err := c.validateRules(); err != nil {
+		errs = append(errs, err)
 	}
 	if c.BackfillRate < 0 {
 		bad("backfill_rate: must not be negative, not %d", c.BackfillRate)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,11 +71,13 @@ type Gateway struct {
 	crash     crash.Func
 
 	count       counters
+	rules       []rule
+	sparkplug   sparkplug
 	passwords   *credential.Cache
 	listener    *listener.Listener
 	subscribers []*subscriber.Subscriber
-	workers     sync.Pool
-	heads       sync.Map // drill → record head
+	workers     chan *worker // as many as may decode at once: memory is bounded however many connect
+	heads       sync.Map     // drill → record head
 
 	fs        spool.FS // set by Run, before ready
 	spool     *spool.Log
@@ -100,6 +103,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		cfg: cfg, clock: deps.Clock, catalogue: deps.Catalogue, registry: deps.Registry, cover: deps.Coverage, log: deps.Log, crash: deps.Crash,
 		passwords: credential.NewCache(), ready: make(chan struct{}), stopped: make(chan struct{}), devices: map[string]*deviceState{},
 	}
+	g.rules = cfg.rules()
 	if g.clock == nil {
 		g.clock = telemetry.SystemClock{}
 	}
@@ -112,16 +116,21 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if g.crash == nil {
 		g.crash = crash.None
 	}
-	g.workers.New = func() any { return &worker{check: checker{catalogue: g.catalogue}} }
+	g.workers = make(chan *worker, 4*runtime.GOMAXPROCS(0))
+	for range cap(g.workers) {
+		g.workers <- &worker{check: checker{catalogue: g.catalogue}}
+	}
 	var err error
 	if g.listener, err = listener.New(cfg.Listen, clients{g}, g.log, g.crash); err != nil {
 		return nil, err
 	}
 	for _, c := range cfg.Subscribe {
-		sub, err := subscriber.New(c, g.subscription(c), g.log, g.crash)
+		s := &source{} // a site's broker may send for any drill
+		sub, err := subscriber.New(c, g.subscription(s), g.log, g.crash)
 		if err != nil {
 			return nil, err
 		}
+		s.ask = sub.Publish
 		g.subscribers = append(g.subscribers, sub)
 	}
 	return g, nil
@@ -212,6 +221,9 @@ func (g *Gateway) open() error {
 	st, err := loadState(fs)
 	if err != nil {
 		g.log.Error("publishing the spool again from its start", "err", err)
+	}
+	if err := g.sparkplug.load(fs); err != nil && !errors.Is(err, os.ErrNotExist) {
+		g.log.Error("forgetting what Sparkplug births said; nodes will be asked again", "err", err)
 	}
 	g.ledger = ledger.New()
 	snapshot, err := spool.ReadFile(fs, ledgerFile)
@@ -310,9 +322,11 @@ func (g *Gateway) save(last *[]byte, released *uint64, ending bool) error {
 	if err != nil {
 		return err
 	}
-	var failed error // a state that is not kept publishes records again, no more
+	failed := g.sparkplug.save(g.fs)
 	if !bytes.Equal(b, *last) {
-		if failed = spool.WriteFile(g.fs, stateFile, b, g.crash, "state"); failed == nil {
+		if err := spool.WriteFile(g.fs, stateFile, b, g.crash, "state"); err != nil {
+			failed = errors.Join(failed, err) // it publishes records again, no more
+		} else {
 			*last = b
 		}
 	}
@@ -346,9 +360,8 @@ func (g *Gateway) save(last *[]byte, released *uint64, ending bool) error {
 	return failed
 }
 
-// subscription is where a site's broker delivers to: it may send for any drill.
-func (g *Gateway) subscription(c subscriber.Config) subscriber.Taker {
-	s := &source{device: telemetry.Device{}}
+// subscription is where a site's broker delivers to.
+func (g *Gateway) subscription(s *source) subscriber.Taker {
 	return func(topic string, body []byte, w spool.Waiter, token uint64) error {
 		return g.take(s, []byte(topic), body, len(body), w, token)
 	}

@@ -16,7 +16,7 @@ import (
 type counters struct {
 	Messages, Frames, Readings, ReadingsDropped, Backfill atomic.Int64
 	Quarantined, Refused, RunsAside                       atomic.Int64
-	Published, PublishErrors, Republished                 atomic.Int64
+	Published, PublishErrors, Republished, SparkplugGaps  atomic.Int64
 }
 
 // Gauges are the counters that may also fall.
@@ -31,8 +31,9 @@ func (g *Gateway) Counters() map[string]int64 {
 		"quarantined_total": c.Quarantined.Load(), "refused_total": c.Refused.Load(), "runs_aside_total": c.RunsAside.Load(),
 		"published_total": c.Published.Load(), "publish_errors_total": c.PublishErrors.Load(), "republished_total": c.Republished.Load(),
 		"mqtt_connects_total": l.Connects.Load(), "mqtt_refused_total": l.Refused.Load(), "mqtt_messages_total": l.Messages.Load(),
-		"mqtt_bytes_total": l.Bytes.Load(), "mqtt_acked_total": l.Acked.Load(), "mqtt_paused_total": l.Paused.Load(), "mqtt_wills_total": l.Wills.Load(),
-		"connections": l.Connections.Load(),
+		"mqtt_bytes_total": l.Bytes.Load(), "mqtt_acked_total": l.Acked.Load(), "mqtt_paused_total": l.Paused.Load(), "sparkplug_gaps_total": c.SparkplugGaps.Load(),
+		"mqtt_wills_total": l.Wills.Load(),
+		"connections":      l.Connections.Load(),
 	}
 	select {
 	case <-g.ready:

@@ -1,5 +1,5 @@
-// Package payload decodes what devices send into frames: JSON and protobuf of
-// ours. A decoder allocates nothing per reading and is bounded in all it takes.
+// Package payload decodes what devices send into frames. For JSON and protobuf of
+// ours a decoder allocates nothing per reading; all kinds are bounded in what they take.
 package payload
 
 import (
@@ -38,10 +38,11 @@ func (e *Error) Error() string {
 // An Item is one frame of a message. Everything in it is valid until the
 // decoder's next message.
 type Item struct {
-	Frame   telemetry.Frame // Drill is empty in JSON; Flags may hold FlagUnnumbered and FlagUntimed
-	Raw     []byte          // the bytes of this frame within the message
-	Dropped int             // samples that could not be read
-	Aside   []Error         // runs that are no runs; the rest goes on
+	Frame   telemetry.Frame   // Drill is empty in JSON; Flags may hold FlagUnnumbered and FlagUntimed
+	Raw     []byte            // the bytes of this frame within the message
+	Dropped int               // samples that could not be read
+	Aside   []Error           // runs that are no runs; the rest goes on
+	Units   map[string]string // of runs, by name, where the message gives them
 }
 
 // A Decoder decodes messages. One goroutine.
@@ -83,7 +84,7 @@ func (d *Decoder) item() *Item {
 		d.items = d.items[:n+1]
 		it := &d.items[n]
 		it.Frame.Reset()
-		it.Aside, it.Raw, it.Dropped = it.Aside[:0], nil, 0
+		it.Aside, it.Raw, it.Dropped, it.Units = it.Aside[:0], nil, 0, nil
 		return it
 	}
 	d.items = append(d.items, Item{})

@@ -33,6 +33,7 @@ type Subscriber struct {
 	waiting map[uint64]paho.Message
 	durable []paho.Message
 
+	client    atomic.Pointer[paho.Client] // while it is subscribed
 	connected atomic.Bool
 	last      atomic.Int64 // Unix ns, wall: last message, or when the first connection was made
 	Messages  atomic.Int64
@@ -69,6 +70,7 @@ func (s *Subscriber) Run(ctx context.Context) {
 			} else {
 				s.err.Store(nil)
 				s.last.CompareAndSwap(0, time.Now().UnixNano())
+				s.client.Store(&client)
 				s.connected.Store(true)
 				s.log.Info("subscribed", "broker", s.cfg.URL)
 				if err := s.listen(ctx, lost); err != nil {
@@ -77,6 +79,7 @@ func (s *Subscriber) Run(ctx context.Context) {
 					s.drain(time.Second)
 				}
 				s.connected.Store(false)
+				s.client.Store(nil)
 			}
 		}
 		client.Disconnect(100)
@@ -238,6 +241,14 @@ func (s *Subscriber) abandon() {
 		default:
 		}
 		return
+	}
+}
+
+// Publish sends a message to the broker at QoS 0, if there is a connection: a
+// request that may be lost is made again.
+func (s *Subscriber) Publish(topic string, payload []byte) {
+	if c := s.client.Load(); c != nil {
+		(*c).Publish(topic, 0, false, payload)
 	}
 }
 

@@ -13,14 +13,19 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/services/client"
+	"github.com/mudpulse/mudpulse/services/internal/edge"
 	"github.com/mudpulse/mudpulse/services/internal/process"
 )
 
 // Commands are the verbs; kong reads them.
 type Commands struct {
-	Device     device     `cmd:"" help:"Devices that may publish."`
-	Model      model      `cmd:"" help:"PMML models."`
-	Ledger     ledger     `cmd:"" help:"What each stage has of what was sent, and every gap."`
+	Device  device `cmd:"" help:"Devices that may publish."`
+	Model   model  `cmd:"" help:"PMML models."`
+	Ledger  ledger `cmd:"" help:"What each stage has of what was sent, and every gap."`
+	Gateway struct {
+		Try    edge.Try    `cmd:"" help:"Say what would become of a message; needs no running process."`
+		Doctor edge.Doctor `cmd:"" help:"Say what is wrong with a gateway, and what to do about it."`
+	} `cmd:"" help:"Gateways."`
 	Quarantine quarantine `cmd:"" help:"Messages that were set aside, with reason and cure."`
 	Link       link       `cmd:"" help:"Print a one-time link that signs its holder in."`
 }
@@ -126,7 +131,9 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"device add <drill>": c.deviceAdd, "device list": c.deviceList, "device revoke <id>": c.deviceRevoke,
 		"model push <file>": c.modelPush, "model list": c.modelList, "model activate <name>": c.modelActivate,
 		"model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
-		"ledger": c.ledger, "quarantine": c.quarantine, "link": c.link,
+		"gateway try":    func(env Env) error { return c.Gateway.Try.Run(env.Out) },
+		"gateway doctor": func(env Env) error { return c.Gateway.Doctor.Run(env.Ctx, env.Out) },
+		"ledger":         c.ledger, "quarantine": c.quarantine, "link": c.link,
 	}
 	f, ok := verbs[command]
 	if !ok {

@@ -3,14 +3,12 @@
 package edge
 
 import (
-	"fmt"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mudpulse/mudpulse/gateway"
-	"github.com/mudpulse/mudpulse/gateway/subscriber"
 	"github.com/mudpulse/mudpulse/services/internal/process"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -49,10 +47,10 @@ func New(s *process.Settings, d Deps) (*gateway.Gateway, error) {
 	cfg.Kafka.Brokers, cfg.Kafka.Prefix, cfg.Kafka.Options = d.Brokers, s.Prefix, d.Client
 	cfg.LiveHorizon, cfg.Drain = s.LiveHorizon, s.Drain
 	for i, url := range s.Subscribe {
-		sub := subscriber.DefaultConfig()
-		sub.ClientID = fmt.Sprintf("mudpulse-%s-%d", s.GatewayID, i)
-		sub.URL, sub.Username, sub.Password = withoutUser(url)
-		cfg.Subscribe = append(cfg.Subscribe, sub)
+		cfg.Subscribe = append(cfg.Subscribe, broker(s.GatewayID, i, url))
+	}
+	if err := readSite(s.Site, &cfg); err != nil {
+		return nil, err
 	}
 	crash, err := s.CrashPoint()
 	if err != nil {

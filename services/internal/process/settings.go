@@ -50,6 +50,7 @@ type Settings struct {
 
 	GatewayID   string        `name:"gateway-id" help:"Name of this gateway." default:"gw-1"`
 	Subscribe   []string      `help:"MQTT brokers of a site to take frames from." placeholder:"URL"`
+	Site        string        `help:"File of the site's brokers, topic rules and names (docs/payloads.md), YAML." placeholder:"FILE"`
 	LiveHorizon time.Duration `name:"live-horizon" help:"Backlog older than this travels as backfill." default:"10m"`
 	SpoolBytes  int64         `name:"spool-bytes" help:"Most bytes the gateway's spool may take; when it is full, acknowledgements wait." default:"2147483648"`
 	SpoolAge    time.Duration `name:"spool-age" help:"The spool is full as well when the oldest frame it keeps is older; 0: no bound." default:"0s"`

@@ -1,0 +1,255 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mudpulse/mudpulse/gateway/payload"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// CodeUnit says that a run's unit is not known, or is another quantity's.
+const CodeUnit = "unknown_unit"
+
+// A Rule says how messages of some topics are read. The first that matches
+// counts, before the topics of our own.
+type Rule struct {
+	Topic   string       // filter with + and #; {drill} and {device} are levels that name them
+	Kind    payload.Kind // how the payload is written
+	Drill   string       // where the topic does not name it and the sender is a broker
+	Names   string       // list of names to apply
+	Columns []string     // CSV without a header line
+	Field   bool         // WITS: values are in oilfield units
+}
+
+// Names is a site's list: what it calls its readings, and what they are.
+type Names struct {
+	Channels map[string]Mapping // by the site's name
+	Drop     bool               // what the list does not hold is left out; else it goes on under its own name
+}
+
+// A Mapping is one line of a list. Value = (v·Factor + Shift), then from Unit.
+type Mapping struct {
+	Channel string
+	Unit    string  // as the site sends it; empty: the channel's, or what the message says
+	Factor  float64 // 0 is 1
+	Shift   float64
+	Drop    bool // known, and not wanted
+}
+
+// rule is a Rule made ready.
+type rule struct {
+	Rule
+	levels []string
+	names  *Names
+}
+
+func (c Config) validateRules() error {
+	var errs []error
+	for i, r := range c.Rules {
+		bad := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("rules.%d."+format, append([]any{i}, args...)...))
+		}
+		if !slices.Contains(payload.Kinds, r.Kind) {
+			bad("kind: want one of %v, not %q", payload.Kinds, r.Kind)
+		}
+		if r.Topic == "" || strings.Contains(strings.TrimSuffix(r.Topic, "#"), "#") {
+			bad("topic: want a filter as site/{drill}/+/data, # only at its end, not %q", r.Topic)
+		}
+		if r.Drill != "" && telemetry.ValidID(r.Drill) != nil {
+			bad("drill: %w", telemetry.ValidID(r.Drill))
+		}
+		if _, ok := c.Names[r.Names]; r.Names != "" && !ok {
+			bad("names: there is no list %q", r.Names)
+		}
+	}
+	for name, list := range c.Names {
+		for from, m := range list.Channels {
+			if m.Drop {
+				continue
+			}
+			if err := telemetry.ValidTag(m.Channel); err != nil {
+				errs = append(errs, fmt.Errorf("names.%s.%s: %w", name, from, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) rules() []rule {
+	out := make([]rule, len(c.Rules))
+	for i, r := range c.Rules {
+		out[i] = rule{Rule: r, levels: strings.Split(r.Topic, "/")}
+		if list, ok := c.Names[r.Names]; ok {
+			out[i].names = &list
+		}
+	}
+	return out
+}
+
+// match reports whether topic is the rule's, and which drill and device it names.
+func (r *rule) match(topic string) (drill, device string, ok bool) {
+	parts := strings.Split(topic, "/")
+	for i, l := range r.levels {
+		if l == "#" {
+			return drill, device, true
+		}
+		if i >= len(parts) {
+			return "", "", false
+		}
+		switch l {
+		case "+":
+		case "{drill}":
+			drill = parts[i]
+		case "{device}":
+			device = parts[i]
+		case parts[i]:
+		default:
+			return "", "", false
+		}
+	}
+	return drill, device, len(parts) == len(r.levels)
+}
+
+// resolve parses a topic, once for as long as it stays the same.
+func (g *Gateway) resolve(s *source, topic []byte) {
+	if s.topic != "" && s.topic == string(topic) {
+		return
+	}
+	s.topic, s.bad, s.rule, s.sensor, s.drill = string(topic), nil, nil, "", ""
+	for i := range g.rules {
+		r := &g.rules[i]
+		drill, device, ok := r.match(s.topic)
+		if !ok {
+			continue
+		}
+		s.rule, s.kind = r, r.Kind
+		if telemetry.ValidID(device) == nil {
+			s.sensor = device
+		}
+		s.drill = drill
+		if s.drill == "" {
+			s.drill = r.Drill
+		}
+		if s.drill == "" {
+			s.drill = s.device.Drill
+		}
+		if err := telemetry.ValidID(s.drill); err != nil {
+			s.bad = &payload.Error{Code: CodeTopic, Field: "topic", Message: "drill: " + err.Error(), Cure: "let the rule's topic hold {drill}, or the rule say which drill it is"}
+		}
+		break
+	}
+	if s.rule == nil {
+		drill, kind, err := ownTopic(s.topic)
+		s.drill, s.kind = drill, kind
+		if err != nil {
+			s.bad = &payload.Error{Code: CodeTopic, Field: "topic", Message: err.Error(), Cure: "publish JSON on " + telemetry.MQTTTopic(s.device.Drill) + ", or write a rule for the topic"}
+		}
+	}
+	if s.bad == nil && s.device.Drill != "" && s.drill != s.device.Drill { // a site's broker vouches for its drills
+		s.bad = &payload.Error{Code: CodeDrill, Field: "topic", Message: fmt.Sprintf("device %s may publish for drill %s, not for %q", s.device.ID, s.device.Drill, s.drill), Cure: "publish on " + telemetry.MQTTTopic(s.device.Drill) + ", or add a device for that drill"}
+	}
+}
+
+// ownTopic reads mudpulse/v1/DRILL/frames, …/frames.pb and …/KIND.
+func ownTopic(topic string) (drill string, kind payload.Kind, err error) {
+	drill, proto, err := telemetry.ParseMQTTTopic(topic)
+	switch {
+	case err == nil && proto:
+		return drill, payload.Protobuf, nil
+	case err == nil:
+		return drill, payload.JSON, nil
+	}
+	i := strings.LastIndexByte(topic, '/')
+	if k := payload.Kind(topic[i+1:]); i > 0 && slices.Contains(payload.Kinds, k) && k != payload.Sparkplug {
+		if drill, _, e := telemetry.ParseMQTTTopic(topic[:i] + "/frames"); e == nil {
+			return drill, k, nil
+		}
+	}
+	return "", "", err
+}
+
+// decode reads a message as its topic says.
+func (g *Gateway) decode(s *source, k *worker, body []byte, now time.Time) ([]payload.Item, *payload.Error) {
+	if s.kind == payload.Sparkplug {
+		return g.sparkplugItems(s, k, body, now)
+	}
+	o := payload.Options{Now: now, WITS: g.wits}
+	if s.rule != nil {
+		o.Columns, o.Field = s.rule.Columns, s.rule.Field
+	}
+	items, e := k.payload.Decode(s.kind, body, o)
+	switch {
+	case e != nil:
+		return nil, e
+	case len(items) == 0:
+		return nil, &payload.Error{Code: payload.WrongShape, Message: "the message holds no frame", Cure: `send {"ts":…,"channels":{…}} or an array of such`}
+	case s.kind == payload.Protobuf && items[0].Frame.Drill != "" && items[0].Frame.Drill != s.drill:
+		return nil, &payload.Error{Code: payload.WrongShape, Field: "drill", Message: fmt.Sprintf("the frame says drill %q, the topic %q", items[0].Frame.Drill, s.drill), Cure: "leave drill out of the frame"}
+	}
+	return items, nil
+}
+
+// wits finds the channel of a WITS level 0 item.
+func (g *Gateway) wits(item string) (string, bool) {
+	for _, ch := range g.catalogue.All() {
+		if ch.WITS == item {
+			return ch.Tag, true
+		}
+	}
+	return "", false
+}
+
+// rename applies a site's list of names, and units, to a frame in place. It comes
+// after the content hash, so that a mended list makes no conflict.
+func (g *Gateway) rename(s *source, it *payload.Item, aside []payload.Error) []payload.Error {
+	var names *Names
+	if s.rule != nil {
+		names = s.rule.names
+	}
+	if names == nil && it.Units == nil {
+		return aside
+	}
+	f := &it.Frame
+	kept := f.Runs[:0]
+	for _, r := range f.Runs {
+		sent, m, listed := r.Channel, Mapping{}, false
+		if names != nil {
+			m, listed = names.Channels[r.Channel]
+			if m.Drop || !listed && names.Drop {
+				it.Dropped += len(r.Values)
+				continue
+			}
+		}
+		if listed {
+			r.Channel = m.Channel
+		}
+		unit := m.Unit
+		if unit == "" {
+			unit = it.Units[sent]
+		}
+		factor, shift := m.Factor, m.Shift
+		if factor == 0 {
+			factor = 1
+		}
+		if ch := g.catalogue.Get(r.Channel); ch != nil && unit != "" {
+			a, b, ok := payload.ConvertUnit(unit, ch)
+			if !ok {
+				aside = append(aside, payload.Error{Code: CodeUnit, Field: "channels." + sent, Message: fmt.Sprintf("unit %.20q cannot become the %s of %s", unit, ch.Unit, ch.Tag), Cure: "write a unit of " + ch.Quantity + " into the site's list of names, or a factor"})
+				continue
+			}
+			factor, shift = factor*a, shift*a+b
+		}
+		if factor != 1 || shift != 0 {
+			for i := range r.Values {
+				r.Values[i] = r.Values[i]*factor + shift
+			}
+		}
+		kept = append(kept, r)
+	}
+	f.Runs = kept
+	return aside
+}

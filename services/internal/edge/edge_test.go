@@ -1,0 +1,90 @@
+package edge
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/mudpulse/mudpulse/gateway"
+)
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// The site file that docs/payloads.md shows.
+func documented(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../../docs/payloads.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "```yaml\n")
+	text, _, ok := strings.Cut(rest, "```")
+	if !ok {
+		t.Fatal("docs/payloads.md shows no site file")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "mqtt-password"), []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text = strings.Replace(text, "mqtt-password", filepath.Join(dir, "mqtt-password"), 1)
+	return write(t, strings.Replace(text, "    ca: rig-ca.pem\n", "", 1))
+}
+
+func TestTheSiteFileOfTheDocumentationIsRead(t *testing.T) {
+	cfg := gateway.DefaultConfig()
+	cfg.Spool.Dir, cfg.Kafka.Brokers = "x", []string{"127.0.0.1:1"}
+	if err := readSite(documented(t), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Rules) != 4 || !cfg.Rules[2].Field || !cfg.Names["pardo-edr"].Drop || len(cfg.Subscribe) != 1 || cfg.Subscribe[0].Password != "secret" || cfg.Subscribe[0].Username != "mudpulse" {
+		t.Errorf("%+v", cfg)
+	}
+}
+
+func TestAWrongSiteFileIsRefusedByName(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		cfg := gateway.DefaultConfig()
+		if err := readSite(write(t, text), &cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+	f("rulez: []\n", "rulez")
+	f("rules: [{topic: a, kind: wits, units: feet}]\n", "rules.0.units")
+	f("names: {l: {others: maybe}}\n", "names.l.others")
+	f("brokers: [{url: 'tcp://a:1', silent: soon}]\n", "brokers.0.silent")
+	f("brokers: [{url: 'tcp://a:1', password_file: /nowhere/x}]\n", "password_file")
+}
+
+func TestTrySaysWhatWouldBecomeOfAMessage(t *testing.T) {
+	site := documented(t)
+	f := func(topic, body string, ok bool, want ...string) {
+		t.Helper()
+		var out bytes.Buffer
+		err := (&Try{Topic: topic, Payload: write(t, body), Site: site, Device: "try"}).Run(&out)
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", topic, err)
+		}
+		for _, w := range want {
+			if !strings.Contains(out.String(), w) {
+				t.Errorf("%s: %q is not in\n%s", topic, w, &out)
+			}
+		}
+	}
+	f("pardo/RIG-49/td-0761/json", `{"ts":1795348800000,"values":{"hookload":281.4,"gas_units":12}}`, true, "frame of RIG-49, td-0761", "HKLD", "[1252] kN", "1 values left out")
+	f("wits/RIG-07", "&&\n01213046\n!!\n", true, "SPP", "[21] MPa", "flagged untimed")
+	f("mudpulse/v1/RIG-07/frames", `{"ts":`, false, "malformed", "cure:")
+	f("somewhere", `{}`, false, "refused", "write a rule")
+}
