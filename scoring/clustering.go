@@ -79,6 +79,9 @@ func (b *binder) clustering(s *scope, e *element, m *model) evaluator {
 	return c
 }
 
+// labels are the clusters, which a MiningModel's segments vote for.
+func (c *clustering) labels() []string { return c.ids }
+
 // center reads a cluster's centre: numbers, or values of the fields' types.
 func (b *binder) center(e *element, x *measure) []float64 {
 	a := e.first("Array")

@@ -446,13 +446,13 @@ func (l *layer) activate(z float64) float64 {
 	case actGauss:
 		return portable.Exp(-float64(z * z))
 	case actSine:
-		return math.Sin(z)
+		return portable.Sin(z)
 	case actCosine:
-		return math.Cos(z)
+		return portable.Cos(z)
 	case actElliott:
 		return z / (1 + math.Abs(z))
 	case actArctan:
-		return float64(2*math.Atan(z)) / math.Pi
+		return float64(2*portable.Atan(z)) / math.Pi
 	case actRectifier:
 		return max(0, z)
 	}

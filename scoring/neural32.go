@@ -74,7 +74,7 @@ func (l *layer) activate32(z float32) float64 {
 	case actExponential:
 		return float64(exp32(z))
 	case actArctan:
-		return float64(float32(2*float32(math.Atan(float64(z)))) / float32(math.Pi))
+		return float64(float32(2*float32(portable.Atan(float64(z)))) / float32(math.Pi))
 	}
 	return float64(float32(l.activate(float64(z))))
 }

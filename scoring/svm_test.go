@@ -115,7 +115,7 @@ func TestSparseVectorsThatNeedTooMuchMemoryAreRefused(t *testing.T) {
 	limits := scoring.DefaultLimits()
 	limits.Memory = 64 << 20
 	_, err := scoring.Load(strings.NewReader(doc), scoring.WithLimits(limits))
-	if err == nil || !strings.Contains(err.Error(), "more than 64 MB of memory") {
+	if err == nil || !strings.Contains(err.Error(), "more than 16 MB for its numbers") {
 		t.Fatalf("want the document refused for its memory, got %v", err)
 	}
 }

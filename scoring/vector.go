@@ -7,10 +7,10 @@ import (
 )
 
 // cells books n numbers of 8 bytes that the document makes us keep; false where
-// that is more than its memory limit: a few attributes can ask for billions.
+// that is more than a quarter of its memory limit: a few attributes can ask for billions.
 func (b *binder) cells(e *element, n int) bool {
-	if n < 0 || int64(n) > b.lim.Memory/8-b.kept {
-		b.bad.add(e, "", fmt.Sprintf("the model needs more than %d MB of memory", b.lim.Memory>>20), "make the model smaller, or raise the limit")
+	if n < 0 || int64(n) > b.lim.Memory/32-b.kept {
+		b.bad.add(e, "", fmt.Sprintf("the model needs more than %d MB for its numbers", b.lim.Memory>>22), "make the model smaller, or raise the limit")
 		return false
 	}
 	b.kept += int64(n)
