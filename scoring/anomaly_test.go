@@ -7,9 +7,20 @@ import (
 	"testing"
 )
 
+// anomalyFunction is what such a model may be said to do: the answer is the same.
+func anomalyFunction(attrs string) string {
+	switch {
+	case strings.Contains(attrs, "clusterMeanDist"):
+		return "clustering"
+	case strings.Contains(attrs, "ocsvm"):
+		return "classification"
+	}
+	return "regression"
+}
+
 func anomalyModel(attrs, inner string) (*Model, error) {
 	return Load(strings.NewReader(`<PMML version="4.4"><DataDictionary><DataField name="x" dataType="double" optype="continuous"/><DataField name="y" dataType="double" optype="continuous"/></DataDictionary>
-		<AnomalyDetectionModel functionName="regression" ` + attrs + `><MiningSchema><MiningField name="x"/><MiningField name="y"/></MiningSchema>
+		<AnomalyDetectionModel modelName="unlike" algorithmName="any" isScorable="true" functionName="` + anomalyFunction(attrs) + `" ` + attrs + `><MiningSchema><MiningField name="x"/><MiningField name="y"/></MiningSchema>
 		<Output><OutputField name="score" dataType="double" feature="predictedValue"/></Output>` + inner + `</AnomalyDetectionModel></PMML>`))
 }
 

@@ -128,7 +128,7 @@ func functionsOf(kind string) []string {
 	case "BaselineModel":
 		return []string{"regression"}
 	case "AnomalyDetectionModel":
-		return []string{"regression", "classification", "clustering", "mixed"}
+		return []string{"regression", "classification", "clustering"}
 	case "NaiveBayesModel", "RuleSetModel":
 		return []string{"classification"}
 	case "NeuralNetwork":

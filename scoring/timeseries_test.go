@@ -25,10 +25,11 @@ func seriesModel(t testing.TB, fit, history, body, application string) (*Model, 
 	}
 	outputs := ""
 	if fit != "ExponentialSmoothing" && !strings.Contains(body, "ThetaRecursion") {
+		// standardError and standardDeviation are one.
 		outputs = `<Output><OutputField name="lower" dataType="double" feature="confidenceIntervalLower" value="95"/><OutputField name="upper" dataType="double" feature="confidenceIntervalUpper" value="95"/>
 			<OutputField name="lower80" dataType="double" feature="confidenceIntervalLower" value="80"/>`
 		if !strings.Contains(body, "transformation") {
-			outputs += `<OutputField name="se" dataType="double" feature="standardError"/>`
+			outputs += `<OutputField name="se" dataType="double" feature="standardError"/><OutputField name="sd" dataType="double" feature="standardDeviation"/>`
 		}
 		outputs += `</Output>`
 	}
@@ -91,7 +92,7 @@ func TestExponentialSmoothingContinuesLevelTrendAndSeason(t *testing.T) {
 		}
 		forecast(t, "ExponentialSmoothing", "1 2 3 4 5 6", body+`</ExponentialSmoothing>`, "", want)
 	}
-	f("", "139.8", "", "", "139.8 139.8 139.8")
+	f(`transformation="none"`, "139.8", "", "", "139.8 139.8 139.8")
 	f("", "139.8", `smoothedValue="2.5"`, "", "142.3 144.8 147.3")
 	f("", "139.8", `trend="additive" phi="0.9" smoothedValue="2.5"`, "", "142.3 144.8 147.3")
 	f("", "139.8", `trend="damped_additive" phi="0.9" smoothedValue="2.5"`, "", "142.05 144.075 145.8975")
@@ -114,6 +115,7 @@ func TestArimaContinuesTheSeriesFromItsLastResiduals(t *testing.T) {
 	}
 	res := forecast(t, "ARIMA", "103 105", arima(`RMSE="1.5" constantTerm=".2"`, "1", ".5", "1", "1", ".3", ".4"), "", "106.22 106.93 107.385")
 	wantSeries(t, "standard error", res.Value("se"), "1.5 3.0886890422961 4.51995575199581")
+	wantSeries(t, "standard deviation", res.Value("sd"), "1.5 3.0886890422961 4.51995575199581")
 	wantSeries(t, "lower", res.Value("lower"), "103.28005402319 100.876280717656 98.5260495143736")
 	wantSeries(t, "upper", res.Value("upper"), "109.15994597681 112.983719282344 116.243950485626")
 	if l := res.Value("lower80").([]any)[0].(float64); math.Abs(l-104.297672651683) > 1e-11 {
@@ -126,7 +128,7 @@ func TestArimaContinuesTheSeriesFromItsLastResiduals(t *testing.T) {
 	res = forecast(t, "ARIMA", "112 118 132 129 121", seasonal, "", "128.08 141.612 138.204 130.756 137.692")
 	wantSeries(t, "standard error", res.Value("se"), "2 2.33238075793812 2.6229754097208 2.88444102037119 3.50998575495685")
 
-	forecast(t, "ARIMA", "21 19 22 20 23", `<ARIMA constantTerm="20" RMSE="1"><NonseasonalComponent p="1"><AR><Array>.4</Array></AR></NonseasonalComponent><SeasonalComponent P="1" period="4"><AR><Array>.3</Array></AR></SeasonalComponent></ARIMA>`,
+	forecast(t, "ARIMA", "21 19 22 20 23", `<ARIMA constantTerm="20" RMSE="1" transformation="none" predictionMethod="conditionalLeastSquares"><NonseasonalComponent p="1"><AR><Array>.4</Array></AR></NonseasonalComponent><SeasonalComponent P="1" period="4"><AR><Array>.3</Array></AR></SeasonalComponent></ARIMA>`,
 		"", "20.78 21.032 20.1728 20.96912")
 
 	// Of the series and the residual that is stored, only the plus sign leads to it, whoever wrote it.
@@ -136,6 +138,9 @@ func TestArimaContinuesTheSeriesFromItsLastResiduals(t *testing.T) {
 	}
 	// Without residuals they are computed.
 	forecast(t, "ARIMA", series, strings.Replace(arima(`constantTerm="10" RMSE="1"`, "1", ".5", "0", "1", ".6", ""), "<Residuals><Array></Array></Residuals>", "", 1), "", "10.4162060546875 10.20810302734375")
+	// Roots of 4 and 9, and a mean step of 0.5: 3.5², 4²; the ends are squares too.
+	res = forecast(t, "ARIMA", "4 9", `<ARIMA RMSE="0.1" transformation="squareroot" constantTerm="0.5"><NonseasonalComponent d="1"/></ARIMA>`, "", "12.25 16")
+	wantSeries(t, "upper", res.Value("upper"), fmt.Sprint(math.Pow(3.5+1.959963984540054*.1, 2), " ", math.Pow(4+1.959963984540054*.1*math.Sqrt2, 2)))
 	// ln y of 2.5 3: a random walk stays.
 	res = forecast(t, "ARIMA", "2.5 3", `<ARIMA RMSE="0.1" transformation="logarithmic"><NonseasonalComponent d="1"/></ARIMA>`, "", "3 3")
 	wantSeries(t, "lower", res.Value("lower"), fmt.Sprint(3*math.Exp(-1.959963984540054*.1), " ", 3*math.Exp(-1.959963984540054*.1*math.Sqrt2)))
