@@ -3,7 +3,6 @@ package scoring
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -54,9 +53,6 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 		f(&o)
 	}
 	data, err := readAll(r, o.limits.Bytes)
-	if le := (*LoadError)(nil); errors.As(err, &le) {
-		return nil, le
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read the document: %w", err)
 	}
@@ -102,6 +98,11 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 		b.bad.add(root, "", "the document has no model to score", cure)
 		return nil, b.bad.err()
 	}
+	for _, k := range root.kids {
+		if _, model := modelKinds[k.name]; !model || k == me {
+			b.unverified(k)
+		}
+	}
 	m := b.model(doc, me)
 	if err := b.bad.err(); err != nil {
 		return nil, err
@@ -113,8 +114,14 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 			return nil, err
 		}
 	}
+	if onLoad != nil {
+		onLoad(data)
+	}
 	return model, nil
 }
+
+// onLoad is told of every document that is loaded, where a test sets it.
+var onLoad func(document []byte)
 
 // functionsOf are the mining functions of a kind.
 func functionsOf(kind string) []string {

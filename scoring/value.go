@@ -150,9 +150,6 @@ func (t dataType) cast(v value, year int) (value, bool) {
 	case v.k == missing || v.k == invalid || t == typeNone:
 		return v, true
 	case v.k == list:
-		if t.has(v.list) {
-			return v, true
-		}
 		out := make([]value, len(v.list))
 		for i, e := range v.list {
 			c, ok := t.cast(e, year)
@@ -192,16 +189,6 @@ func (t dataType) cast(v value, year int) (value, bool) {
 	return value{k: integer, f: v.f, odd: v.odd}, true
 }
 
-// has reports whether all values are of type t already.
-func (t dataType) has(vs []value) bool {
-	for _, v := range vs {
-		if !(t == typeString && v.k == text || t == typeDouble && v.k == number && !v.f32 || t == typeInteger && v.k == integer || t == typeBoolean && v.k == boolean) {
-			return false
-		}
-	}
-	return true
-}
-
 // lexical is the value as PMML writes it.
 func (v value) lexical() string {
 	switch v.k {
@@ -236,6 +223,10 @@ func javaDouble(f float64, f32 bool) string {
 		return "Infinity"
 	case math.IsInf(f, -1):
 		return "-Infinity"
+	case a == math.SmallestNonzeroFloat64: // Java writes two digits at least
+		return strings.TrimSuffix(strconv.FormatFloat(f, 'E', 0, 64), "5E-324") + "4.9E-324"
+	case f32 && a == math.SmallestNonzeroFloat32:
+		return strings.TrimSuffix(strconv.FormatFloat(f, 'E', 0, 32), "1E-45") + "1.4E-45"
 	case f == 0 || a >= 1e-3 && a < 1e7:
 		s := strconv.FormatFloat(f, 'f', -1, bits)
 		if !strings.Contains(s, ".") {

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
+import org.dmg.pmml.ComplexValue;
 import org.dmg.pmml.ResultFeature;
 import org.jpmml.evaluator.Computable;
 import org.jpmml.evaluator.Evaluator;
@@ -147,6 +148,9 @@ public class Oracle {
 			v = ((SeriesForecast)v).getValues();
 		} else if (v instanceof Computable) {
 			v = ((Computable)v).getResult();
+		}
+		if (v instanceof ComplexValue) {
+			v = ((ComplexValue)v).toSimpleValue(); // dates and times
 		}
 		if (v == null || v instanceof Boolean || v instanceof Integer || v instanceof Long) {
 			b.append(v);

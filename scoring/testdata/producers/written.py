@@ -374,6 +374,33 @@ def outputs():
     write("Output", "named-as-the-target", xs + [Y], regression(table(0.1, numeric("x1", 1.1)), output=el("Output", out("y", "transformedValue", "double", apply("*", ref("x1"), const(10))))))
 
 
+def types():
+    """Every data type, wherever one may be declared."""
+    date, time, both = "2021-03-04", "05:06:07", "2021-03-04T05:06:07"
+    texts = {"boolean": "true", "string": "a", "integer": "3", "float": "0.5", "double": "0.25", "date": date, "time": time, "dateTime": both, "timeSeconds": time, **{f"dateDaysSince[{y}]": date for y in (1960, 1970, 1980)}, **{f"dateTimeSecondsSince[{y}]": both for y in (1960, 1970, 1980)}}
+    for t, v in texts.items():
+        op = "categorical" if t in ("string", "boolean") else "continuous"
+        name = t.replace("[", "-").replace("]", "")
+        d = [field("x", t, op), field("s", "string"), Y]
+        fn = el("DefineFunction", el("ParameterField", name="p", optype=op, dataType=t), el("FieldRef", field="p"), name="same", optype=op, dataType=t)
+        derived = el("DerivedField", ref("x"), name="dx", optype=op, dataType=t)
+        shown = "string" if t in texts and t[:4] in ("date", "time") else t
+        show = lambda n, e, as_=None: out(n, "transformedValue", as_ or t, e, optype=op)
+        equal = lambda n, e: out(n, "transformedValue", "boolean", apply("equal", ref("x"), e))
+        o = {
+            "derived": (equal("e", ref("dx")),), "function": (equal("e", apply("same", ref("x"))),), "constant": (equal("e", const(v, t)),), "output": (show("o", ref("x")), equal("e", ref("o"))),
+            "discretize": (equal("e", el("Discretize", el("DiscretizeBin", el("Interval", closure="closedOpen", leftMargin=0), binValue=v), field="n", defaultValue=v, dataType=t)),),
+            "mapvalues": (equal("e", el("MapValues", el("FieldColumnPair", field="s", column="in"), el("InlineTable", "<row><in>a</in><out>" + v + "</out></row>"), outputColumn="out", defaultValue=v, dataType=t)),),
+        }
+        for where, outs in o.items():
+            extra = [field("n")] if where == "discretize" else []
+            ms = schema("x", "s", *(["n"] if extra else []), target="y")
+            td = el("TransformationDictionary", fn if where == "function" else "", derived if where == "derived" else "") if where in ("function", "derived") else ""
+            write("Types", f"{where}-{name}", d + extra, regression(table(1), mining=ms, output=el("Output", *outs)), td)
+            rows = [f'{{"x":{q},"s":"a"{",@n@:1".replace("@", chr(34)) if extra else ""}}}' for q in ([v] if t in ("boolean", "integer", "float", "double") else [f'"{v}"']) + (['"2020-01-02"'] if v == date else ['"23:59:59"'] if v == time else ['"1999-12-31T23:59:59"'] if v == both else [])] + ['{"s":"b"}']
+            (ROOT / "Types" / f"{where}-{name}.rows.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 def differences():
     """Documents made to show where this engine differs: their notes say why."""
     xs = [field("x1"), field("x2")]
@@ -382,5 +409,5 @@ def differences():
 
 
 if __name__ == "__main__":
-    for make in (regressions, targets, treatments, fields, trees, minings, scorecards, outputs, differences):
+    for make in (regressions, targets, treatments, fields, trees, minings, scorecards, outputs, types, differences):
         make()

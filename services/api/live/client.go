@@ -68,7 +68,6 @@ func (c *client) frame(f *telemetry.Frame) {
 	defer c.mu.Unlock()
 	if c.watch != nil && c.watch.drill == f.Drill {
 		c.watch.add(f)
-		c.poke() // a frame after a pause is drawn at once, those that follow closely together
 	}
 }
 
@@ -322,7 +321,7 @@ func (h *Hub) write(ctx context.Context, c *client, conn socket, still func(cont
 	ping, check := time.NewTicker(pingEvery), time.NewTicker(checkEvery)
 	defer ping.Stop()
 	defer check.Stop()
-	var fleetAt, readingsAt time.Time
+	var fleetAt time.Time
 	var countsPos uint64
 	for {
 		ticked := false
@@ -356,10 +355,8 @@ func (h *Hub) write(ctx context.Context, c *client, conn socket, still func(cont
 		}
 		fleet, fleetPos, watch, scorePos := c.fleet, c.fleetPos, c.watch, c.scorePos
 		var samples []byte
-		if watch != nil && (ticked || time.Since(readingsAt) >= readingsEvery) {
-			if samples = watch.take(); samples != nil {
-				readingsAt = time.Now()
-			}
+		if watch != nil && ticked {
+			samples = watch.take()
 		}
 		c.mu.Unlock()
 
