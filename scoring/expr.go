@@ -44,6 +44,12 @@ func (b *binder) expression(s *scope, e *element) expr {
 		return b.mapValues(s, e)
 	case "Apply":
 		return b.apply(s, e)
+	case "Lag":
+		return b.lag(s, e)
+	case "Aggregate":
+		return b.aggregate(s, e)
+	case "TextIndex":
+		return b.textIndex(s, e)
 	}
 	b.bad.refuse(e, "expression "+e.name)
 	return constant{none}

@@ -18,7 +18,8 @@ type binder struct {
 	fnElems   map[string]*element
 	cache     map[string]int // derived fields that came out the same: slot by signature
 	lim       Limits
-	kept      int64 // numbers booked by cells
+	kept      int64           // numbers booked by cells
+	stateful  map[string]expr // Lags and Aggregates, each once
 	depth     int
 	spent     int   // calls in the expression being bound
 	grown     int   // entries of matrices, in all
