@@ -72,13 +72,16 @@ type fleet struct {
 	gen, all sync.WaitGroup
 }
 
-func launch(t *testing.T, addr func() string) *fleet {
+func launch(t *testing.T, addr func() string, change ...func(*device)) *fleet {
 	f := &fleet{t: t}
 	gen, stopGen := context.WithCancel(context.Background())
 	send, stopSend := context.WithCancel(context.Background())
 	f.stopGen, f.stopSend = stopGen, stopSend
 	for i := range drills {
 		d := newDevice(i, secret, addr)
+		for _, c := range change {
+			c(d)
+		}
 		f.devices = append(f.devices, d)
 		f.gen.Go(func() { d.generate(gen, rate/drills) })
 		f.all.Go(func() { d.serve(send) })

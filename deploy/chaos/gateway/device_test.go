@@ -26,6 +26,7 @@ type device struct {
 	qos    byte
 	addr   func() string // of the gateway's listener, or of the broker
 	secret string
+	json   bool // frames as JSON, for a peer that reads no protobuf
 
 	mu     sync.Mutex
 	frames []sent
@@ -164,14 +165,22 @@ func (d *device) session(ctx context.Context) error {
 }
 
 func (d *device) packet(index int, f sent) []byte {
+	if d.json {
+		text := fmt.Appendf(nil, `{"device":%q,"boot":"b1","seq":%d,"ts":%d.%03d,"channels":{"WOB":{"every_ms":100,"values":[100,101,102,103,104,105,106,107,108,109]},"SPP":20}}`, d.name, f.seq, f.ts/1e6, f.ts/1e3%1e3)
+		return d.publish(index, telemetry.MQTTTopic(d.name), text)
+	}
 	frame := telemetry.Frame{Device: d.name, Boot: "b1", Seq: f.seq, TS: f.ts, Runs: []telemetry.Run{
 		{Channel: "WOB", Every: int64(100 * time.Millisecond), Values: []float64{100, 101, 102, 103, 104, 105, 106, 107, 108, 109}},
 		{Channel: "SPP", Values: []float64{20}},
 	}}
-	body := text(nil, telemetry.MQTTProtoTopic(d.name))
+	return d.publish(index, telemetry.MQTTProtoTopic(d.name), telemetry.AppendFrame(nil, &frame))
+}
+
+func (d *device) publish(index int, topic string, payload []byte) []byte {
+	body := text(nil, topic)
 	id := uint16(index%65535) + 1
 	body = append(body, byte(id>>8), byte(id))
-	body = telemetry.AppendFrame(body, &frame)
+	body = append(body, payload...)
 	return append(binary.AppendUvarint([]byte{0x30 | d.qos<<1}, uint64(len(body))), body...)
 }
 

@@ -126,6 +126,7 @@ type reading struct {
 	accepted map[string][][2]uint64 // by device: what the gateway says it has
 	damage   map[telemetry.Damage]bool
 	last     time.Time // of a frame
+	json     bool      // the records are what the devices sent, as a peer forwards them
 }
 
 func (l *log) read() *reading {
@@ -167,6 +168,24 @@ func (r *reading) poll(ctx context.Context) {
 					r.damage[d] = true
 				}
 			}
+			return
+		}
+		if r.json {
+			var m struct {
+				Device string
+				Seq    uint64
+				TS     json.Number
+			}
+			if err := json.Unmarshal(rec.Value, &m); err != nil {
+				r.t.Errorf("%q: %v", rec.Value, err)
+				return
+			}
+			ms, us, _ := strings.Cut(m.TS.String(), ".")
+			var ts, frac int64
+			fmt.Sscan(ms, &ts)
+			fmt.Sscan(strings.TrimLeft(us, "0"), &frac)
+			r.seen[key{m.Device, m.Seq, ts*1e6 + frac*1e3}]++
+			r.last = time.Now()
 			return
 		}
 		var f telemetry.Frame
