@@ -231,26 +231,8 @@ func (g *bayes) evaluate(r *row, out *result) {
 	out.p = append(out.p[:0], g.prior...)
 	p := out.p
 	for i := range g.inputs {
-		in := &g.inputs[i]
-		v := none
-		if in.bins != nil {
-			v = in.bins.eval(r)
-		} else {
-			v = r.get(in.slot)
-		}
-		if v.k == missing || v.k == list {
-			continue
-		}
-		if in.dist != nil {
-			if !g.dense(r, in, v, p) {
-				return
-			}
-			continue
-		}
-		if at, ok := in.find(v); ok {
-			for j, l := range in.logs[at] {
-				g.add(&p[j], l)
-			}
+		if !g.weigh(r, &g.inputs[i], p) {
+			return
 		}
 	}
 	if g.float {
@@ -265,6 +247,28 @@ func (g *bayes) evaluate(r *row, out *result) {
 	}
 	out.classes = nil
 	r.fail("", KindModel, "every class has the probability 0: the model's threshold is 0")
+}
+
+// weigh adds the logarithms of what one input says; false where the row fails.
+func (g *bayes) weigh(r *row, in *bayesInput, p []float64) bool {
+	v := none
+	if in.bins != nil {
+		v = in.bins.eval(r)
+	} else {
+		v = r.get(in.slot)
+	}
+	switch {
+	case v.k == missing || v.k == list:
+	case in.dist != nil:
+		return g.dense(r, in, v, p)
+	default:
+		if at, ok := in.find(v); ok {
+			for j, l := range in.logs[at] {
+				g.add(&p[j], l)
+			}
+		}
+	}
+	return true
 }
 
 // dense adds the logarithms of an input's densities; false where it has none.

@@ -9,7 +9,7 @@ import (
 // the terms sum to Score, in the target's unit, or in that of the margin where
 // the model ends in a link function.
 type Explanation struct {
-	Method string `json:"method"` // shap, path, linear, scorecard
+	Method string `json:"method"` // shap, path, linear, scorecard, distance, neighbours, odds over the next class
 	// Baseline says whose score Base is: the mean over the training records as
 	// the tree counts them, or over the tree's leaves, where the export has no
 	// record counts; "" where Base is the model's constant.
@@ -209,6 +209,8 @@ func (x *explainer) model(m *model, weight float64) bool {
 		return x.tree(m, e, weight)
 	case *mining:
 		return x.mining(e, weight)
+	case explaining:
+		return e.explain(x, weight, res)
 	}
 	return false
 }
