@@ -61,6 +61,12 @@ chaos-gateway: build ## the gateway killed, cut off and full: acknowledged = in 
 bench-gateway: ## CPU, memory and latency of the gateway alone, beside DESIGN's budgets
 	@bash deploy/bench/gateway.sh
 
+schema: build ## Schemathesis against the API's description: no 5xx, no undocumented answer
+	@bash deploy/e2e/schemathesis.sh
+
+bench-live: build ## frame published → drawn in Chromium, 500 live clients, script a frame
+	@bash deploy/bench/live.sh
+
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh
 

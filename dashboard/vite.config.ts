@@ -7,6 +7,6 @@ const api = process.env.MUDPULSE ?? 'http://127.0.0.1:8080';
 export default defineConfig({
   plugins: [svelte()],
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false }, reportCompressedSize: false },
-  server: { proxy: { '/api': { target: api, ws: true, changeOrigin: true } } },
+  server: { proxy: { '/api': { target: api, ws: true, changeOrigin: true, rewriteWsOrigin: true } } },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 });

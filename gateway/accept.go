@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -46,7 +47,11 @@ type source struct {
 	ask    func(topic string, payload []byte) // publishes to where the messages come from; nil: it cannot
 }
 
-type options struct{ backfill, simulated bool }
+type options struct {
+	backfill, simulated bool
+	part                uint32 // 0: whole frames
+	channel             string // of the part
+}
 
 // An Option changes how messages given in process are taken.
 type Option func(*options)
@@ -56,6 +61,12 @@ func AsBackfill() Option { return func(o *options) { o.backfill = true } }
 
 // AsSimulated marks the frames as simulated.
 func AsSimulated() Option { return func(o *options) { o.simulated = true } }
+
+// AsPart takes of each frame the runs of one channel only, as the nth part of a
+// frame that was kept without them: a run that was set aside is driven again.
+func AsPart(n uint32, channel string) Option {
+	return func(o *options) { o.part, o.channel = n, channel }
+}
 
 // worker is what one message needs while it is decoded.
 type worker struct {
@@ -167,6 +178,10 @@ func (g *Gateway) identify(s *source, k *worker, it *payload.Item, now time.Time
 	if f.Flags&telemetry.FlagUnnumbered != 0 {
 		f.Boot, f.Seq = telemetry.HashIdentity(f.Drill, s.topic, f.TS, it.Raw)
 		f.Topic = s.topic
+	}
+	if s.opts.part > 0 {
+		f.Part = s.opts.part
+		f.Runs = slices.DeleteFunc(f.Runs, func(r telemetry.Run) bool { return r.Channel != s.opts.channel })
 	}
 	f.Hash = telemetry.ContentHash(f)
 	k.aside = k.check.frame(f, g.rename(s, it, append(k.aside[:0], it.Aside...)))

@@ -84,12 +84,16 @@ func TestADistanceIsComparedWithTheClustersMean(t *testing.T) {
 	}
 }
 
-func TestAnotherModelKeepsItsSign(t *testing.T) {
+// ocsvm: the signed distance as it is. K = exp(-0.5·|x-s|²): 0.7·1 + 0.3·exp(-2) - 0.8 at the first vector.
+func TestAOneClassMachineAndOtherModelsKeepTheirSign(t *testing.T) {
+	svm := `<SupportVectorMachineModel functionName="regression" svmRepresentation="SupportVectors"><MiningSchema><MiningField name="x"/><MiningField name="y"/></MiningSchema><RadialBasisKernelType gamma="0.5"/>
+		<VectorDictionary numberOfVectors="2"><VectorFields numberOfFields="2"><FieldRef field="x"/><FieldRef field="y"/></VectorFields><VectorInstance id="1"><Array type="real" n="2">0 0</Array></VectorInstance><VectorInstance id="2"><Array type="real" n="2">2 0</Array></VectorInstance></VectorDictionary>
+		<SupportVectorMachine><SupportVectors><SupportVector vectorId="1"/><SupportVector vectorId="2"/></SupportVectors><Coefficients absoluteValue="-0.8"><Coefficient value="0.7"/><Coefficient value="0.3"/></Coefficients></SupportVectorMachine></SupportVectorMachineModel>`
 	line := `<RegressionModel functionName="regression"><MiningSchema><MiningField name="x"/></MiningSchema><RegressionTable intercept="-1"><NumericPredictor name="x" coefficient="2"/></RegressionTable></RegressionModel>`
 	for _, c := range []struct {
 		attrs, inner string
 		want         float64
-	}{{`algorithmType="other"`, line, -1}} {
+	}{{`algorithmType="ocsvm"`, svm, 0.7 + 0.3*math.Exp(-2) - 0.8}, {`algorithmType="other"`, line, -1}} {
 		m, err := anomalyModel(c.attrs, c.inner)
 		if err != nil {
 			t.Fatal(err)

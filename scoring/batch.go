@@ -18,7 +18,8 @@ type inputColumn struct {
 	f     []float64 // NaN: missing, or a text
 	s     []string  // where text says so
 	text  []bool
-	texts bool // a cell is a text: s and text count
+	texts bool // a cell is a text, or a collection: s, text and lists count
+	lists map[int]value
 }
 
 func (c *inputColumn) reset(rows int) {
@@ -28,13 +29,19 @@ func (c *inputColumn) reset(rows int) {
 	}
 	if c.texts {
 		clear(c.text)
+		clear(c.lists)
 		c.texts = false
 	}
 }
 
 func (c *inputColumn) value(i int) value {
-	if c.texts && c.text[i] {
-		return str(c.s[i])
+	if c.texts {
+		if c.text[i] {
+			return str(c.s[i])
+		}
+		if v, ok := c.lists[i]; ok {
+			return v
+		}
 	}
 	if f := c.f[i]; f == f {
 		return num(f)
@@ -49,6 +56,7 @@ type outputColumn struct {
 	s []string // of texts; nil until there is one
 	// single tells the floats, which print otherwise than doubles.
 	single []bool
+	lists  map[int]value
 }
 
 func (c *outputColumn) reset(rows int) {
@@ -69,6 +77,11 @@ func (c *outputColumn) set(i int, v value) {
 		c.f[i] = v.f
 	case text:
 		c.setText(i, v.s)
+	case list:
+		if c.lists == nil {
+			c.lists = map[int]value{}
+		}
+		c.lists[i] = v
 	}
 }
 
@@ -80,8 +93,11 @@ func (c *outputColumn) setText(i int, s string) {
 }
 
 func (c *outputColumn) value(i int) value {
-	if c.k[i] == text {
+	switch c.k[i] {
+	case text:
 		return str(c.s[i])
+	case list:
+		return c.lists[i]
 	}
 	return value{k: c.k[i], f32: c.single[i], f: c.f[i]}
 }
@@ -130,19 +146,47 @@ func (b *Batch) SetNumber(i, row int, v float64) {
 	c.f[row] = v + 0 // there is one zero
 	if c.texts {
 		c.text[row] = false
+		delete(c.lists, row)
 	}
 }
 
 // SetText sets input i of a row to a text, converted as PMML converts it.
 func (b *Batch) SetText(i, row int, s string) {
 	c := &b.in[i]
+	c.notNumbers()
+	c.f[row], c.s[row], c.text[row] = nan, s, true
+	delete(c.lists, row)
+}
+
+func (c *inputColumn) notNumbers() {
 	if !c.texts {
 		if len(c.text) < len(c.f) {
 			c.s, c.text = make([]string, len(c.f), cap(c.f)), make([]bool, len(c.f), cap(c.f))
 		}
 		c.texts = true
 	}
-	c.f[row], c.s[row], c.text[row] = nan, s, true
+}
+
+// SetValue sets input i of a row to what a Row may hold, a collection too;
+// false, and missing, where it may not hold that.
+func (b *Batch) SetValue(i, row int, x any) bool {
+	v, ok := fromGo(x)
+	switch v.k {
+	case text:
+		b.SetText(i, row, v.s)
+	case list, boolean:
+		c := &b.in[i]
+		c.notNumbers()
+		if c.lists == nil {
+			c.lists = map[int]value{}
+		}
+		c.f[row], c.text[row], c.lists[row] = nan, false, v
+	case missing:
+		b.SetMissing(i, row)
+	default:
+		b.SetNumber(i, row, v.f)
+	}
+	return ok
 }
 
 // SetMissing takes input i of a row away.
@@ -158,6 +202,9 @@ func (b *Batch) Number(i, row int) float64 { return b.out[i].f[row] }
 // Text returns result i of a row as text; "" where it is missing. A number is
 // written as PMML writes it.
 func (b *Batch) Text(i, row int) string { return b.out[i].value(row).lexical() }
+
+// Value returns result i of a row as Result.Value does: a collection as []any.
+func (b *Batch) Value(i, row int) any { return b.out[i].value(row).goValue() }
 
 // IsText reports whether result i of a row is a text.
 func (b *Batch) IsText(i, row int) bool { return b.out[i].k[row] == text }

@@ -68,8 +68,7 @@ var windows1252 = [32]rune{
 	0xFFFE, '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', 0xFFFE, 'ž', 'Ÿ',
 }
 
-// readAll reads r up to a byte more than the limit; where the size is known,
-// into memory of that size.
+// readAll reads r, which must not be larger than the limit.
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	r = io.LimitReader(r, limit+1)
 	var chunks [][]byte
@@ -78,7 +77,9 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 		c := make([]byte, size)
 		n, err := io.ReadFull(r, c)
 		chunks = append(chunks, c[:n])
-		total += n
+		if total += n; int64(total) > limit {
+			return nil, &LoadError{Reason: fmt.Sprintf("the document is larger than the limit of %d bytes", limit), Cure: "raise the limit, or make the model smaller"}
+		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			break
 		}

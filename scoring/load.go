@@ -3,6 +3,7 @@ package scoring
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -53,6 +54,9 @@ func Load(r io.Reader, opts ...Option) (*Model, error) {
 		f(&o)
 	}
 	data, err := readAll(r, o.limits.Bytes)
+	if le := (*LoadError)(nil); errors.As(err, &le) {
+		return nil, le
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the document: %w", err)
 	}

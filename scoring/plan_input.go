@@ -8,6 +8,7 @@ type inputStep struct {
 	t       *treatment
 	in      int // of the batch
 	col     int
+	kind    kind // of its values
 	dict    *dictionary
 	plain   bool // a number is taken as it is
 	declare bool // its values are listed: every cell is judged
@@ -43,6 +44,7 @@ func (c *planner) input(f *dataField, t *treatment) (colRef, bool) {
 			return colRef{}, false
 		}
 	}
+	s.kind = r.kind
 	s.declare = f.valid != nil || len(f.missings) > 0 || len(f.invalids) > 0
 	s.plain = f.typ == typeDouble && !s.declare && len(f.spans) == 0 && t.outlier == 0 && t.replace.k == missing && !t.mustHave
 	c.add(true, s)
@@ -138,7 +140,7 @@ func (s *inputStep) cell(k *block, in *inputColumn, i int) {
 		to[i] = nan
 	case s.dict != nil && v.k == text && !v.odd:
 		to[i] = s.code(v.s)
-	case s.dict == nil && v.k != text && v.k != list && v.f == v.f && v.f32 == (s.f.typ == typeFloat) && !v.odd && (s.f.typ != typeInteger || isWhole(v.f)):
+	case s.dict == nil && v.k == s.kind && v.f == v.f && v.f32 == (s.f.typ == typeFloat) && !v.odd && (s.f.typ != typeInteger || isWhole(v.f)):
 		to[i] = v.f
 	default:
 		k.mark(i)

@@ -30,8 +30,9 @@ type scanner struct {
 const maxAttributes = 128
 
 // bindCost is what binding an element takes, beside the element: measured on
-// trees, whose nodes are the most numerous elements that documents have.
-const bindCost = 160
+// trees, whose nodes are the most numerous elements that documents have, with
+// what the collector has not yet taken back.
+const bindCost = 320
 
 func (s *scanner) fail(at int, reason, cure string) error {
 	line, col := s.where(at)

@@ -68,7 +68,6 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 		parent int32
 	}
 	stack := []todo{{root, -1}}
-	kids := map[int32][]int32{}
 	for len(stack) > 0 {
 		x := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
@@ -98,21 +97,13 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 		if (t.onGap == "weightedConfidence" || t.onGap == "aggregateNodes") && !(n.records() > 0) {
 			b.bad.add(x.e, "", fmt.Sprintf("missingValueStrategy=%s, and node %s has no recordCount", t.onGap, clip(n.id)), "give the nodes their recordCount: it is what they are weighed by")
 		}
-		if x.parent >= 0 {
-			kids[x.parent] = append(kids[x.parent], i)
-		}
 		t.nodes = append(t.nodes, n)
 		sub := x.e.all("Node")
 		for j := len(sub) - 1; j >= 0; j-- {
 			stack = append(stack, todo{sub[j], i})
 		}
 	}
-	for i := range t.nodes {
-		n := &t.nodes[i]
-		n.from = int32(len(t.children))
-		t.children = append(t.children, kids[int32(i)]...)
-		n.to = int32(len(t.children))
-	}
+	t.adopt()
 	// defaultChild names an id.
 	stackE := []*element{root}
 	for i := 0; len(stackE) > 0; i++ {
@@ -139,6 +130,24 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 	t.at = nil
 	t.packed = pack(b.prog, t)
 	return t
+}
+
+// adopt lists each node's children, which come after it and in order.
+func (t *tree) adopt() {
+	for i := 1; i < len(t.nodes); i++ {
+		t.nodes[t.nodes[i].parent].to++
+	}
+	at := int32(0)
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		n.from, n.to, at = at, at, at+n.to
+	}
+	t.children = make([]int32, at)
+	for i := 1; i < len(t.nodes); i++ {
+		p := &t.nodes[t.nodes[i].parent]
+		t.children[p.to] = int32(i)
+		p.to++
+	}
 }
 
 // distribution reads the ScoreDistributions of a node.

@@ -150,6 +150,9 @@ func (t dataType) cast(v value, year int) (value, bool) {
 	case v.k == missing || v.k == invalid || t == typeNone:
 		return v, true
 	case v.k == list:
+		if t.has(v.list) {
+			return v, true
+		}
 		out := make([]value, len(v.list))
 		for i, e := range v.list {
 			c, ok := t.cast(e, year)
@@ -187,6 +190,16 @@ func (t dataType) cast(v value, year int) (value, bool) {
 		return none, false
 	}
 	return value{k: integer, f: v.f, odd: v.odd}, true
+}
+
+// has reports whether all values are of type t already.
+func (t dataType) has(vs []value) bool {
+	for _, v := range vs {
+		if !(t == typeString && v.k == text || t == typeDouble && v.k == number && !v.f32 || t == typeInteger && v.k == integer || t == typeBoolean && v.k == boolean) {
+			return false
+		}
+	}
+	return true
 }
 
 // lexical is the value as PMML writes it.

@@ -11,9 +11,10 @@ type Limits struct {
 	Memory   int64 // estimated bytes to hold and bind the document
 }
 
-// DefaultLimits take a forest of a few hundred megabytes and refuse a bomb.
+// DefaultLimits take a forest of two hundred megabytes, and keep what a bomb
+// takes before it is refused below 1 GiB.
 func DefaultLimits() Limits {
-	return Limits{Bytes: 512 << 20, Elements: 4_000_000, Depth: 1024, Text: 16 << 20, Memory: 900 << 20}
+	return Limits{Bytes: 256 << 20, Elements: 4_000_000, Depth: 1024, Text: 16 << 20, Memory: 900 << 20}
 }
 
 // element is one element of the document; its children in document order.

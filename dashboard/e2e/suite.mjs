@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import test from 'node:test';
 import { DESK, PHONE } from './browser.mjs';
+import { publish } from './mqtt.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
@@ -29,7 +30,7 @@ export async function until(what, ms, f) {
 }
 
 /** suite runs every test; open(options) gives a page that is signed in, on the base. */
-export function suite({ browser, base, state, alarmWithin = 150000 }) {
+export function suite({ browser, base, state, alarmWithin = 150000, made = false }) {
   const foreign = [];
   async function open(t, path = '/', { size = DESK, theme = 'day', touch = false } = {}) {
     const context = await browser.newContext({ viewport: size, storageState: state(), hasTouch: touch, reducedMotion: 'reduce' });
@@ -171,16 +172,121 @@ export function suite({ browser, base, state, alarmWithin = 150000 }) {
     whole(page);
   });
 
-  test('a device is added: its password is shown once, with a line to paste', async (t) => {
+  test('a technician adds a device, sees its first frame, mends what was set aside and sends it again', { skip: made && 'made-up drills have no gateway' }, async (t) => {
     const page = await open(t, '/data/devices/add');
     const drill = `RIG-T${Date.now() % 100000}`;
-    await page.getByLabel('Drill').fill(drill);
+    await page.getByLabel('Drill', { exact: true }).fill(drill);
     await page.getByRole('button', { name: 'Give it a password' }).click();
+    const given = async (k) => (await page.locator(`[data-given="${k}"]`).innerText()).trim();
     await page.locator('[data-given=Password]').waitFor();
-    assert.match(await page.locator('[data-given="Topic, JSON"]').innerText(), new RegExp(`${drill}/frames$`));
+    assert.match(await given('Topic, JSON'), new RegExp(`${drill}/frames$`));
     assert.match(await page.locator('pre').innerText(), /mosquitto_pub/);
-    await page.goto(base + '/data/devices');
-    await page.getByText(drill).first().waitFor();
+    const [host, port] = (await given('Server')).split(' : ');
+    const device = { host, port: Number(port), username: await given('User'), password: await given('Password'), topic: await given('Topic, JSON') };
+    const clock = await page.evaluate(() => fetch('/api/v1/meta').then((r) => r.json()).then((m) => Date.parse(m.clock.now)));
+
+    await page.getByLabel('A message as the device').fill(`{"boot":"b","seq":1,"ts":${clock},"channels":{"SPP":3250}}`);
+    await page.getByRole('button', { name: 'Try it' }).click();
+    await until('a pressure in psi is said to be set aside', 10000, async () => /SPP/.test(await page.locator('.told').allInnerTexts().then((x) => x.join())));
+    await page.getByLabel('A message as the device').fill(`{"boot":"b","seq":1,"ts":${clock},"channels":{"SPP":22.4}}`);
+    await page.getByRole('button', { name: 'Try it' }).click();
+    await until('the right one would be taken', 10000, async () => /taken whole/.test(await page.getByTestId('verdict').innerText()));
+
+    await publish(device, ['{"boot":"b","seq":1,"ts":']);
+    await page.locator('[data-step=message][data-seen=true]').waitFor({ timeout: 30000 });
+    await page.getByRole('alert').filter({ hasText: 'set aside' }).waitFor({ timeout: 30000 });
+    await publish(device, [2, 3, 4].map((seq) => `{"boot":"b","seq":${seq},"ts":${clock + seq * 1000},"channels":{"SPP":{"every_ms":100,"values":[22.4,22.5]},"WOB":97}}`));
+    for (const step of ['connected', 'read', 'stored', 'glass']) await page.locator(`[data-step=${step}][data-seen=true]`).waitFor({ timeout: 45000 });
+    await page.getByTestId('answer').filter({ hasText: `${drill} sends.` }).waitFor();
+
+    await page.goto(`${base}/data/quarantine`);
+    const row = page.locator('tr', { hasText: drill }).first();
+    await row.getByRole('button', { name: 'Mend and send again' }).click();
+    await page.getByRole('button', { name: 'Send it again as it was' }).click();
+    await page.getByRole('alert').filter({ hasText: 'Nothing was sent' }).waitFor();
+    await page.getByLabel('The message, to be mended').fill(`{"boot":"b","seq":1,"ts":${clock + 1000},"channels":{"SPP":22.4}}`);
+    await page.getByRole('button', { name: 'Send the mended message' }).click();
+    await page.getByTestId('driven').waitFor();
+    await until('the mended frame is in the store', 30000, async () => (await page.evaluate((d) => fetch(`/api/v1/ledger?drill=${d}`).then((r) => r.json()), drill)).rows[0]?.stored === 4);
+
+    await page.goto(`${base}/data/devices`);
+    const mine = page.locator('tr', { hasText: device.username });
+    await mine.getByRole('button', { name: 'New password' }).click();
+    await page.getByRole('button', { name: 'Make a new password' }).click();
+    await until('another password', 10000, async () => { const p = await page.locator('[data-given=Password]').innerText(); return p && p !== device.password; });
+    await page.getByRole('button', { name: 'Done' }).click();
+    await assert.rejects(publish(device, ['{}']), /refused/);
+    await mine.getByRole('button', { name: 'Revoke' }).click();
+    await page.getByRole('button', { name: 'Revoke it' }).click();
+    await until('it is gone', 10000, async () => (await mine.count()) === 0);
+    whole(page);
+  });
+
+  test('an administrator lets an operator in, who may answer and not change; a token opens what its role may', { skip: made && 'made-up drills have no people' }, async (t) => {
+    const page = await open(t, '/admin');
+    const name = `Op ${Date.now().toString(36)}`;
+    await page.getByRole('button', { name: 'Invite somebody' }).click();
+    await page.getByLabel('Name', { exact: true }).fill(name);
+    await page.getByRole('dialog').getByRole('button', { name: 'Operator' }).click();
+    await page.getByRole('button', { name: 'Make the link' }).click();
+    const link = await page.getByTestId('link').innerText();
+    await page.getByRole('button', { name: 'Done' }).click();
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    const other = await context.newPage();
+    await other.goto(base + link.slice(link.indexOf('/#')));
+    await other.getByTestId('answer').waitFor();
+    assert.equal(await other.getByRole('link', { name: 'Administration' }).count(), 0);
+    const asked = (path, method = 'GET') => other.evaluate(([p, m]) => fetch(p, { method: m }).then((r) => r.status), [path, method]);
+    assert.deepEqual([await asked('/api/v1/people'), await asked('/api/v1/drills'), await asked('/api/v1/devices/x', 'DELETE')], [403, 200, 403]);
+    await other.goto(`${base}/admin`);
+    await other.getByText('This is for administrators.').waitFor();
+    await page.getByRole('button', { name: 'Make a token…' }).click();
+    await page.getByLabel('For', { exact: true }).fill(`tok ${name}`);
+    await page.getByRole('button', { name: 'Make the token' }).click();
+    const secret = await page.getByTestId('secret').innerText();
+    await page.getByRole('button', { name: 'Done' }).click();
+    const bearer = (path) => fetch(base + path, { headers: { Authorization: `Bearer ${secret}` } }).then((r) => r.status);
+    assert.deepEqual([await bearer('/api/v1/drills'), await bearer('/api/v1/tokens')], [200, 403]);
+    await page.locator(`tr[data-token="tok ${name}"]`).getByRole('button', { name: 'Take away' }).click();
+    await until('the token is dead', 10000, async () => (await bearer('/api/v1/drills')) === 401);
+    await page.locator(`tr[data-person="${name}"]`).getByRole('button', { name: 'Change…' }).click();
+    await page.getByRole('button', { name: 'Close: shut out now' }).click();
+    await until('they are out', 10000, async () => (await asked('/api/v1/drills')) === 401);
+    whole(page);
+  });
+
+  test('the handover says what is worse and who has it; the wall says the same large', async (t) => {
+    const page = await open(t);
+    await firstDrill(page);
+    await page.keyboard.press('w');
+    await page.waitForURL('**/handover');
+    await page.getByRole('heading', { name: /^What changed since \d\d:\d\d$/ }).waitFor();
+    assert.match(await page.getByTestId('answer').innerText(), /\.$/);
+    await page.keyboard.press('Escape');
+    await page.waitForURL(base + '/');
+    const said = await page.getByTestId('answer').innerText();
+    await page.goto(base + '/wall');
+    await until('the wall answers', 10000, async () => (await page.getByTestId('answer').innerText()).length > 10);
+    assert.ok(said);
+    whole(page);
+  });
+
+  test('the past is replayed: the playhead moves, and a threshold dragged says when it would have spoken', async (t) => {
+    const page = await open(t, '/replay');
+    await page.waitForURL('**/replay/*');
+    await until('it says something', 30000, async () => /At |No alarm/.test(await page.getByTestId('answer').innerText()));
+    const head = () => page.getByLabel('Playhead', { exact: true }).inputValue();
+    await until('a period is laid', 15000, async () => Number(await head()) > 1e12);
+    await page.keyboard.press('[');
+    await page.getByRole('button', { name: '×1000' }).click();
+    const was = await page.getByTestId('answer').innerText();
+    for (let i = 0; i < 8; i++) await page.keyboard.press('ArrowLeft');
+    await until('the sentence follows the threshold', 8000, async () => (await page.getByTestId('answer').innerText()) !== was);
+    await page.getByLabel('Playhead', { exact: true }).evaluate((el) => { el.value = String(Number(el.min) + 600000); el.dispatchEvent(new Event('input', { bubbles: true })); });
+    const before = Number(await head());
+    await page.getByRole('button', { name: 'Play' }).click();
+    await until('the playhead moves', 8000, async () => Number(await head()) > before + 60000);
     whole(page);
   });
 
@@ -189,13 +295,14 @@ export function suite({ browser, base, state, alarmWithin = 150000 }) {
       const page = await open(t, '/', { theme });
       const id = await firstDrill(page);
       const alarm = await page.evaluate(() => fetch('/api/v1/alarms?state=history&limit=1').then((r) => r.json()).then((a) => a.alarms?.[0]?.id ?? ''));
-      const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
+      const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/admin', '/admin/channels', '/admin/audit', '/handover', '/wall', `/replay/${id}`, '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
       const faults = [];
-      for (const size of [DESK, PHONE]) {
-        await page.setViewportSize(size);
-        for (const path of paths) {
-          await page.goto(base + path);
-          await page.locator('main h1, main [data-testid=answer]').first().waitFor();
+      for (const path of paths) {
+        await page.setViewportSize(DESK);
+        await page.goto(base + path);
+        for (const size of [DESK, PHONE]) {
+          await page.setViewportSize(size);
+          await page.locator('main h1, main [data-testid=answer]').first().waitFor({ state: 'attached' });
           await page.evaluate(axe);
           const r = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ['violations'] }), WCAG);
           for (const v of r.violations) faults.push(`${path} at ${size.width}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? '')).join(' | ')}`);

@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -83,6 +83,21 @@ export const ledger = (q: { drill?: string; device?: string } = {}): Promise<Led
 export const quarantine = (limit = 100): Promise<{ items: Quarantined[] | null; total: number }> => json('GET', '/quarantine' + query({ limit }));
 export const devices = async (): Promise<Device[]> => list<Device>(await json('GET', '/devices'), 'devices');
 export const addDevice = (drillID: string, id?: string): Promise<DeviceAdded> => json('POST', '/devices', id ? { drill: drillID, id } : { drill: drillID });
+export const revokeDevice = async (id: string): Promise<void> => { await call('DELETE', `/devices/${encodeURIComponent(id)}`); };
+export const renewDevice = (id: string): Promise<DeviceAdded> => json('POST', `/devices/${encodeURIComponent(id)}/password`);
+export const tryMessage = (id: string, message: string): Promise<Outcome> => json('POST', `/devices/${encodeURIComponent(id)}/try`, { message });
+export const redrive = (id: string, message?: string): Promise<Outcome> => json('POST', `/quarantine/${encodeURIComponent(id)}/redrive`, message === undefined ? {} : { message });
+
+export const people = (): Promise<Person[]> => json('GET', '/people');
+export const invitations = (): Promise<Invited[]> => json('GET', '/invitations');
+export const invite = (name: string, role: string): Promise<{ name: string; role: string; link: string; expires: string }> => json('POST', '/people', { name, role });
+export const changePerson = async (name: string, role: string, disabled: boolean): Promise<void> => { await call('PUT', `/people/${encodeURIComponent(name)}`, { role, disabled }); };
+export const sessions = (): Promise<SignedIn[]> => json('GET', '/sessions');
+export const endSession = async (id: string): Promise<void> => { await call('DELETE', `/sessions/${encodeURIComponent(id)}`); };
+export const tokens = (): Promise<Token[]> => json('GET', '/tokens');
+export const makeToken = (name: string, role: string, days: number): Promise<Token & { token: string }> => json('POST', '/tokens', { name, role, days });
+export const revokeToken = async (id: string): Promise<void> => { await call('DELETE', `/tokens/${encodeURIComponent(id)}`); };
+export const audit = async (limit: number, before?: number): Promise<AuditEntry[]> => list<AuditEntry>(await json('GET', '/audit' + query({ limit, before })), 'entries');
 export const gateways = async (): Promise<Gateway[]> => list<Gateway>(await json('GET', '/gateways'), 'gateways');
 
 /** worst first: priority, then unanswered before answered, then the newest. */

@@ -33,6 +33,16 @@ export class RigClock {
     return ms == null ? null : Math.max(0, (at - ms) / 1000 / this.rate);
   }
 
+  /** tourBegan is the last change of crew before now; null without times. */
+  tourBegan(times: string[], now = this.now()): number | null {
+    let best: number | null = null;
+    for (const t of times) {
+      const next = this.tourEnd([t], now);
+      if (next != null && (best == null || next - 86400000 > best)) best = next - 86400000;
+    }
+    return best;
+  }
+
   /** tourEnd is the next change of crew after now: the first of the clock times given, "06:00". */
   tourEnd(times: string[], now = this.now()): number | null {
     let best: number | null = null;

@@ -5,7 +5,7 @@ export function blank(id: string): Drill {
   return {
     id, field: '', contractor: '', state: 'unknown', state_since: null, depth: null, hole_depth: null, health: null, confidence: 0,
     health_change_per_day: null, health_7d: [], subsystems: [], reasons: [], time_left: null, alarms: { p1: 0, p2: 0, p3: 0, unacked: 0 },
-    top_alarm: null, last_ts: null, age_s: null, simulated: false, run: null,
+    top_alarm: null, last_ts: null, age_s: null, simulated: false,
   };
 }
 

@@ -3,6 +3,9 @@ import { RigClock } from './clock';
 import { blank, change, standing } from './merge';
 import { keys, press } from './keys';
 import { address, read, type Route } from './route';
+import { crossings, warning } from './replay/crossings';
+import { draft } from './handover/draft';
+import { didWord, peopleAnswer } from './admin/words';
 import { gauge } from './units';
 import { hold, moved } from './fleet/order';
 import { place } from './fleet/axis';
@@ -13,7 +16,7 @@ import { channelOf, edge, onChannel, outputWords, readingOf, shown, signalWords,
 import { perform } from './alarms/perf';
 import { ledgerAnswer } from './data/words';
 import { modelsAnswer, nameOf } from './models/words';
-import type { Alarm, Channel, LedgerRow, Model } from './types';
+import type { Alarm, Channel, LedgerRow, Model, Drill } from './types';
 
 test('the clock runs on at the rate of the rig, and ages are in seconds of ours', () => {
   let wall = 5000;
@@ -63,6 +66,10 @@ test('every address leads to its screen and back', () => {
   f('/models/pump-rul', { screen: 'models', name: 'pump-rul' });
   f('/data', { screen: 'data', tab: 'ledger', add: false });
   f('/data/devices/add', { screen: 'data', tab: 'devices', add: true });
+  f('/admin', { screen: 'admin', tab: 'people' });
+  f('/admin/audit', { screen: 'admin', tab: 'audit' });
+  f('/handover', { screen: 'handover' });
+  f('/wall', { screen: 'wall' });
   f('/elsewhere', { screen: 'nowhere', path: '/elsewhere' });
   expect(read('/d/%zz')).toMatchObject({ screen: 'drill', id: '%zz' });
 });
@@ -175,4 +182,32 @@ test('a model is called by its file, without its version', () => {
   const m = (status: string, errors = 0) => ({ name: 'x', status, shadow: status === 'shadow', active_version: status === 'inactive' ? null : 1, errors }) as Model;
   expect(modelsAnswer([m('active'), m('active'), m('shadow'), m('inactive', 3)])).toEqual({ lead: 'Two models judge the drills.', rest: 'One runs beside and raises nothing. One is off. x could not score some rows.' });
   expect(modelsAnswer([]).lead).toBe('No model judges the drills yet.');
+});
+
+test('a threshold speaks when the score stays over it, and again within half an hour is the same call', () => {
+  const c = new Column(64);
+  [0, 0, 9, 9, 9, 0, 9, 9, 9, NaN, 9].forEach((v, i) => c.add(i * 60000, v, v));
+  expect(crossings(c, 5, 120000)).toEqual([{ at: 240000, until: 600000 }]);
+  expect(crossings(c, 10, 120000)).toEqual([]);
+  expect(crossings(c, 5, 600000)).toEqual([]);
+  expect([warning(crossings(c, 5, 120000), 600000), warning(crossings(c, 5, 120000), 100000), warning([], 5)]).toEqual([360000, null, null]);
+});
+
+test('a tour is drafted from what was raised in it, what it left, and how health has changed', () => {
+  const began = Date.parse('2026-11-22T06:00:00Z');
+  const al = (id: string, more: Partial<Alarm>) => ({ id, drill: 'A', title: 'Stick-slip', priority: 2, status: 'unack', raised: '2026-11-22T08:00:00Z', cleared: null, origin: 'live', ...more }) as Alarm;
+  const drills = [{ id: 'A', health: 40 }, { id: 'B', health: 90 }, { id: 'C', health: 70 }] as Drill[];
+  const t = draft(drills, [al('1', {}), al('2', { drill: 'B', cleared: '2026-11-22T09:00:00Z', status: 'returned' }), al('3', { drill: 'B', raised: '2026-11-22T01:00:00Z', cleared: '2026-11-22T02:00:00Z', status: 'returned' }), al('4', { drill: 'C', status: 'shelved', shelved_until: '2026-11-22T19:00:00Z', shelve_reason: 'float sticks' })], began, (d) => (d.id === 'C' ? 92 : d.id === 'A' ? 44 : 91));
+  expect(t.worse.map((w) => [w.d.id, w.then, w.alarm?.id ?? null])).toEqual([['A', 44, '1'], ['C', 92, null]]);
+  expect(t.over.map((a) => a.id)).toEqual(['2']);
+  expect(t.left).toEqual([{ at: Date.parse('2026-11-22T19:00:00Z'), drill: 'C', text: 'Stick-slip: shelved, float sticks' }]);
+  expect([t.raised, t.split]).toEqual([3, [0, 3, 0]]);
+});
+
+test('who may change what raises an alarm is counted, and what is too strong is said', () => {
+  const p = (name: string, role: string, more = {}) => ({ name, role, disabled: false, created: '', by: '', seen: null, sessions: 0, ...more });
+  const now = Date.parse('2026-11-22T12:00:00Z');
+  expect(peopleAnswer([p('a', 'administrator'), p('b', 'operator'), p('c', 'engineer', { disabled: true })], [], now)).toEqual({ lead: 'Two people; one may change what raises an alarm.', rest: '' });
+  expect(peopleAnswer([p('a', 'viewer', { seen: '2026-09-01T00:00:00Z' })], [{ id: '', name: 't', role: 'engineer', created: '', expires: null, seen: null, by: '' }], now).rest).toBe('One strong token has not been used for a month. One person has not been here for 45 days.');
+  expect(didWord({ id: 1, at: '', by: 'a', role: '', action: 'invite', subject: 'Mara', detail: '', remote: '', status: 201 })).toBe('invited Mara');
 });

@@ -7,6 +7,10 @@ export type Route =
   | { screen: 'evidence'; id: string }
   | { screen: 'models'; name: string | null }
   | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'channels'; add: boolean }
+  | { screen: 'admin'; tab: 'people' | 'channels' | 'audit' }
+  | { screen: 'handover' }
+  | { screen: 'wall' }
+  | { screen: 'replay'; id: string; at: number | null }
   | { screen: 'nowhere'; path: string };
 
 /** read turns an address into a route. */
@@ -21,6 +25,14 @@ export function read(path: string, search = ''): Route {
       if (parts.length === 1 || parts[1] === 'shelved' || parts[1] === 'history') return { screen: 'alarms', tab: (parts[1] ?? 'active') as 'active' };
       break;
     case 'models': return { screen: 'models', name: parts[1] ?? null };
+    case 'handover': return { screen: 'handover' };
+    case 'wall': return { screen: 'wall' };
+    case 'replay': { const at = Number(q.get('at')); return { screen: 'replay', id: parts[1] ?? '', at: at > 0 ? at : null }; }
+    case 'admin': {
+      const tab = parts[1] ?? 'people';
+      if (tab === 'people' || tab === 'channels' || tab === 'audit') return { screen: 'admin', tab };
+      break;
+    }
     case 'data': {
       const tab = parts[1] ?? 'ledger';
       if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'channels') return { screen: 'data', tab, add: parts[2] === 'add' };
@@ -40,6 +52,10 @@ export function address(r: Route): string {
     case 'evidence': return `/alarms/evidence?id=${e(r.id)}`;
     case 'models': return '/models' + (r.name ? '/' + e(r.name) : '');
     case 'data': return '/data' + (r.tab === 'ledger' ? '' : '/' + r.tab) + (r.add ? '/add' : '');
+    case 'admin': return '/admin' + (r.tab === 'people' ? '' : '/' + r.tab);
+    case 'handover': return '/handover';
+    case 'wall': return '/wall';
+    case 'replay': return '/replay' + (r.id ? '/' + e(r.id) : '') + (r.at ? `?at=${Math.round(r.at)}` : '');
     case 'nowhere': return r.path;
   }
 }

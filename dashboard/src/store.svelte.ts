@@ -168,6 +168,11 @@ class Store {
     return this.meta?.tour ? this.clock.tourEnd([this.meta.tour.start, this.meta.tour.end], this.now) : null;
   }
 
+  /** tour is when the crew of now came on, ms; null until the server has said when they change. */
+  get tour(): number | null {
+    return this.meta?.tour ? this.clock.tourBegan([this.meta.tour.start, this.meta.tour.end], this.now) : null;
+  }
+
   gauge(tag: string, unit = ''): Gauge { return gauge(this.channels.get(tag) ?? this.channels.get(tag.split('__')[0]), this.system, unit); }
 
   may(what: 'operate' | 'manage' | 'administer'): boolean {

@@ -1,22 +1,23 @@
-// What travels over the API, as docs and /api/v1/openapi.json have it. Times are RFC 3339 UTC; null is unknown.
+// What travels over the API. The types of HTTP answers are generated from the API's own description (npm run generate);
+// those of the live channel are written here. Times are RFC 3339 UTC; null is unknown.
+import type { components } from './schema.gen';
+
+type Schema = components['schemas'];
 
 export interface Clock { now: string; rate: number; demo: boolean; utc_offset_min?: number }
 export interface Tour { start: string; end: string; hours: number }
-export interface Meta { version: string; clock: Clock; simulated: boolean; tour: Tour; subsystems: string[]; states: string[] }
-export interface Session { name: string; role: string }
+export type Meta = Schema['Meta'] & { clock: Clock };
+export type Session = Schema['Session'];
 
 export interface Channel {
   tag: string; what: string; unit: string; field: string; factor: number; shift: number; resolution: number;
   low: number; high: number; normal_low: number; normal_high: number; class: string | number; subsystem: string; user?: boolean;
 }
-export interface Unregistered { tag: string; drills: string[] | number; last_seen: string | null }
+export type Unregistered = Schema['Unregistered'];
 
 export interface SubsystemHealth { name: string; health: number | null; confidence: number }
-export interface Reason {
-  subsystem: string; code: string; text: string; points: number; feature: string;
-  value: number | null; normal: number | null; unit: string; model: string; since: string | null;
-}
-export interface TimeLeft { median: number | null; low: number | null; high: number | null } // hours
+export type Reason = Schema['Reason'];
+export type TimeLeft = Schema['TimeLeft']; // hours
 export interface AlarmTally { p1: number; p2: number; p3: number; unacked: number }
 
 export interface Drill {
@@ -24,17 +25,12 @@ export interface Drill {
   depth: number | null; hole_depth: number | null; health: number | null; confidence: number;
   health_change_per_day: number | null; health_7d: (number | null)[]; subsystems: SubsystemHealth[]; reasons: Reason[];
   time_left: TimeLeft | null; alarms: AlarmTally; top_alarm: Alarm | null; last_ts: string | null; age_s: number | null;
-  simulated: boolean; run: unknown; results?: Result[]; bit_diameter_m?: number;
+  simulated: boolean; results?: Result[]; bit_diameter_m?: number;
 }
 export interface Result { model: string; version: number | string; shadow: boolean; outputs: Record<string, number | string | null>; error: string | null; sha256?: string }
 
 export type AlarmStatus = 'unack' | 'ack' | 'rtn_unack' | 'returned' | 'shelved';
-export interface Alarm {
-  id: string; drill: string; rule: string; priority: number; subsystem: string; title: string; reason: string; advice: string;
-  signal: string; unit: string; value: number | null; limit: number | null; rig_state: string; raised: string; cleared: string | null;
-  status: AlarmStatus; acked_by: string; acked_at: string | null; shelved_until: string | null; shelve_reason: string; note: string;
-  disposition: string; time_left_h: number | null; model: string; model_sha256: string; origin: string; simulated: boolean;
-}
+export type Alarm = Schema['Alarm'] & { raised: string }; // raised is never unknown
 export interface Measured { name: string; value: number | null; unit?: string; low?: number; high?: number; missing?: boolean }
 export interface Contribution { name: string; value: number }
 export interface Evidence {
@@ -47,8 +43,8 @@ export interface AlarmList { alarms: Alarm[]; counts?: Record<string, number>; p
 
 export interface ModelInput { name: string; unit: string; known: boolean }
 export interface ModelOutput { name: string; unit?: string; [more: string]: unknown }
-export interface ModelVersion { version: number; sha256: string; uploaded: string; by: string; status: string; checks?: Check[] }
-export interface Check { name: string; ok: boolean; detail: string }
+export type ModelVersion = Schema['ModelVersion'];
+export type Check = Schema['Check'];
 export interface Model {
   name: string; version: number; active_version: number | null; kind: string; function: string; author: string; uploaded: string;
   sha256: string; size: number; inputs: ModelInput[]; outputs: (ModelOutput | string)[]; shadow: boolean; drills: string[] | number | null;
@@ -62,12 +58,15 @@ export interface LedgerRow {
   accepted: number | null; stored: number | null; scored: number | null; readable: number | null; gaps: Gap[] | null;
 }
 export interface Ledger { rows: LedgerRow[]; totals: Record<string, number | null> }
-export interface Quarantined {
-  id: string; gateway: string; drill: string; device: string; topic: string; received: string; code: string; field: string;
-  message: string; cure: string; raw_base64: string; raw_text: string; size: number;
-}
-export interface Device { id: string; drill: string; username?: string; last_ts?: string | null; created?: string | null; [more: string]: unknown }
-export interface DeviceAdded { username: string; password: string; topic: string; proto_topic: string; example: string }
+export type Quarantined = Schema['Quarantined'];
+export type Device = Schema['DeviceSession'];
+export type Outcome = Schema['Outcome'];
+export type Person = Schema['Person'];
+export type Invited = Schema['Invited'];
+export type SignedIn = Schema['SignedIn'];
+export type Token = Schema['APIToken'];
+export type AuditEntry = Schema['AuditEntry'];
+export type DeviceAdded = Schema['DeviceAdded'];
 export interface Gateway { [fact: string]: unknown }
 
 export interface Series {

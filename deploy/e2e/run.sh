@@ -21,4 +21,5 @@ fi
 rc=0
 go test -tags e2e -count=1 -timeout 20m "${skip[@]}" ${E2E_RUN:+-run "$E2E_RUN"} -v ./deploy/e2e 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)' || rc=1
 if [ -z "${E2E_RUN:-}" ]; then bash deploy/chaos/gateway/run.sh || rc=1; fi # it has a Kafka of its own
+if [ -z "${E2E_RUN:-}" ]; then bash deploy/e2e/schemathesis.sh || rc=1; fi
 exit $rc

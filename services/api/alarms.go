@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,12 +61,14 @@ type commandOut struct {
 	Command string `json:"command" doc:"its id; the live channel shows what it did"`
 }
 
-type alarmID struct {
+// AlarmID says which alarm.
+type AlarmID struct {
 	ID string `json:"id" minLength:"5" maxLength:"200" example:"RIG-07/washout/1795342364"`
 }
 
 func (a *API) registerAlarms() {
 	add(a, people.Viewer, http.MethodGet, "/alarms", "list-alarms", "Alarms that stand, are shelved, or are past", a.listAlarms)
+	add(a, people.Viewer, http.MethodGet, "/alarms.csv", "export-alarms", "The same as a table", a.alarmsCSV, asTable)
 	add(a, people.Viewer, http.MethodGet, "/alarms/by-id", "get-alarm-by-id", "One alarm with its evidence and its history", func(ctx context.Context, in *struct {
 		ID string `query:"id" required:"true" maxLength:"200"`
 	}) (*body[view.AlarmDetail], error) {
@@ -94,12 +97,15 @@ func command[I any](a *API, path, id, summary string, handler func(context.Conte
 	})
 }
 
-func (a *API) listAlarms(ctx context.Context, in *struct {
+// alarmsIn says which alarms.
+type alarmsIn struct {
 	State  string `query:"state" enum:"active,shelved,history" default:"active"`
 	Drill  string `query:"drill" maxLength:"64"`
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"200"`
 	Before string `query:"before" doc:"only alarms raised before; RFC 3339, or a time ago as -12h"`
-}) (*body[alarmList], error) {
+}
+
+func (a *API) listAlarms(ctx context.Context, in *alarmsIn) (*body[alarmList], error) {
 	before, bad := a.moment("before", in.Before, 0)
 	if bad != nil {
 		return nil, huma.Error422UnprocessableEntity("the query is refused", bad)
@@ -135,6 +141,26 @@ func (a *API) listAlarms(ctx context.Context, in *struct {
 	}
 	out.Alarms = view.AlarmsOf(list[:min(in.Limit, len(list))])
 	return answer(out), nil
+}
+
+// alarmsCSV is listAlarms as a table.
+func (a *API) alarmsCSV(ctx context.Context, in *alarmsIn) (*table, error) {
+	got, err := a.listAlarms(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	at := func(t view.Time) string {
+		if t == 0 {
+			return ""
+		}
+		return time.Unix(0, int64(t)).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	rows := [][]string{{"id", "drill", "rule", "priority", "subsystem", "title", "reason", "signal", "value", "limit", "unit", "rig_state", "raised", "cleared", "status", "acked_by", "acked_at", "disposition", "note", "model", "model_sha256", "origin", "simulated"}}
+	for _, x := range got.Body.Alarms {
+		rows = append(rows, []string{x.ID, x.Drill, x.Rule, strconv.Itoa(x.Priority), x.Subsystem, x.Title, x.Reason, x.Signal, cell(x.Value), cell(x.Limit), x.Unit, x.RigState, at(x.Raised), at(x.Cleared), x.Status,
+			x.AckedBy, at(x.AckedAt), x.Disposition, x.Note, x.Model, x.ModelSHA256, x.Origin, strconv.FormatBool(x.Simulated)})
+	}
+	return csvOf("alarms.csv", rows)
 }
 
 // older folds alarms that the book has let go, newest first, older than those in have.
@@ -280,24 +306,24 @@ func perform(all []*alarmlife.Alarm, now int64) performance {
 }
 
 type shelveIn struct {
-	alarmID
+	AlarmID
 	Until  string  `json:"until,omitempty" doc:"RFC 3339; or give hours"`
 	Hours  float64 `json:"hours,omitempty" minimum:"0" maximum:"12"`
 	Reason string  `json:"reason" minLength:"1" maxLength:"500"`
 }
 
 type noteIn struct {
-	alarmID
+	AlarmID
 	Text string `json:"text" minLength:"1" maxLength:"2000"`
 }
 
 type dispositionIn struct {
-	alarmID
+	AlarmID
 	Value string `json:"value" enum:"right,wrong,unsure"`
 	Text  string `json:"text,omitempty" maxLength:"2000"`
 }
 
-func (a *API) ack(ctx context.Context, in *struct{ Body alarmID }) (*body[commandOut], error) {
+func (a *API) ack(ctx context.Context, in *struct{ Body AlarmID }) (*body[commandOut], error) {
 	al, err := a.find(ctx, in.Body.ID)
 	if err != nil {
 		return nil, err
@@ -329,7 +355,7 @@ func (a *API) shelve(ctx context.Context, in *struct{ Body shelveIn }) (*body[co
 	return a.command(ctx, al, telemetry.Command{Kind: alarmlife.CommandShelve, Until: until.UnixNano(), Text: in.Body.Reason})
 }
 
-func (a *API) unshelve(ctx context.Context, in *struct{ Body alarmID }) (*body[commandOut], error) {
+func (a *API) unshelve(ctx context.Context, in *struct{ Body AlarmID }) (*body[commandOut], error) {
 	al, err := a.find(ctx, in.Body.ID)
 	if err != nil {
 		return nil, err

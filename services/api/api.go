@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/mudpulse/mudpulse/gateway"
 	"github.com/mudpulse/mudpulse/services/api/live"
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/equipment"
@@ -85,7 +86,16 @@ type Past interface {
 	Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Series, error)
 	Quarantine(ctx context.Context, limit int, before int64) ([]telemetry.Quarantined, int64, error)
 	Ledger(ctx context.Context, q storage.LedgerQuery) (storage.Ledger, error)
+	QuarantineItem(ctx context.Context, id string) (telemetry.Quarantined, bool, error)
 	Gateways(ctx context.Context) ([]telemetry.GatewayStatus, error)
+}
+
+// Gateway is the gateway of this process; *gateway.Gateway is one.
+type Gateway interface {
+	Try(device telemetry.Device, topic string, body []byte) gateway.Outcome
+	Accept(ctx context.Context, device telemetry.Device, topic string, body []byte, opts ...gateway.Option) error
+	Disconnect(device, reason string)
+	Status() telemetry.GatewayStatus
 }
 
 // ModelStatus is how one version of a model does in the scorer.
@@ -116,6 +126,8 @@ type Deps struct {
 	Drills      []equipment.Drill                          // described from the first start
 	Checks      map[string]func(ctx context.Context) error // of other parts, for /readyz
 	ModelStatus func() []ModelStatus                       // nil: unknown
+	MQTT        func() string                              // host:port where devices connect; nil: unknown
+	Gateway     func() Gateway                             // nil, or returns nil: gateways are elsewhere
 }
 
 // API is the service.

@@ -48,6 +48,7 @@ type store struct {
 	commands []telemetry.Command
 	seen     []storage.SeenChannel
 	asked    storage.SeriesQuery
+	aside    []telemetry.Quarantined
 	fail     error
 	block    bool
 }
@@ -100,6 +101,14 @@ func (s *store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 }
 func (s *store) Quarantine(context.Context, int, int64) ([]telemetry.Quarantined, int64, error) {
 	return []telemetry.Quarantined{{ID: "q1", Code: "malformed", Message: "no JSON", Cure: "send JSON", Raw: []byte("<b>\xc3"), RawSize: 4}, {ID: "q2", Raw: []byte("héllo")}}, 2, s.fail
+}
+func (s *store) QuarantineItem(_ context.Context, id string) (telemetry.Quarantined, bool, error) {
+	for _, q := range s.aside {
+		if q.ID == id {
+			return q, true, s.fail
+		}
+	}
+	return telemetry.Quarantined{}, false, s.fail
 }
 func (s *store) Ledger(_ context.Context, q storage.LedgerQuery) (storage.Ledger, error) {
 	return storage.Ledger{Rows: []storage.LedgerRow{{Drill: cmpOr(q.Drill, "RIG-07"), Device: "edr-1", Boot: "b1", First: 1, Last: 3, Sent: 3, Accepted: 3, Stored: 2, Scored: 2, Readable: 2,

@@ -7,9 +7,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -110,49 +108,7 @@ type ledgerTotals struct {
 	WithoutLedger bool   `json:"without_ledger" doc:"no gateway has reported yet: accepted says nothing"`
 }
 
-type quarantined struct {
-	ID       string             `json:"id"`
-	Gateway  string             `json:"gateway"`
-	Drill    string             `json:"drill"`
-	Device   string             `json:"device"`
-	Topic    string             `json:"topic"`
-	Received view.Time          `json:"received"`
-	Code     string             `json:"code"`
-	Field    string             `json:"field"`
-	Message  string             `json:"message"`
-	Cure     string             `json:"cure"`
-	Frame    *telemetry.FrameID `json:"frame"`
-	Raw      []byte             `json:"raw_base64" doc:"cut at 64 kB here"`
-	RawText  string             `json:"raw_text" doc:"the beginning, where it is text"`
-	Size     int                `json:"size" doc:"bytes, before any cut"`
-}
-
-type deviceSession struct {
-	ID        string    `json:"id"`
-	Username  string    `json:"username"`
-	Drill     string    `json:"drill"`
-	Created   view.Time `json:"created"`
-	By        string    `json:"by"`
-	Known     bool      `json:"known" doc:"false: a session of a device that was revoked, or of another registry"`
-	Gateway   string    `json:"gateway"`
-	Connected bool      `json:"connected"`
-	Since     view.Time `json:"since"`
-	LastTS    view.Time `json:"last_ts" doc:"when it was last heard"`
-	Remote    string    `json:"remote"`
-	Skew      view.Num  `json:"skew_s" doc:"its clock minus the gateway's"`
-	Messages  int64     `json:"messages"`
-	Reason    string    `json:"reason" doc:"why it was refused or cut off"`
-}
-
-type deviceAdded struct {
-	Username   string `json:"username"`
-	Password   string `json:"password" doc:"told this once"`
-	Topic      string `json:"topic"`
-	ProtoTopic string `json:"proto_topic"`
-	Example    string `json:"example"`
-}
-
-type gateway struct {
+type gatewayView struct {
 	Gateway  string             `json:"gateway"`
 	At       view.Time          `json:"at"`
 	Started  view.Time          `json:"started"`
@@ -203,21 +159,9 @@ func (a *API) registerData() {
 	})
 	add(a, people.Administrator, http.MethodPost, "/channels", "register-channel", "Register a channel of the site's own", a.addChannel, status(http.StatusCreated))
 	add(a, people.Viewer, http.MethodGet, "/ledger", "get-ledger", "What each stage has of what was sent, and every gap", a.ledger)
-	add(a, people.Viewer, http.MethodGet, "/quarantine", "list-quarantine", "Messages that were set aside, with reason and cure, newest first", a.quarantine)
+	a.registerQuarantine()
 	add(a, people.Viewer, http.MethodGet, "/gateways", "list-gateways", "What the gateways say of themselves", a.gateways)
-	add(a, people.Viewer, http.MethodGet, "/devices", "list-devices", "Devices and their sessions", func(ctx context.Context, _ *struct{}) (*body[struct {
-		Devices []deviceSession `json:"devices"`
-	}], error) {
-		all, err := a.deviceSessions(ctx)
-		return answer(struct {
-			Devices []deviceSession `json:"devices"`
-		}{all}), err
-	})
-	add(a, people.Engineer, http.MethodPost, "/devices", "add-device", "Make a device that may publish for a drill; its password is told this once", a.addDevice, status(http.StatusCreated))
-	add(a, people.Engineer, http.MethodDelete, "/devices/{id}", "revoke-device", "Take a device away; its session is cut", func(ctx context.Context, in *DrillID) (*struct{}, error) {
-		remark(ctx, in.ID, "revoked")
-		return nil, a.devices.Revoke(ctx, in.ID)
-	}, status(http.StatusNoContent))
+	a.registerDevices()
 }
 
 func showChannel(c telemetry.Channel) channel {
@@ -305,70 +249,20 @@ func (a *API) ledger(ctx context.Context, in *struct {
 	return answer(out), nil
 }
 
-func (a *API) quarantine(ctx context.Context, in *struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
-	Before string `query:"before" doc:"only those received before; RFC 3339, or a time ago as -1h"`
-}) (*body[struct {
-	Items []quarantined `json:"items"`
-	Total int64         `json:"total"`
-}], error) {
-	var before int64
-	if in.Before != "" {
-		var bad *huma.ErrorDetail
-		if before, bad = a.moment("before", in.Before, 0); bad != nil {
-			return nil, huma.Error422UnprocessableEntity("the query is refused", bad)
-		}
-	}
-	items, total, err := a.d.Store.Quarantine(ctx, in.Limit, before)
-	if err != nil {
-		return nil, err
-	}
-	var out struct {
-		Items []quarantined `json:"items"`
-		Total int64         `json:"total"`
-	}
-	out.Total, out.Items = total, make([]quarantined, len(items))
-	for i, q := range items {
-		raw := q.Raw[:min(len(q.Raw), 64<<10)]
-		out.Items[i] = quarantined{q.ID, q.Gateway, q.Drill, q.Device, q.Topic, view.Time(q.Received), q.Code, q.Field, q.Message, q.Cure, q.Frame, raw, textOf(raw), q.RawSize}
-		if raw == nil {
-			out.Items[i].Raw = []byte{}
-		}
-	}
-	return answer(out), nil
-}
-
-// textOf returns the first 2000 bytes where they are text people can read, else "".
-func textOf(raw []byte) string {
-	b := raw[:min(len(raw), 2000)]
-	for len(b) > 0 && len(b) < len(raw) && !utf8.Valid(b) && len(b) > 1996 {
-		b = b[:len(b)-1] // the cut went through a character
-	}
-	if !utf8.Valid(b) {
-		return ""
-	}
-	for _, r := range string(b) {
-		if r < ' ' && r != '\n' && r != '\r' && r != '\t' {
-			return ""
-		}
-	}
-	return string(b)
-}
-
 func (a *API) gateways(ctx context.Context, _ *struct{}) (*body[struct {
-	Gateways []gateway `json:"gateways"`
+	Gateways []gatewayView `json:"gateways"`
 }], error) {
 	all, err := a.d.Store.Gateways(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out struct {
-		Gateways []gateway `json:"gateways"`
+		Gateways []gatewayView `json:"gateways"`
 	}
-	out.Gateways = make([]gateway, len(all))
+	out.Gateways = make([]gatewayView, len(all))
 	now := a.d.Clock.Now().UnixNano()
 	for i, g := range all {
-		v := gateway{Gateway: g.Gateway, At: view.Time(g.At), Started: view.Time(g.Started), Version: g.Version,
+		v := gatewayView{Gateway: g.Gateway, At: view.Time(g.At), Started: view.Time(g.Started), Version: g.Version,
 			Age: view.Num(max(0, float64(now-g.At)/1e9/a.d.Clock.Rate())), Sessions: len(g.Sessions), Damage: append([]telemetry.Damage{}, g.Damage...), Counters: g.Counters,
 			Spool: spool{g.Spool.Bytes, g.Spool.Limit, g.Spool.Frames, view.Time(g.Spool.OldestTS), g.Spool.Full, g.Spool.Error}}
 		for _, s := range g.Sessions {
@@ -382,68 +276,4 @@ func (a *API) gateways(ctx context.Context, _ *struct{}) (*body[struct {
 		out.Gateways[i] = v
 	}
 	return answer(out), nil
-}
-
-// deviceSessions joins the registry with what the gateways say.
-func (a *API) deviceSessions(ctx context.Context) ([]deviceSession, error) {
-	out := []deviceSession{}
-	at := map[string]int{}
-	for _, d := range a.devices.Devices() {
-		at[d.ID] = len(out)
-		out = append(out, deviceSession{ID: d.ID, Username: d.ID, Drill: d.Drill, Created: view.Time(d.Created), By: d.By, Known: true, Skew: view.Num(math.NaN())})
-	}
-	all, err := a.d.Store.Gateways(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range all {
-		for _, s := range g.Sessions {
-			i, ok := at[s.Device]
-			if !ok {
-				i = len(out)
-				at[s.Device] = i
-				out = append(out, deviceSession{ID: s.Device, Username: s.Device, Drill: s.Drill})
-			}
-			v := &out[i]
-			if v.Gateway != "" && int64(v.LastTS) > s.LastSeen {
-				continue // another gateway heard it later
-			}
-			v.Gateway, v.Connected, v.Since, v.LastTS, v.Remote = g.Gateway, s.Connected, view.Time(s.Since), view.Time(s.LastSeen), s.Remote
-			v.Skew, v.Messages, v.Reason = view.Num(s.SkewS), s.Messages, s.Reason
-		}
-	}
-	return out, nil
-}
-
-func (a *API) addDevice(ctx context.Context, in *struct {
-	Body struct {
-		Drill string `json:"drill" minLength:"1" maxLength:"64" example:"RIG-07"`
-		ID    string `json:"id,omitempty" maxLength:"64" doc:"default: made up from the drill's"`
-	}
-}) (*body[deviceAdded], error) {
-	var wrong []error
-	if err := telemetry.ValidID(in.Body.Drill); err != nil {
-		wrong = append(wrong, &huma.ErrorDetail{Location: "body.drill", Message: err.Error(), Value: in.Body.Drill})
-	}
-	if in.Body.ID != "" {
-		if err := telemetry.ValidID(in.Body.ID); err != nil {
-			wrong = append(wrong, &huma.ErrorDetail{Location: "body.id", Message: err.Error(), Value: in.Body.ID})
-		}
-	}
-	if len(wrong) > 0 {
-		return nil, huma.Error422UnprocessableEntity("the device is refused", wrong...)
-	}
-	name, password, err := a.devices.Add(ctx, in.Body.Drill, in.Body.ID, who(ctx).Name)
-	if err != nil {
-		return nil, err
-	}
-	remark(ctx, name, "for drill "+in.Body.Drill)
-	topic := telemetry.MQTTTopic(in.Body.Drill)
-	return answer(deviceAdded{name, password, topic, telemetry.MQTTProtoTopic(in.Body.Drill), example(name, password, topic, a.d.Clock.Now().UnixMilli())}), nil
-}
-
-// example is a line that can be pasted into a terminal.
-func example(name, password, topic string, now int64) string {
-	frame := `{"boot":"try","seq":1,"ts":` + strconv.FormatInt(now, 10) + `,"channels":{"SPP":22.4}}`
-	return fmt.Sprintf("mosquitto_pub -h localhost -p 1883 -q 1 -u '%s' -P '%s' -t '%s' -m '%s'", name, password, topic, frame)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,8 +28,8 @@ type tally struct {
 	Unacked int `json:"unacked"`
 }
 
-// drill is one drill as a list shows it.
-type drill struct {
+// Drill is one drill as a list shows it. Embedded, it must be exported: its fields would miss in the description.
+type Drill struct {
 	ID         string           `json:"id"`
 	Name       string           `json:"name"`
 	Field      string           `json:"field"`
@@ -49,13 +50,12 @@ type drill struct {
 	LastTS     view.Time        `json:"last_ts"`
 	Age        view.Num         `json:"age_s" doc:"of its newest reading, s of wall time"`
 	Simulated  bool             `json:"simulated"`
-	Run        *struct{}        `json:"run" doc:"the bit run; null: not known"`
 	Bit        float64          `json:"bit_diameter_m,omitempty"`
 }
 
 // drillDetail is one drill whole.
 type drillDetail struct {
-	drill
+	Drill
 	Tick    view.Time       `json:"score_tick" doc:"second that was scored last"`
 	Results []view.Result   `json:"results"`
 	Devices []deviceSession `json:"devices"`
@@ -85,13 +85,13 @@ type seriesOf struct {
 
 func (a *API) registerDrills() {
 	add(a, people.Viewer, http.MethodGet, "/drills", "list-drills", "All drills as they stand now", func(context.Context, *struct{}) (*body[struct {
-		Drills []drill `json:"drills"`
+		Drills []Drill `json:"drills"`
 	}], error) {
 		all := a.hub.Drills()
 		var out struct {
-			Drills []drill `json:"drills"`
+			Drills []Drill `json:"drills"`
 		}
-		out.Drills = make([]drill, len(all))
+		out.Drills = make([]Drill, len(all))
 		for i, n := range all {
 			out.Drills[i] = a.drill(n)
 		}
@@ -111,11 +111,31 @@ func (a *API) registerDrills() {
 		return nil, a.devices.PutDrill(ctx, equipment.Drill{ID: in.ID, Name: in.Body.Name, Field: in.Body.Field, Contractor: in.Body.Contractor, BitDiameterM: in.Body.Bit})
 	}, status(http.StatusNoContent))
 	add(a, people.Viewer, http.MethodGet, "/drills/{id}/series", "get-series", "Channels of one drill over a time, in at most so many points; none of the extremes is lost", a.getSeries)
+	add(a, people.Viewer, http.MethodGet, "/drills/{id}/series.csv", "export-series", "The same as a table", a.seriesCSV, asTable)
 }
 
-func (a *API) drill(n live.Now) drill {
+// seriesCSV is getSeries as a table: a row a channel and bucket, unknown is empty.
+func (a *API) seriesCSV(ctx context.Context, in *seriesIn) (*table, error) {
+	got, err := a.getSeries(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	rows := [][]string{{"channel", "unit", "time", "min", "max", "last", "n"}}
+	for _, s := range got.Body.Series {
+		for i, t := range s.T {
+			n := ""
+			if i < len(s.N) {
+				n = strconv.FormatInt(s.N[i], 10)
+			}
+			rows = append(rows, []string{s.Channel, s.Unit, time.UnixMilli(int64(t)).UTC().Format("2006-01-02T15:04:05.000Z"), cell(s.Min[i]), cell(s.Max[i]), cell(s.Last[i]), n})
+		}
+	}
+	return csvOf(in.ID+".csv", rows)
+}
+
+func (a *API) drill(n live.Now) Drill {
 	about := a.devices.Drill(n.ID)
-	d := drill{
+	d := Drill{
 		ID: n.ID, Name: about.Name, Field: about.Field, Contractor: about.Contractor, Bit: about.BitDiameterM, State: telemetry.StateUnknown,
 		Depth: view.Num(n.Depth), HoleDepth: view.Num(n.Hole), Health: view.Num(math.NaN()), Change: view.Num(math.Round(n.Change*100) / 100),
 		Subsystems: view.Subsystems(n.Score), Reasons: view.Reasons(n.Score, a.d.Catalogue, n.Standing), TimeLeft: view.Left(n.Score),
@@ -158,7 +178,7 @@ func (a *API) getDrill(ctx context.Context, in *DrillID) (*body[drillDetail], er
 	if !ok {
 		return nil, huma.Error404NotFound(fmt.Sprintf("drill %q has sent nothing yet and has no device", in.ID))
 	}
-	d := drillDetail{drill: a.drill(n), Results: view.Results(n.Score, a.sha), Devices: []deviceSession{}, Active: view.AlarmsOf(n.Standing)}
+	d := drillDetail{Drill: a.drill(n), Results: view.Results(n.Score, a.sha), Devices: []deviceSession{}, Active: view.AlarmsOf(n.Standing)}
 	if n.Score != nil {
 		d.Tick = view.Time(n.Score.Tick)
 	}
@@ -174,13 +194,16 @@ func (a *API) getDrill(ctx context.Context, in *DrillID) (*body[drillDetail], er
 	return answer(d), nil
 }
 
-func (a *API) getSeries(ctx context.Context, in *struct {
+// seriesIn asks for channels over a time.
+type seriesIn struct {
 	DrillID
 	Channels []string `query:"channels" required:"true" minItems:"1" maxItems:"64" doc:"tags, health, health.SUBSYSTEM, confidence, state, or MODEL.OUTPUT" example:"SPP,WOB"`
 	From     string   `query:"from" doc:"RFC 3339, or a time ago as -1h; default -1h"`
 	To       string   `query:"to" doc:"RFC 3339, or now; default now"`
 	Points   int      `query:"points" minimum:"10" maximum:"5000" default:"600"`
-}) (*body[seriesOut], error) {
+}
+
+func (a *API) getSeries(ctx context.Context, in *seriesIn) (*body[seriesOut], error) {
 	var wrong []error
 	from, bad := a.moment("from", in.From, -time.Hour)
 	if bad != nil {

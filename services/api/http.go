@@ -2,10 +2,14 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -19,6 +23,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/mudpulse/mudpulse/services/api/people"
@@ -29,7 +34,7 @@ const root = "/api/v1"
 // routes puts everything under one handler.
 func (a *API) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(a.observe, a.recover, headers, middleware.Compress(5, "application/json", "application/problem+json", "application/openapi+json", "text/csv"))
+	r.Use(a.observe, a.recover, headers, compressor().Handler)
 	r.NotFound(a.pages)
 	r.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusMethodNotAllowed, "this address takes other methods")
@@ -41,7 +46,8 @@ func (a *API) routes() http.Handler {
 	}
 	r.Get(root+"/live", a.serveLive)
 	r.Group(func(r chi.Router) {
-		r.Use(a.sameSite, a.deadline)
+		r.Use(a.sameSite, a.deadline, tagged)
+		huma.DefaultArrayNullable = false // our lists are empty, never null
 		cfg := huma.DefaultConfig("mudpulse", "1")
 		cfg.OpenAPIPath, cfg.DocsPath, cfg.SchemasPath = "", "", ""
 		cfg.CreateHooks = nil // no $schema in answers
@@ -55,6 +61,7 @@ func (a *API) routes() http.Handler {
 		a.openapi.UseMiddleware(a.enforce)
 		a.register()
 		a.describeLive()
+		a.nullable()
 		spec, err := json.MarshalIndent(a.openapi.OpenAPI(), "", " ")
 		if err != nil {
 			panic("BUG: OpenAPI: " + err.Error())
@@ -65,6 +72,91 @@ func (a *API) routes() http.Handler {
 		})
 	})
 	return r
+}
+
+// compressor answers in zstd or gzip, whichever the client takes.
+func compressor() *middleware.Compressor {
+	c := middleware.NewCompressor(5, "application/json", "application/problem+json", "application/openapi+json", "text/csv")
+	c.SetEncoder("zstd", func(w io.Writer, _ int) io.Writer {
+		z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(256<<10), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			panic("BUG: zstd: " + err.Error()) // the options are constants
+		}
+		return z
+	})
+	return c
+}
+
+// maxTagged is the largest answer that gets an ETag; a larger one goes as it comes.
+const maxTagged = 8 << 20
+
+// A tagging answer is kept until it is whole, so that it can be compared.
+type tagging struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+	over   bool // too large: what was kept is sent, the rest goes through
+}
+
+func (t *tagging) WriteHeader(status int) {
+	if t.status == 0 {
+		t.status = status
+	}
+}
+
+func (t *tagging) Write(b []byte) (int, error) {
+	if t.status == 0 {
+		t.status = http.StatusOK
+	}
+	if !t.over && t.body.Len()+len(b) > maxTagged {
+		t.over = true
+		t.ResponseWriter.WriteHeader(t.status)
+		if _, err := t.ResponseWriter.Write(t.body.Bytes()); err != nil {
+			return 0, err
+		}
+		t.body.Reset()
+	}
+	if t.over {
+		return t.ResponseWriter.Write(b)
+	}
+	return t.body.Write(b)
+}
+
+// tagged gives answers an ETag, and 304 to who has them already: a page that asks
+// every few seconds gets a body only when something has changed.
+func tagged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
+		t := &tagging{ResponseWriter: w}
+		next.ServeHTTP(t, r)
+		if t.over {
+			return
+		}
+		h := w.Header()
+		if t.status == http.StatusOK {
+			tag := h.Get("ETag")
+			if tag == "" {
+				sum := sha256.Sum256(t.body.Bytes())
+				tag = `W/"` + hex.EncodeToString(sum[:12]) + `"`
+				h.Set("ETag", tag)
+			}
+			h.Set("Cache-Control", "private, no-cache")
+			h.Add("Vary", "Cookie, Authorization")
+			for want := range strings.SplitSeq(r.Header.Get("If-None-Match"), ",") {
+				if strings.TrimPrefix(strings.TrimSpace(want), "W/") == strings.TrimPrefix(tag, "W/") {
+					h.Del("Content-Type")
+					h.Del("Content-Length")
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+			}
+		}
+		w.WriteHeader(max(t.status, 200))
+		_, _ = w.Write(t.body.Bytes()) // the client went away; nobody to tell
+	})
 }
 
 // pages serves the dashboard under every path that is not the API's.

@@ -71,7 +71,8 @@ type switched struct {
 	Version int    `json:"version,omitempty"`
 }
 
-type modelName struct {
+// ModelName is a path parameter.
+type ModelName struct {
 	Name string `path:"name" maxLength:"48"`
 }
 
@@ -98,7 +99,7 @@ func (a *API) registerModels() {
 		}
 		return answer(out), err
 	})
-	add(a, people.Viewer, http.MethodGet, "/models/{name}", "get-model", "One model and its versions", func(ctx context.Context, in *modelName) (*body[model], error) {
+	add(a, people.Viewer, http.MethodGet, "/models/{name}", "get-model", "One model and its versions", func(ctx context.Context, in *ModelName) (*body[model], error) {
 		m, err := a.models.Get(ctx, in.Name)
 		if err != nil {
 			return nil, err
@@ -116,7 +117,7 @@ func (a *API) registerModels() {
 		}}
 	})
 	add(a, people.Engineer, http.MethodPost, "/models/{name}/activate", "activate-model", "Switch a version on", func(ctx context.Context, in *struct {
-		modelName
+		ModelName
 		Body struct {
 			Version int      `json:"version,omitempty" minimum:"0" doc:"default: the newest"`
 			Shadow  bool     `json:"shadow,omitempty"`
@@ -127,18 +128,18 @@ func (a *API) registerModels() {
 		id, err := a.models.Activate(ctx, in.Name, in.Body.Version, in.Body.Shadow, in.Body.Drills, who(ctx).Name)
 		return a.switched(in.Name, id, in.Body.Version, err)
 	}, status(http.StatusAccepted))
-	add(a, people.Engineer, http.MethodPost, "/models/{name}/rollback", "roll-back-model", "Switch back to the version that was on before", func(ctx context.Context, in *modelName) (*body[switched], error) {
+	add(a, people.Engineer, http.MethodPost, "/models/{name}/rollback", "roll-back-model", "Switch back to the version that was on before", func(ctx context.Context, in *ModelName) (*body[switched], error) {
 		id, version, err := a.models.Rollback(ctx, in.Name, who(ctx).Name)
 		remark(ctx, in.Name, fmt.Sprintf("to version %d", version))
 		return a.switched(in.Name, id, version, err)
 	}, status(http.StatusAccepted))
-	add(a, people.Engineer, http.MethodPost, "/models/{name}/deactivate", "deactivate-model", "Switch a model off", func(ctx context.Context, in *modelName) (*body[switched], error) {
+	add(a, people.Engineer, http.MethodPost, "/models/{name}/deactivate", "deactivate-model", "Switch a model off", func(ctx context.Context, in *ModelName) (*body[switched], error) {
 		remark(ctx, in.Name, "off")
 		id, err := a.models.Deactivate(ctx, in.Name, who(ctx).Name)
 		return a.switched(in.Name, id, 0, err)
 	}, status(http.StatusAccepted))
 	add(a, people.Engineer, http.MethodGet, "/models/{name}/versions/{version}/pmml", "get-pmml", "A version as it was uploaded", func(ctx context.Context, in *struct {
-		modelName
+		ModelName
 		Version int `path:"version" minimum:"1"`
 	}) (*struct {
 		ContentType string `header:"Content-Type"`

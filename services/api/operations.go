@@ -42,11 +42,28 @@ func add[I, O any](a *API, role people.Role, method, path, id, summary string, h
 	}
 	huma.Register(a.openapi, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
+		if err != nil && errors.Is(context.Cause(ctx), context.Canceled) {
+			err = context.Canceled // whatever it said when it was interrupted
+		}
 		if err != nil {
 			return nil, a.problem(op.OperationID, err)
 		}
 		return out, nil
 	})
+}
+
+// nullable says in the description which objects may be null: huma knows it of
+// plain values only.
+func (a *API) nullable() {
+	for schema, properties := range map[string][]string{
+		"Drill": {"top_alarm", "time_left"}, "DrillDetail": {"top_alarm", "time_left"}, "AlarmDetail": {"evidence"}, "Quarantined": {"frame"},
+	} {
+		s := a.openapi.OpenAPI().Components.Schemas.Map()[schema]
+		for _, p := range properties {
+			old := s.Properties[p]
+			s.Properties[p] = &huma.Schema{Description: old.Description, AnyOf: []*huma.Schema{{Ref: old.Ref}, {Type: "null"}}}
+		}
+	}
 }
 
 func status(code int) func(*huma.Operation) {

@@ -10,7 +10,8 @@ import (
 	"github.com/mudpulse/mudpulse/services/api/view"
 )
 
-type apiToken struct {
+// APIToken is a program's token, without its secret.
+type APIToken struct {
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`
 	Role    string    `json:"role"`
@@ -21,7 +22,7 @@ type apiToken struct {
 }
 
 type apiTokenMade struct {
-	apiToken
+	APIToken
 	Token string `json:"token" doc:"told this once; send it as Authorization: Bearer"`
 }
 
@@ -66,9 +67,9 @@ func (a *API) registerTokens() {
 	add(a, people.Administrator, http.MethodDelete, "/sessions/{id}", "end-session", "Sign a browser out", func(ctx context.Context, in *byID) (*struct{}, error) {
 		return nil, a.people.EndSession(ctx, in.ID)
 	}, status(http.StatusNoContent))
-	add(a, people.Administrator, http.MethodGet, "/tokens", "list-tokens", "Tokens of programs, by name; without their secrets", func(ctx context.Context, _ *struct{}) (*body[[]apiToken], error) {
+	add(a, people.Administrator, http.MethodGet, "/tokens", "list-tokens", "Tokens of programs, by name; without their secrets", func(ctx context.Context, _ *struct{}) (*body[[]APIToken], error) {
 		all, err := a.people.Tokens(ctx)
-		out := make([]apiToken, len(all))
+		out := make([]APIToken, len(all))
 		for i, t := range all {
 			out[i] = showToken(t)
 		}
@@ -93,8 +94,8 @@ func (a *API) registerTokens() {
 	}, status(http.StatusNoContent))
 }
 
-func showToken(t people.Token) apiToken {
-	return apiToken{t.ID, t.Name, string(t.Role), moment(t.Created), moment(t.Expires), moment(t.Seen), t.By}
+func showToken(t people.Token) APIToken {
+	return APIToken{t.ID, t.Name, string(t.Role), moment(t.Created), moment(t.Expires), moment(t.Seen), t.By}
 }
 
 // moment is a wall time as the API tells it; the zero time is null.

@@ -166,6 +166,18 @@ func (r *Registry) Add(ctx context.Context, drill, id, by string) (name, passwor
 	return id, password, err
 }
 
+// Renew gives a device another password, which is told this once; ErrUnknown.
+func (r *Registry) Renew(ctx context.Context, id, by string) (d Device, password string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old, ok := r.devices[id]
+	if !ok {
+		return Device{}, "", fmt.Errorf("device %q: %w", id, ErrUnknown)
+	}
+	password, err = r.put(ctx, id, old.Drill, by)
+	return Device{ID: id, Drill: old.Drill, Created: old.Created, By: r.by[id]}, password, err
+}
+
 // Ensure makes the device, or gives the one there is a new password.
 func (r *Registry) Ensure(ctx context.Context, id, drill, by string) (name, password string, err error) {
 	if err := errors.Join(named("drill", drill), named("id", id)); err != nil {

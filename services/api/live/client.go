@@ -68,6 +68,7 @@ func (c *client) frame(f *telemetry.Frame) {
 	defer c.mu.Unlock()
 	if c.watch != nil && c.watch.drill == f.Drill {
 		c.watch.add(f)
+		c.poke() // a frame after a pause is drawn at once, those that follow closely together
 	}
 }
 
@@ -321,7 +322,7 @@ func (h *Hub) write(ctx context.Context, c *client, conn socket, still func(cont
 	ping, check := time.NewTicker(pingEvery), time.NewTicker(checkEvery)
 	defer ping.Stop()
 	defer check.Stop()
-	var fleetAt time.Time
+	var fleetAt, readingsAt time.Time
 	var countsPos uint64
 	for {
 		ticked := false
@@ -355,8 +356,10 @@ func (h *Hub) write(ctx context.Context, c *client, conn socket, still func(cont
 		}
 		fleet, fleetPos, watch, scorePos := c.fleet, c.fleetPos, c.watch, c.scorePos
 		var samples []byte
-		if watch != nil && ticked {
-			samples = watch.take()
+		if watch != nil && (ticked || time.Since(readingsAt) >= readingsEvery) {
+			if samples = watch.take(); samples != nil {
+				readingsAt = time.Now()
+			}
 		}
 		c.mu.Unlock()
 

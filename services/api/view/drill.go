@@ -102,7 +102,7 @@ func words(r telemetry.Reason, cat Channels) (text, unit string) {
 	unit = ch.Unit
 	if rest != "" {
 		parts := strings.Split(rest, "__")
-		what += ", " + strings.Join(parts, " ")
+		what += partWords(parts)
 		if dimensionless(parts) {
 			unit, resolution = "", 0.01
 		}
@@ -116,6 +116,36 @@ func words(r telemetry.Reason, cat Channels) (text, unit string) {
 		text += fmt.Sprintf("; normal is %s%s", number(r.Normal, resolution), suffix)
 	}
 	return text, unit
+}
+
+// partWords says what was done with a channel, as people say it: ewma, 10m,
+// in_rotary is ", mean of 10 min, while drilling".
+func partWords(parts []string) string {
+	said := map[string]string{"ewma": "mean", "std": "spread", "max": "highest", "min": "lowest", "delta": "change", "z": "against its usual", "kurtosis": "spikes", "last": ""}
+	var b strings.Builder
+	for i, p := range parts {
+		n := len(p) - 1
+		word, known := said[p]
+		switch {
+		case n > 0 && strings.Trim(p[:n], "0123456789") == "" && strings.ContainsRune("smhd", rune(p[n])):
+			unit := map[byte]string{'s': "s", 'm': "min", 'h': "h", 'd': "d"}[p[n]]
+			if i > 0 {
+				b.WriteString(" of " + p[:n] + " " + unit)
+			} else {
+				b.WriteString(", " + p[:n] + " " + unit)
+			}
+		case p == "in_rotary":
+			b.WriteString(", while drilling")
+		case strings.HasPrefix(p, "in_"):
+			b.WriteString(", while " + strings.ReplaceAll(p[3:], "_", " "))
+		case known && word == "":
+		case known:
+			b.WriteString(", " + word)
+		default:
+			b.WriteString(", " + strings.ReplaceAll(p, "_", " "))
+		}
+	}
+	return b.String()
 }
 
 // dimensionless reports whether a feature is no longer in its channel's unit.

@@ -38,6 +38,18 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 		Checks: map[string]func(context.Context) error{"writer": p.writerReady}, ModelStatus: p.modelStatus,
 	}
 	if p.s.Has("gateway") {
+		d.Gateway = func() api.Gateway {
+			if p.gateway == nil {
+				return nil
+			}
+			return p.gateway
+		}
+		d.MQTT = func() string {
+			if p.gateway == nil || p.gateway.Addr().TCP == nil {
+				return ""
+			}
+			return p.gateway.Addr().TCP.String()
+		}
 		d.Checks["gateway"] = func(context.Context) error { return p.gateway.Healthy() }
 	}
 	if p.s.Has("scorer") {
