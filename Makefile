@@ -79,7 +79,7 @@ bench-store: ## a million readings a second into the columnstore while screens a
 fuzz: ## every fuzz target for FUZZTIME (default 20s)
 	@bash deploy/tools/fuzz.sh
 
-screenshots: build ## every screen at desk and phone size from the running product, into shots/
+screenshots: build ## every screen at desk and phone size from the running product, into shots/; the README's into docs/screenshots/
 	@SHOTS=1 bash deploy/e2e/browser.sh
 
 train: ## train the default models again from nothing, seeded (Python 3, Java)

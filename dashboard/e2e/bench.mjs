@@ -11,7 +11,7 @@ import { Device } from './mqtt.mjs';
 const DRILLS = Number(process.env.DRILLS ?? 100), CLIENTS = Number(process.env.CLIENTS ?? 500), SECONDS = Number(process.env.SECONDS_EACH ?? 40);
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
 const dir = mkdtempSync(join(tmpdir(), 'mudpulse-bench-'));
-const child = spawn(process.env.MUDPULSE_BIN, ['run', '--demo=false', '--data', dir, '--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--kafka', '127.0.0.1:0', '--sql', '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'inherit'] });
+const child = spawn(process.env.PRODUCT, ['run', '--demo=false', '--data', dir, '--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0', '--kafka', '127.0.0.1:0', '--sql', '127.0.0.1:0'], { stdio: 'ignore' });
 process.on('exit', () => { child.kill('SIGKILL'); rmSync(dir, { recursive: true, force: true }); });
 let at;
 for (let i = 0; i < 200 && !at; i++) { await sleep(200); try { at = JSON.parse(readFileSync(join(dir, 'addresses.json'), 'utf8')); } catch { at = null; } }

@@ -1,5 +1,5 @@
 // What an open page does when the server is killed, stopped, or started again: it starts and stops a mudpulse of its own,
-// MUDPULSE_BIN, and so stands beside suite.mjs.
+// PRODUCT, and so stands beside suite.mjs.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ test('a page says within three seconds that the server is gone, and catches up w
   const dir = mkdtempSync(join(tmpdir(), 'mudpulse-outage-')), port = await free(), base = `http://127.0.0.1:${port}`;
   let child, link = '';
   const start = () => {
-    child = spawn(process.env.MUDPULSE_BIN, ['run', '--data', dir, '--http', `127.0.0.1:${port}`, '--mqtt', '127.0.0.1:0', '--kafka', '127.0.0.1:0', '--sql', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    child = spawn(process.env.PRODUCT, ['run', '--data', dir, '--http', `127.0.0.1:${port}`, '--mqtt', '127.0.0.1:0', '--kafka', '127.0.0.1:0', '--sql', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', process.env.DEBUG ? 'inherit' : 'ignore'] });
     child.stdout.on('data', (d) => { link = /http:\/\/\S+#signin=\S+/.exec(String(d))?.[0] ?? link; });
   };
   const browser = await launch();
@@ -27,7 +27,7 @@ test('a page says within three seconds that the server is gone, and catches up w
     rmSync(dir, { recursive: true, force: true });
   });
   start();
-  await until('the product is up', 60000, async () => link && (await fetch(base + '/healthz')).ok);
+  await until('the product is up', 60000, async () => { if (child.exitCode != null) throw new Error('it ended with ' + child.exitCode); return link && (await fetch(base + '/healthz')).ok; });
   const page = await (await browser.newContext({ viewport: { ...DESK, height: 420 }, reducedMotion: 'reduce' })).newPage();
   page.setDefaultTimeout(30000);
   await page.addInitScript(() => localStorage.setItem('mudpulse.debug', 'on'));

@@ -1,6 +1,6 @@
 // Pictures of every screen at both sizes, day and night, of whatever runs at MUDPULSE_URL (signed in by MUDPULSE_LINK or
 // MUDPULSE_TOKEN), or of the made-up drills when neither is set. Written to SHOTS_DIR (default dashboard/shots), which git ignores.
-import { mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DESK, launch, PHONE } from './browser.mjs';
 import { enter } from './enter.mjs';
@@ -21,19 +21,19 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
   await page.goto(base);
   await page.locator('[data-drill]').first().waitFor();
   const worst = process.env.DRILL ?? (await page.locator('[data-drill]').first().getAttribute('data-drill'));
-  const screens = [['fleet', '/'], ['drill', `/d/${worst}`], ['scores', `/d/${worst}/scores`], ['alarms', '/alarms'], ['models', '/models'], ['data', '/data'], ['quarantine', '/data/quarantine'], ['devices', '/data/devices'], ['device-add', '/data/devices/add']];
+  const screens = [['fleet', '/'], ['drill', `/d/${worst}`], ['scores', `/d/${worst}/scores`], ['alarms', '/alarms'], ['models', '/models'], ['data', '/data'], ['quarantine', '/data/quarantine'], ['devices', '/data/devices'], ['device-add', '/data/devices/add'], ['people', '/admin'], ['handover', '/handover'], ['replay', `/replay/${worst}`], ...(name === 'desk' ? [['wall', '/wall']] : [])];
   for (const [what, path] of screens) {
     if (only.length && !only.includes(what)) continue;
     await page.goto(base + path);
     await page.waitForLoadState('networkidle', { timeout: 2500 }).catch(() => {});
-    await page.waitForTimeout(2500);
+    await page.waitForTimeout(['drill', 'replay'].includes(what) ? 7000 : 2500);
     await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });
   }
   if (!only.length || only.includes('evidence')) {
     await page.goto(`${base}/alarms`);
     const to = page.locator('a[href^="/alarms/evidence"]').first();
     await to.waitFor({ timeout: 8000 }).catch(() => {});
-    if (await to.count()) { await to.click(); await page.waitForTimeout(2500); await page.screenshot({ path: `${out}/evidence-${name}-${theme}.png` }); }
+    if (await to.count()) { await to.click(); await page.waitForTimeout(5000); await page.screenshot({ path: `${out}/evidence-${name}-${theme}.png` }); }
   }
   await context.close();
 }
@@ -46,3 +46,11 @@ if (!only.length || only.includes('signin')) {
 await browser.close();
 await fake?.close();
 console.log(`pictures in ${out}`);
+if (process.env.SHOTS_DOCS) { // those that the README shows
+  const docs = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));
+  mkdirSync(docs, { recursive: true });
+  for (const f of ['fleet-desk-day', 'drill-desk-day', 'evidence-desk-day', 'drill-desk-night']) {
+    if (statSync(`${out}/${f}.png`).size > 250_000) throw new Error(`${f}.png is larger than 250 kB`);
+    copyFileSync(`${out}/${f}.png`, `${docs}/${f}.png`);
+  }
+}

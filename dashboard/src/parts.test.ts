@@ -3,6 +3,7 @@ import { RigClock } from './clock';
 import { blank, change, standing } from './merge';
 import { keys, press } from './keys';
 import { address, read, type Route } from './route';
+import { lay, ROWS } from './fleet/cells';
 import { crossings, warning } from './replay/crossings';
 import { draft } from './handover/draft';
 import { didWord, peopleAnswer } from './admin/words';
@@ -210,4 +211,15 @@ test('who may change what raises an alarm is counted, and what is too strong is 
   expect(peopleAnswer([p('a', 'administrator'), p('b', 'operator'), p('c', 'engineer', { disabled: true })], [], now)).toEqual({ lead: 'Two people; one may change what raises an alarm.', rest: '' });
   expect(peopleAnswer([p('a', 'viewer', { seen: '2026-09-01T00:00:00Z' })], [{ id: '', name: 't', role: 'engineer', created: '', expires: null, seen: null, by: '' }], now).rest).toBe('One strong token has not been used for a month. One person has not been here for 45 days.');
   expect(didWord({ id: 1, at: '', by: 'a', role: '', action: 'invite', subject: 'Mara', detail: '', remote: '', status: 201 })).toBe('invited Mara');
+});
+
+test('ten thousand drills are laid by field and name, each on a place of its own that others do not move', () => {
+  const all = Array.from({ length: 10000 }, (_, i) => ({ id: `D-${String(i).padStart(5, '0')}`, field: `Field ${i % 40}` }));
+  const a = lay(all, 1080, 8), at = new Map(a.cells.map((c) => [all[c.i].id, `${c.x} ${c.y}`]));
+  expect(a.cells.length).toBe(10000);
+  expect(new Set(at.values()).size).toBe(10000);
+  expect(Math.max(...a.cells.map((c) => c.x))).toBeLessThanOrEqual(1080);
+  const shuffled = [...all].reverse(), b = lay(shuffled, 1080, 8);
+  for (const c of b.cells) expect(`${c.x} ${c.y}`).toBe(at.get(shuffled[c.i].id));
+  expect(Math.max(...a.cells.filter((c) => all[c.i].field === 'Field 0').map((c) => c.y)) - Math.min(...a.cells.map((c) => c.y))).toBe((ROWS - 1) * 8);
 });

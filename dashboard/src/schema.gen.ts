@@ -4499,7 +4499,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The PMML */
             200: {
                 headers: {
                     "Content-Disposition"?: string;
@@ -4508,7 +4508,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "application/xml": string;
                 };
             };
             /** @description Unauthorized */

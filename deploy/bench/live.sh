@@ -3,4 +3,4 @@
 # then 500 live clients beside it, one of which stops reading. Figures are kept in docs/benchmarks/live.md.
 set -euo pipefail
 cd "$(dirname "$0")/../../dashboard"
-MUDPULSE_BIN=$PWD/../bin/mudpulse node e2e/bench.mjs
+PRODUCT=$PWD/../bin/mudpulse node e2e/bench.mjs

@@ -24,9 +24,9 @@ export MUDPULSE_LINK MUDPULSE_URL=${MUDPULSE_LINK%%/#*}
 cd dashboard
 if [ -n "${SHOTS:-}" ]; then
   sleep "${SHOTS_AFTER:-100}" # an hour and more on the demo's clock: something is wrong by then
-  SHOTS_DIR=${SHOTS_DIR:-../shots/} node e2e/shots.mjs
+  SHOTS_DOCS=${SHOTS_DOCS-1} SHOTS_DIR=${SHOTS_DIR:-../shots/} node e2e/shots.mjs
 else
   node --test --test-concurrency=1 --test-timeout=480000 e2e/run.mjs
   kill "$pid" && wait "$pid" || true
-  MUDPULSE_BIN=$PWD/../bin/mudpulse node --test --test-timeout=180000 e2e/outage.mjs
+  PRODUCT=$PWD/../bin/mudpulse node --test --test-timeout=180000 e2e/outage.mjs
 fi

@@ -157,6 +157,8 @@ func (a *API) registerModels() {
 			ETag        string `header:"ETag"`
 			Body        []byte
 		}{"application/xml", fmt.Sprintf(`attachment; filename="%s-%d.pmml"`, v.Name, v.Version), `"` + v.SHA256 + `"`, b}, nil
+	}, func(op *huma.Operation) {
+		op.Responses = map[string]*huma.Response{"200": {Description: "The PMML", Content: map[string]*huma.MediaType{"application/xml": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}
 	})
 	a.registerRules()
 }

@@ -1,0 +1,213 @@
+package live
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"log/slog"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// nothing is a store without a past.
+type nothing struct{}
+
+func (nothing) Drills() []storage.Drill                     { return nil }
+func (nothing) LatestScores() []*telemetry.Score            { return nil }
+func (nothing) Latest(string) map[string]storage.Value      { return nil }
+func (nothing) HealthHistory(int64) []storage.HealthHistory { return nil }
+func (nothing) AlarmEvents(context.Context, storage.AlarmQuery) ([]telemetry.AlarmEvent, error) {
+	return nil, nil
+}
+func (nothing) Commands(context.Context, storage.CommandQuery) ([]telemetry.Command, error) {
+	return nil, nil
+}
+
+func newHub() *Hub {
+	return New(Config{}, Deps{Past: nothing{}, Catalogue: telemetry.DefaultCatalogue(), Clock: telemetry.SystemClock{}, Log: slog.New(slog.DiscardHandler), Metrics: prometheus.NewRegistry()})
+}
+
+// A wire is a client: it wishes, and keeps what it is sent; a stuck one takes nothing after its greeting.
+type wire struct {
+	mu     sync.Mutex
+	wishes chan string
+	rows   int
+	times  []float64
+	texts  map[string]int
+	stuck  bool
+	cut    bool
+}
+
+func newWire(stuck bool) *wire {
+	return &wire{wishes: make(chan string, 8), texts: map[string]int{}, stuck: stuck}
+}
+
+func (w *wire) Read(ctx context.Context) (websocket.MessageType, []byte, error) {
+	select {
+	case s := <-w.wishes:
+		return websocket.MessageText, []byte(s), nil
+	case <-ctx.Done():
+		return 0, nil, ctx.Err()
+	}
+}
+
+func (w *wire) Write(ctx context.Context, typ websocket.MessageType, b []byte) error {
+	if w.stuck {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if typ == websocket.MessageText {
+		var m struct{ Type string }
+		if err := json.Unmarshal(b, &m); err != nil {
+			return err
+		}
+		w.texts[m.Type]++
+		return nil
+	}
+	base := math.Float64frombits(binary.LittleEndian.Uint64(b[8:]))
+	n := int(binary.LittleEndian.Uint16(b[18:]))
+	w.rows += n
+	for i := range n {
+		w.times = append(w.times, base+math.Float64frombits(binary.LittleEndian.Uint64(b[24+8*i:])))
+	}
+	return nil
+}
+
+func (w *wire) Ping(context.Context) error               { return nil }
+func (w *wire) Close(websocket.StatusCode, string) error { return nil }
+func (w *wire) CloseNow() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut = true
+	return nil
+}
+
+func TestAClientThatStopsReadingCostsNobodyAFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		reader, stuck := newWire(false), newWire(true)
+		var all sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		for _, w := range []*wire{reader, stuck} {
+			all.Go(func() { h.serve(ctx, w, func(context.Context) error { return nil }) })
+			w.wishes <- `{"op":"drill","drill":"RIG-07","channels":["SPP"],"sub":1}`
+			w.wishes <- `{"op":"fleet","on":true}`
+		}
+		synctest.Wait()
+		start := time.Now()
+		const frames = 20
+		for i := range frames {
+			h.Frame(&telemetry.Frame{Drill: "RIG-07", TS: start.Add(time.Duration(i) * time.Second).UnixNano(), Runs: []telemetry.Run{{Channel: "SPP", Every: int64(100 * time.Millisecond), Values: []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}}})
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		reader.mu.Lock()
+		if reader.rows != frames*10 {
+			t.Errorf("the reader got %d samples of %d", reader.rows, frames*10)
+		}
+		for i := 1; i < len(reader.times); i++ {
+			if reader.times[i] <= reader.times[i-1] {
+				t.Fatalf("sample %d at %v after %v: doubled or out of order", i, reader.times[i], reader.times[i-1])
+			}
+		}
+		if reader.texts["hello"] != 1 || reader.texts["fleet"] < frames/2 {
+			t.Errorf("the reader was told %v", reader.texts)
+		}
+		reader.mu.Unlock()
+		stuck.mu.Lock()
+		if !stuck.cut {
+			t.Error("who does not read is still held")
+		}
+		stuck.mu.Unlock()
+		stop()
+		all.Wait()
+		if n := len(h.clients); n != 0 {
+			t.Errorf("%d clients are left", n)
+		}
+	})
+}
+
+func TestAFrameAfterAPauseIsSentAtOnceAndABurstTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		w := newWire(false)
+		var all sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		all.Go(func() { h.serve(ctx, w, func(context.Context) error { return nil }) })
+		w.wishes <- `{"op":"drill","drill":"RIG-07","channels":["SPP"]}`
+		time.Sleep(1050 * time.Millisecond) // between two ticks
+		h.Frame(&telemetry.Frame{Drill: "RIG-07", TS: time.Now().UnixNano(), Runs: []telemetry.Run{{Channel: "SPP", Values: []float64{1}}}})
+		synctest.Wait()
+		w.mu.Lock()
+		if w.rows != 1 {
+			t.Errorf("%d samples at once, want 1", w.rows)
+		}
+		w.mu.Unlock()
+		h.Frame(&telemetry.Frame{Drill: "RIG-07", TS: time.Now().Add(time.Second).UnixNano(), Runs: []telemetry.Run{{Channel: "SPP", Values: []float64{1}}}})
+		synctest.Wait()
+		w.mu.Lock()
+		if w.rows != 1 {
+			t.Error("a second one right after it was not held back")
+		}
+		w.mu.Unlock()
+		time.Sleep(readingsEvery + 10*time.Millisecond)
+		synctest.Wait()
+		w.mu.Lock()
+		if w.rows != 2 {
+			t.Errorf("%d samples in the end, want 2", w.rows)
+		}
+		w.mu.Unlock()
+		stop()
+		all.Wait()
+	})
+}
+
+func TestWhoMayNoLongerLookIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub()
+		w := newWire(false)
+		ended := false
+		go func() {
+			h.serve(t.Context(), w, func(context.Context) error { return context.Canceled })
+			ended = true
+		}()
+		time.Sleep(checkEvery + time.Second)
+		synctest.Wait()
+		if !ended {
+			t.Error("the channel is still open after its session ended")
+		}
+	})
+}
+
+func TestAPageOfAnotherSiteGetsNoChannel(t *testing.T) {
+	h := newHub()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.Serve(w, r, func(context.Context) error { return nil })
+	}))
+	defer srv.Close()
+	url := "ws" + strings.TrimPrefix(srv.URL, "http")
+	_, res, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"http://evil.example"}}})
+	if err == nil || res == nil || res.StatusCode != http.StatusForbidden {
+		t.Fatalf("%v %v", res, err)
+	}
+	conn, _, err := websocket.Dial(t.Context(), url, &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {srv.URL}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.CloseNow() // the test is over
+	h.Stop()
+}
