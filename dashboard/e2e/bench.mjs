@@ -46,7 +46,7 @@ await page.addInitScript(() => localStorage.setItem('mudpulse.debug', 'on'));
 await page.goto(`${base}/#signin=${token}`);
 await page.getByTestId('answer').waitFor();
 await page.goto(`${base}/d/RIG-001`);
-await page.waitForFunction(() => globalThis.mudpulse?.columns.get('SPP')?.length > 20, null, { timeout: 60000 });
+for (let n = 0; n <= 20; ) { await sleep(250); n = await page.evaluate(() => globalThis.mudpulse?.columns.get('SPP')?.length ?? 0); }
 const paint = await page.evaluate(() => performance.getEntriesByType('paint').map((e) => [e.name, Math.round(e.startTime)]));
 await page.evaluate(() => {
   const m = globalThis.mudpulse;
