@@ -36,7 +36,7 @@ type forecaster interface {
 // Bounds of what one row may ask for.
 const (
 	maxHorizon = 10_000
-	maxWork    = 1 << 29 // products
+	maxWork    = 1 << 26 // products
 )
 
 // seriesBinder reads one TimeSeriesModel.
@@ -60,10 +60,10 @@ func (b *binder) timeSeries(s *scope, e *element, m *model) evaluator {
 		switch k.get("usageType") {
 		case "supplementary":
 			further = append(further, name)
-			t.horizon = s.fields[name]
+			t.horizon = s.field(k, name)
 			s.active = append(s.active, name) // an input, if an optional one
 		case "order":
-			t.time = s.fields[name]
+			t.time = s.field(k, name)
 		}
 	}
 	if len(further) > 1 {

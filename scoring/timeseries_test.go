@@ -224,6 +224,11 @@ func TestSeriesThatCannotBeContinuedAreRefusedByName(t *testing.T) {
 	f("ExponentialSmoothing", "1 2", `<ExponentialSmoothing><Level smoothedValue="1"/><Trend_ExpoSmooth trend="polynomial_exponential" smoothedValue="1"/></ExponentialSmoothing>`, "polynomial_exponential")
 	f("ExponentialSmoothing", "1 2", `<ExponentialSmoothing><Level smoothedValue="1"/><Seasonality_ExpoSmooth type="additive" period="3"><Array>1 2</Array></Seasonality_ExpoSmooth></ExponentialSmoothing>`, "2 seasons")
 	f("StateSpaceModel", "", `<StateSpaceModel/>`, "StateVector")
+	_, err := Load(strings.NewReader(`<PMML version="4.4"><DataDictionary><DataField name="y" dataType="double" optype="continuous"/></DataDictionary><TimeSeriesModel functionName="timeSeries" bestFit="ARIMA"><MiningSchema><MiningField name="y" usageType="target"/>
+		<MiningField name="h" usageType="supplementary"/></MiningSchema><TimeSeries><TimeValue value="1"/></TimeSeries><ARIMA><NonseasonalComponent d="1"/></ARIMA></TimeSeriesModel></PMML>`))
+	if err == nil || !strings.Contains(err.Error(), "'h'") {
+		t.Errorf("a horizon that is not declared: %v", err)
+	}
 	f("StateSpaceModel", "", `<StateSpaceModel><StateVector><Array>1</Array></StateVector><TransitionMatrix><Matrix nbRows="1000000" nbCols="1000000"/></TransitionMatrix></StateSpaceModel>`, "1000000 × 1000000", "MeasurementMatrix")
 }
 
