@@ -48,12 +48,15 @@ func New(cfg Config, take Taker, log *slog.Logger, at crash.Func) (*Subscriber, 
 	return &Subscriber{cfg: cfg, take: take, log: log, crash: at, queue: make(chan paho.Message, cfg.Buffer), waiting: map[uint64]paho.Message{}}, nil
 }
 
+const firstWait = 50 * time.Millisecond // before connecting again
+
 // Run reads the broker until ctx is done, connecting again for ever.
 func (s *Subscriber) Run(ctx context.Context) {
 	var pumping sync.WaitGroup
 	pumping.Go(func() { s.pump(ctx) })
 	defer pumping.Wait()
-	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
+	// At first at once: what is published to a broker that forgot the session goes nowhere.
+	for wait := firstWait; ctx.Err() == nil; wait = min(2*wait, 30*time.Second) {
 		lost := make(chan error, 1)
 		client := paho.NewClient(s.options(ctx, lost))
 		token := client.Connect()
@@ -64,7 +67,7 @@ func (s *Subscriber) Run(ctx context.Context) {
 		if err := token.Error(); err != nil {
 			s.fail(err)
 		} else if ctx.Err() == nil {
-			wait = time.Second
+			wait = firstWait
 			if err := s.subscribe(ctx, client); err != nil {
 				s.fail(err)
 			} else {

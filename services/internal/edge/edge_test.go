@@ -2,12 +2,20 @@ package edge
 
 import (
 	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mudpulse/mudpulse/gateway"
+	"github.com/mudpulse/mudpulse/services/internal/process"
 )
 
 func write(t *testing.T, text string) string {
@@ -87,4 +95,43 @@ func TestTrySaysWhatWouldBecomeOfAMessage(t *testing.T) {
 	f("wits/RIG-07", "&&\n01213046\n!!\n", true, "SPP", "[21] MPa", "flagged untimed")
 	f("mudpulse/v1/RIG-07/frames", `{"ts":`, false, "malformed", "cure:")
 	f("somewhere", `{}`, false, "refused", "write a rule")
+}
+
+func TestTheStatusPageWorksWithKafkaAway(t *testing.T) {
+	s := &process.Settings{
+		Data: t.TempDir(), GatewayID: "gw-1", MQTT: "127.0.0.1:0", HTTP: "127.0.0.1:0", SQL: "127.0.0.1:0", Kafka: "127.0.0.1:0", Brokers: []string{"127.0.0.1:1"},
+		Prefix: "p.", Partitions: 1, Replication: -1, SpoolBytes: 64 << 20, MaxMessage: 1 << 20, LiveHorizon: time.Minute, Drain: time.Millisecond,
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- Run(ctx, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry()) }()
+	var a process.Addresses
+	for end := time.Now().Add(30 * time.Second); a.HTTP == ""; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no status page after 30 s")
+		}
+		a, _ = process.ReadAddresses(s.Data)
+	}
+	for path, want := range map[string]string{"/": "No device has connected", "/status": `"gateway":"gw-1"`, "/metrics": "gateway_spool_full 0", "/healthz": "ok"} {
+		res, err := http.Get("http://" + a.HTTP + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != 200 || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %s %v\n%.600s", path, res.Status, err, b)
+		}
+	}
+	var out bytes.Buffer
+	if err := (&Doctor{Data: s.Data, Site: documented(t)}).Run(ctx, &out); err != nil {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	if err := (&Doctor{Data: s.Data, Brokers: s.Brokers, Prefix: "p."}).Run(ctx, &out); err == nil || !strings.Contains(out.String(), "BAD   Kafka at 127.0.0.1:1") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,7 +85,7 @@ func Addresses(g *gateway.Gateway) (a process.Addresses) {
 	return a
 }
 
-// serveStatus answers /healthz, /readyz and /metrics beside a process that has
+// serveStatus answers a page for people, /status, /healthz, /readyz and /metrics beside a process that has
 // no API, and writes where it listens.
 func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Registry, g *gateway.Gateway, log *slog.Logger) error {
 	select {
@@ -106,6 +107,11 @@ func serveStatus(ctx context.Context, s *process.Settings, reg *prometheus.Regis
 		return err
 	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", statusPage(g))
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(g.Status()) // the reader went away: nobody to tell
+	})
 	mux.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
