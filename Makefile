@@ -91,3 +91,7 @@ clean: ## remove what was built
 .DEFAULT_GOAL := help
 .PHONY: help run build web setup test unit browser check e2e chaos-gateway bench-gateway pmml-golden pmml-oracle bench fuzz screenshots train clean
 .PHONY: chaos-store bench-store
+
+bench-pmml: ## scoring beside JPMML, ONNX Runtime, XGBoost, LightGBM, lleaves: needs Java 17, Maven, Python 3
+	@bash deploy/bench/pmml.sh
+.PHONY: bench-pmml

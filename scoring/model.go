@@ -17,8 +17,9 @@ type Model struct {
 	inputs  []Field
 	outputs []Field
 	targets []Field
-	outs    []*output // by outputs
-	raw     []int     // by inputs: index among prog.inputs, -1 unread
+	outs    []*output             // by outputs
+	stats   map[string]driftField // by field, of ModelStats
+	raw     []int                 // by inputs: index among prog.inputs, -1 unread
 }
 
 // A Field is an input, a target or an output.
@@ -120,6 +121,7 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 		m.outs = append(m.outs, o)
 		m.outputs = append(m.outputs, Field{Name: o.name, DataType: o.typ.String(), OpType: opText[o.op], Feature: o.feature, Class: o.value, Low: -inf, High: inf})
 	}
+	m.stats = statistics(top.element)
 	if m.plan = newPlan(m); m.plan != nil {
 		m.info.Columns, m.info.Packed = true, max(m.info.Packed, m.plan.trees)
 	}
