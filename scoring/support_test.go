@@ -67,7 +67,7 @@ func TestEveryConstructOfPMMLHasAState(t *testing.T) {
 	for name, word := range statesIn(text) {
 		switch {
 		case said[name] == word:
-		case said[name] == "refused": // more is supported than is said
+		case said[name] == "refused", said[name] == "hand-worked" && word == "verified": // more is supported than is said
 			t.Logf("%s says that %s is refused; it is %s", supportFile, name, word)
 		default:
 			t.Errorf("%s says that %s is %q; it is %s: go test ./scoring -run TestEveryConstruct -update-support", supportFile, name, said[name], word)
