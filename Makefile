@@ -67,6 +67,9 @@ schema: build ## Schemathesis against the API's description: no 5xx, no undocume
 bench-live: build ## frame published → drawn in Chromium, 500 live clients, script a frame
 	@bash deploy/bench/live.sh
 
+chaos-scorer: build ## scorers killed at crash points (KILLS of them, default 200), on both logs, against an undisturbed run
+	@bash deploy/chaos/scorer/run.sh
+
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh
 
@@ -89,9 +92,7 @@ clean: ## remove what was built
 	rm -rf $(BIN) dashboard/dist/* dashboard/node_modules $(VENV)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web setup test unit browser check e2e chaos-gateway bench-gateway pmml-golden pmml-oracle bench fuzz screenshots train clean
-.PHONY: chaos-store bench-store
+.PHONY: help $(shell sed -n 's/^\([a-z0-9-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 bench-pmml: ## scoring beside JPMML, ONNX Runtime, XGBoost, LightGBM, lleaves: needs Java 17, Maven, Python 3
 	@bash deploy/bench/pmml.sh
-.PHONY: bench-pmml

@@ -18,8 +18,12 @@ else
   echo "e2e: ../shared is not here: C-MAPSS is NOT RUN (its data are not part of the project)"
   skip=(-skip CMAPSS)
 fi
-rc=0
-go test -tags e2e -count=1 -timeout 20m "${skip[@]}" ${E2E_RUN:+-run "$E2E_RUN"} -v ./deploy/e2e 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)' || rc=1
-if [ -z "${E2E_RUN:-}" ]; then bash deploy/chaos/gateway/run.sh || rc=1; fi # it has a Kafka of its own
-if [ -z "${E2E_RUN:-}" ]; then bash deploy/e2e/schemathesis.sh || rc=1; fi
-exit $rc
+status=0
+tests() { go test -tags e2e -count=1 -timeout 20m "$@" 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)'; [ "${PIPESTATUS[0]}" = 0 ] || status=1; }
+tests "${skip[@]}" ${E2E_RUN:+-run "$E2E_RUN"} -v ./deploy/e2e
+if [ -z "${E2E_RUN:-}" ]; then
+  tests -v ./deploy/chaos/scorer
+  bash deploy/chaos/gateway/run.sh || status=1 # it has a Kafka of its own
+  bash deploy/e2e/schemathesis.sh || status=1
+fi
+exit $status

@@ -85,16 +85,17 @@ func Compile(names []string) (*Plan, error) {
 			cp.gates = append(cp.gates, n.Gate)
 		}
 		span := n.Window
-		switch n.Function {
-		case "ewma":
+		if n.Function == "ewma" {
 			span *= 8
-		case "lag":
+		}
+		tile := tileOf(span)
+		if n.Function == "lag" {
 			span *= 2
 		}
-		switch {
-		case span <= 2*secondsUpTo && (span <= secondsUpTo || n.Function == "lag"):
+		switch tile {
+		case time.Second:
 			cp.seconds = max(cp.seconds, int64(span/time.Second)+slack)
-		case span <= 24*time.Hour:
+		case time.Minute:
 			cp.minutes = max(cp.minutes, int64(span/time.Minute)+1)
 		default:
 			cp.minutes = max(cp.minutes, 61)

@@ -13,10 +13,10 @@ import (
 // before. What the reader's plan does not need is skipped; so a checkpoint of
 // one set of models serves another.
 //
-//	version=1 · head · rig{ n · {at · state} } · channels{ n · { name · seconds{ n · {at · k · {t · v}} } ·
+//	version=2 · head · rig{ n · {at · state} } · channels{ n · { name · seconds{ n · {at · k · {t · v}} } ·
 //	  gates{ n · { gate · minutes{ n · {at · tile} } · hours{ n · {at · tile} } } } } } · baselines{ n · {name · n · mean · m2 · minute} } ·
 //	  events{ n · {kind · k · {t}} }
-const snapshotVersion = 1
+const snapshotVersion = 2
 
 var errSnapshot = errors.New("feature: state is cut off or damaged")
 
@@ -27,7 +27,7 @@ func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, 
 func (w *writer) text(s string)   { w.int(int64(len(s))); w.b = append(w.b, s...) }
 
 func (t *tile) words() []*float64 {
-	return []*float64{&t.n, &t.mean, &t.m2, &t.m3, &t.m4, &t.sum, &t.sq, &t.min, &t.max, &t.first, &t.last, &t.t0, &t.t1, &t.st, &t.stt, &t.stv}
+	return []*float64{&t.n, &t.mean, &t.m2, &t.m3, &t.m4, &t.sum, &t.sq, &t.min, &t.max, &t.first, &t.last, &t.t0, &t.t1, &t.tm, &t.tt, &t.tv}
 }
 
 // AppendBinary appends the state to b; equal states have equal bytes.

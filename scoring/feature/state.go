@@ -258,6 +258,11 @@ func (s *State) Rig(tick int64, state string) {
 		return
 	}
 	again := r.at == at
+	if !again && r.at > 0 { // minutes whose states are about to be forgotten
+		for ch := range s.chans {
+			s.settle(ch, r.at/60)
+		}
+	}
 	*r = rigAt{at, state}
 	if again {
 		for ch := range s.chans {
@@ -414,6 +419,9 @@ func quantile(sorted []float64, p float64) float64 {
 }
 
 func distinct(sorted []float64) float64 {
+	if len(sorted) == 0 {
+		return nan
+	}
 	n := 0.0
 	for i, v := range sorted {
 		if i == 0 || v != sorted[i-1] {
@@ -423,12 +431,14 @@ func distinct(sorted []float64) float64 {
 	return n
 }
 
-// lag is the last sample at or before one window ago, not older than two.
+// lag is the last sample at or before one window ago, not older than two; of
+// windows over ten minutes the last of the tiles that had ended then.
 func (s *State) lag(g *group, at int64) float64 {
 	w := int64(g.window / time.Second)
-	secs := s.chans[g.channel].secs
-	gate := s.plan.perChan[g.channel].gates[g.gate]
-	if 2*g.window <= 2*secondsUpTo {
+	unit := int64(tileOf(g.window) / time.Second)
+	if unit == 1 {
+		secs := s.chans[g.channel].secs
+		gate := s.plan.perChan[g.channel].gates[g.gate]
 		n := int64(len(secs))
 		for x := at - w; x > at-2*w; x-- {
 			sec := &secs[x%n]
@@ -438,8 +448,12 @@ func (s *State) lag(g *group, at int64) float64 {
 		}
 		return nan
 	}
-	for m := (at - w) / 60; m > (at-2*w)/60; m-- {
-		if t := s.minute(g.channel, g.gate, m); t != nil && t.n > 0 {
+	of := s.minute
+	if unit == 3600 {
+		of = s.hour
+	}
+	for x := (at-w+1)/unit - 1; x > (at-2*w)/unit; x-- {
+		if t := of(g.channel, g.gate, x); t != nil && t.n > 0 {
 			return t.last
 		}
 	}

@@ -12,13 +12,13 @@ type tile struct {
 	min, max         float64
 	first, last      float64
 	t0, t1           float64 // of first and last, seconds from the tile's own start
-	st, stt, stv     float64 // Σt, Σt², Σtv, seconds from the tile's own start
+	tm, tt, tv       float64 // mean of t, Σ(t−tm)², Σ(t−tm)(v−mean); seconds from the tile's own start
 }
 
 // add takes one sample, t seconds from the tile's start.
 func (a *tile) add(t, v float64) {
 	if a.n == 0 {
-		*a = tile{n: 1, mean: v, sum: v, sq: float64(v * v), min: v, max: v, first: v, last: v, t0: t, t1: t, st: t, stt: float64(t * t), stv: float64(t * v)}
+		*a = tile{n: 1, mean: v, sum: v, sq: float64(v * v), min: v, max: v, first: v, last: v, t0: t, t1: t, tm: t}
 		return
 	}
 	n1 := a.n
@@ -35,9 +35,10 @@ func (a *tile) add(t, v float64) {
 	a.sq += float64(v * v)
 	a.min, a.max = min(a.min, v), max(a.max, v)
 	a.last, a.t1 = v, t
-	a.st += t
-	a.stt += float64(t * t)
-	a.stv += float64(t * v)
+	dt := t - a.tm
+	a.tm += dt / a.n
+	a.tt += float64(dt * (t - a.tm))
+	a.tv += float64(dt * (v - a.mean))
 }
 
 // merge takes a later tile that starts d seconds after a's start.
@@ -47,8 +48,7 @@ func (a *tile) merge(b *tile, d float64) {
 	}
 	if a.n == 0 {
 		*a = *b
-		a.t0, a.t1 = b.t0+d, b.t1+d
-		a.st, a.stt, a.stv = b.shift(d)
+		a.t0, a.t1, a.tm = b.t0+d, b.t1+d, b.tm+d
 		return
 	}
 	n := a.n + b.n
@@ -60,6 +60,11 @@ func (a *tile) merge(b *tile, d float64) {
 		float64(6*float64(float64(dn*dn)*(float64(float64(a.n*a.n)*b.m2)+float64(float64(b.n*b.n)*a.m2)))) + float64(4*float64(dn*(float64(a.n*b.m3)-float64(b.n*a.m3))))
 	m3 := a.m3 + b.m3 + float64(float64(d2*dn)*float64(ab*(a.n-b.n))) + float64(3*float64(dn*(float64(a.n*b.m2)-float64(b.n*a.m2))))
 	a.m2 += b.m2 + float64(d2*ab)
+	dt := b.tm + d - a.tm
+	dtn := dt / n
+	a.tt += b.tt + float64(float64(dt*dtn)*ab)
+	a.tv += b.tv + float64(float64(delta*dtn)*ab)
+	a.tm += float64(dtn * b.n)
 	a.m3, a.m4 = m3, m4
 	a.mean += float64(dn * b.n)
 	a.n = n
@@ -67,10 +72,6 @@ func (a *tile) merge(b *tile, d float64) {
 	a.sq += b.sq
 	a.min, a.max = min(a.min, b.min), max(a.max, b.max)
 	a.last, a.t1 = b.last, b.t1+d
-	st, stt, stv := b.shift(d)
-	a.st += st
-	a.stt += stt
-	a.stv += stv
 }
 
 // light merges what most functions need: no moments, no slope.
@@ -87,11 +88,6 @@ func (a *tile) light(b *tile, d float64) {
 	a.sq += b.sq
 	a.min, a.max = min(a.min, b.min), max(a.max, b.max)
 	a.last, a.t1 = b.last, b.t1+d
-}
-
-// shift returns the sums over time with the tile starting d seconds later.
-func (b *tile) shift(d float64) (st, stt, stv float64) {
-	return b.st + float64(b.n*d), b.stt + float64(float64(2*d)*b.st) + float64(float64(d*d)*b.n), b.stv + float64(d*b.sum)
 }
 
 var nan = math.NaN()
@@ -153,11 +149,10 @@ func (a *tile) of(function string) float64 {
 		s := a.m2 / a.n
 		return a.m4 / a.n / float64(s*s)
 	case "slope":
-		den := float64(a.n*a.stt) - float64(a.st*a.st)
-		if a.n < 2 || den <= 0 {
+		if a.n < 2 || a.tt <= 0 {
 			return nan
 		}
-		return (float64(a.n*a.stv) - float64(a.st*a.sum)) / den
+		return a.tv / a.tt
 	}
 	return nan
 }

@@ -190,9 +190,9 @@ func (p *platform) openScorer(ctx context.Context) (err error) {
 	}
 	cfg := scorer.DefaultConfig()
 	cfg.Topics, cfg.Client, cfg.Drain, cfg.CrashPoint = p.kafka.Topics(), p.opts, p.s.Drain, p.crash
-	cfg.Engine.LimitRules = p.s.LimitRules
+	cfg.Engine.LimitRules, cfg.Checkpoint = p.s.LimitRules, p.s.Checkpoint
 	if !p.s.Has("writer") {
-		cfg.Group = "mudpulse-scorer" // one of many
+		cfg.Group, cfg.Instance = p.s.Prefix+"scorer", p.s.Instance // one of many
 	}
 	deps := scorer.Deps{Blobs: p.blobs, Catalogue: p.catalogue, Log: p.log, Registerer: p.reg}
 	if p.store != nil {
