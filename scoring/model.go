@@ -115,7 +115,11 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 		m.targets = append(m.targets, Field{Name: "_target", DataType: dt, Low: -inf, High: inf})
 	}
 	for _, t := range top.others {
-		m.targets = append(m.targets, field(b.data[t.field]))
+		if f := b.data[t.field]; f != nil {
+			m.targets = append(m.targets, field(f))
+		} else {
+			m.targets = append(m.targets, Field{Name: t.field, DataType: "double", OpType: "continuous", Low: -inf, High: inf})
+		}
 	}
 	for _, o := range finals(top) {
 		m.outs = append(m.outs, o)
