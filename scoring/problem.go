@@ -127,14 +127,24 @@ func nearest(name string, known []string) string {
 	for _, k := range known {
 		lk := strings.ToLower(k)
 		d := distance(low, lk, at)
-		if strings.HasPrefix(lk, low) || strings.HasPrefix(low, lk) && len(lk) > 2 {
-			d = min(d, 1)
+		if a, b := plain(low), plain(lk); len(a) > 2 && len(b) > 2 && (strings.HasPrefix(b, a) || strings.HasPrefix(a, b)) {
+			d = min(d, 1) // WOB_mean of WOB__mean__60s
 		}
 		if d < at {
 			best, at = k, d
 		}
 	}
 	return best
+}
+
+// plain is a name without what people put between its words.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r == '.' || r == ' ' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // distance is Levenshtein's, up to most.

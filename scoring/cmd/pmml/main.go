@@ -1,4 +1,4 @@
-// Command pmml inspects, verifies, and scores with a PMML model.
+// Command pmml inspects, verifies, scores, explains, times and compares PMML models.
 package main
 
 import (
@@ -17,6 +17,9 @@ import (
 const usage = `pmml inspect MODEL.pmml                                 what the model is, its inputs and outputs
 pmml verify MODEL.pmml                                  run its own verification rows
 pmml score [--full] [--explain] MODEL.pmml < rows.jsonl a JSON object a row in, one out, in order
+pmml explain MODEL.pmml < rows.jsonl                    what each input added to each row's score
+pmml bench MODEL.pmml < rows.jsonl                      rows a second, one by one and in batches
+pmml diff OLD.pmml NEW.pmml < rows.jsonl                rows that the two models answer otherwise
 `
 
 func main() {
@@ -44,37 +47,64 @@ func run(args []string, in io.Reader, out io.Writer) error {
 			files = append(files, a)
 		}
 	}
-	if len(files) != 1 {
-		return fmt.Errorf("want one model, not %d\n%s", len(files), usage)
+	want := map[string]int{"inspect": 1, "verify": 1, "score": 1, "explain": 1, "bench": 1, "diff": 2}[args[0]]
+	switch {
+	case want == 0:
+		return fmt.Errorf("%s: no such command\n%s", args[0], usage)
+	case len(files) != want:
+		return fmt.Errorf("%s wants %d model files, not %d\n%s", args[0], want, len(files), usage)
 	}
-	f, err := os.Open(files[0])
-	if err != nil {
-		return err
+	var models []*scoring.Model
+	for _, name := range files {
+		m, err := load(name, args[0] == "inspect")
+		if err != nil {
+			return err
+		}
+		models = append(models, m)
 	}
-	defer f.Close()
-	var opts []scoring.Option
-	if args[0] == "inspect" {
-		opts = append(opts, scoring.WithoutVerification())
-	}
-	m, err := scoring.Load(f, opts...)
-	if err != nil {
-		return fmt.Errorf("%s is refused:\n%w", files[0], err)
-	}
+	m := models[0]
 	switch args[0] {
 	case "inspect":
 		return inspect(m, out)
 	case "verify":
 		i := m.Info()
 		if i.Verified == 0 {
-			_, err = fmt.Fprintln(out, "the document has no ModelVerification; it loads")
+			_, err := fmt.Fprintln(out, "the document has no ModelVerification; it loads")
 			return err
 		}
-		_, err = fmt.Fprintf(out, "%d rows verified, largest relative difference %g\n", i.Verified, i.MaxError)
+		_, err := fmt.Fprintf(out, "%d rows verified, largest relative difference %g\n", i.Verified, i.MaxError)
 		return err
 	case "score":
 		return score(m, in, out, full, explain)
 	}
-	return fmt.Errorf("%s: no such command\n%s", args[0], usage)
+	rows, err := readRows(in)
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "bench":
+		return bench(m, rows, out)
+	case "explain":
+		return explainRows(m, rows, out)
+	}
+	return diff(models[0], models[1], rows, out)
+}
+
+func load(name string, unverified bool) (*scoring.Model, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var opts []scoring.Option
+	if unverified {
+		opts = append(opts, scoring.WithoutVerification())
+	}
+	m, err := scoring.Load(f, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("%s is refused:\n%w", name, err)
+	}
+	return m, nil
 }
 
 func inspect(m *scoring.Model, out io.Writer) error {
