@@ -193,10 +193,10 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     await until('the right one would be taken', 10000, async () => /taken whole/.test(await page.getByTestId('verdict').innerText()));
 
     await publish(device, ['{"boot":"b","seq":1,"ts":']);
-    await page.locator('[data-step=message][data-seen=true]').waitFor({ timeout: 30000 });
-    await page.getByRole('alert').filter({ hasText: 'set aside' }).waitFor({ timeout: 30000 });
+    await page.locator('[data-step=message][data-seen=true]').waitFor({ timeout: 60000 });
+    await page.getByRole('alert').filter({ hasText: 'set aside' }).waitFor({ timeout: 60000 });
     await publish(device, [2, 3, 4].map((seq) => `{"boot":"b","seq":${seq},"ts":${clock + seq * 1000},"channels":{"SPP":{"every_ms":100,"values":[22.4,22.5]},"WOB":97}}`));
-    for (const step of ['connected', 'read', 'stored', 'glass']) await page.locator(`[data-step=${step}][data-seen=true]`).waitFor({ timeout: 45000 });
+    for (const step of ['connected', 'read', 'stored', 'glass']) await page.locator(`[data-step=${step}][data-seen=true]`).waitFor({ timeout: 90000 });
     await page.getByTestId('answer').filter({ hasText: `${drill} sends.` }).waitFor();
 
     await page.goto(`${base}/data/quarantine`);

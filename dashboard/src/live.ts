@@ -41,7 +41,7 @@ const QUIET = 2500; // the server speaks every second; three seconds of silence 
 const DEAD = 8000; // then a new line is tried
 const FIRST = 250, MOST = 8000; // back-off, ms
 
-const JOIN = 600, JOINS = 15; // the store is a little behind the stream: ask again until history reaches what came live
+const JOIN = 600, LONGEST = 3000, JOINS = 60; // the store is behind the stream, on a busy machine for a while: ask again until history reaches what came live
 
 interface Watch {
   drill: string; channels: string[]; columns: Columns; span: number; points: number; asked: number; fresh: boolean; sub: number;
@@ -218,7 +218,7 @@ export class Live {
     if (w.stored >= w.live - Math.max(1500, (2 * w.span) / w.points)) return;
     w.joins++;
     const from = w.stored, ask = w.asked;
-    this.#later(JOIN, () => { if (this.#watch === w && ask === w.asked) void this.#catchUp(w, Number.isFinite(from) ? from : w.live - w.span); });
+    this.#later(Math.min(LONGEST, JOIN * 1.15 ** (w.joins - 1)), () => { if (this.#watch === w && ask === w.asked) void this.#catchUp(w, Number.isFinite(from) ? from : w.live - w.span); });
   }
 
   #set(state: Line, since = this.time.now()): void {
