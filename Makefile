@@ -47,6 +47,13 @@ check: ## formatting, vet, import table, modules that stand alone, gateway witho
 e2e: build ## real processes, Apache Kafka, JPMML, kill -9: needs Java 17, Maven, Python 3
 	@bash deploy/e2e/run.sh
 
+test-arm64: ## the corpus scored on arm64, under qemu-user, to the same bits as here: needs qemu-aarch64
+	@command -v qemu-aarch64 >/dev/null || { echo "qemu-aarch64 is not here: apt-get install qemu-user"; exit 1; }
+	cd scoring && go test -tags bits -count=1 -run TestScoresAreTheSameBitsEverywhere .
+	@mkdir -p $(BIN)
+	cd scoring && CGO_ENABLED=0 GOARCH=arm64 go test -tags bits -c -o ../$(BIN)/scoring-arm64.test .
+	cd scoring && qemu-aarch64 ../$(BIN)/scoring-arm64.test -test.run TestScoresAreTheSameBitsEverywhere -test.v | tail -3
+
 pmml-golden: ## JPMML's answers to new or changed cases of the PMML corpus: needs Java 17, Maven
 	@bash deploy/tools/jpmml.sh
 	go run ./scoring/internal/oracle/cmd/oracle golden
