@@ -55,11 +55,38 @@ func (l *lane) activate(m *telemetry.Marker, model Model) error {
 
 // use gives an activation its model.
 func (a *activation) use(m Model) {
-	a.model, a.eval, a.in, a.out = m, m.Evaluator(), m.Inputs(), m.Outputs()
+	a.model, a.in, a.out = m, m.Inputs(), m.Outputs()
+	a.renew(nil)
 	a.every, a.hold = int64(m.Every()), int64(m.Hold())
 	if a.hold == 0 {
 		a.hold = int64(defaultHold)
 	}
+}
+
+// renew gives it an evaluator of its own, with the memory given.
+func (a *activation) renew(memory []byte) {
+	a.eval, a.memory = a.model.Evaluator(), nil
+	m, ok := a.eval.(interface{ Remembers() (Rememberer, bool) })
+	if !ok {
+		return
+	}
+	if a.memory, ok = m.Remembers(); !ok {
+		a.memory = nil
+		return
+	}
+	if memory != nil {
+		if err := a.memory.Recall(memory); err != nil {
+			panic("BUG: a model's own memory: " + err.Error())
+		}
+	}
+}
+
+// remembered is the memory in bytes; nil where there is none.
+func (a *activation) remembered() []byte {
+	if a.memory == nil {
+		return nil
+	}
+	return a.memory.Memory(nil)
 }
 
 func featureNames(in []Field) []string {

@@ -132,10 +132,13 @@ func (k *looker) Explain(model string, e *telemetry.Evidence) (ref, sha256 strin
 }
 
 func (k *looker) explain(n *node, e *telemetry.Evidence) {
+	if n.memory != nil { // the row is part of what it remembers now
+		return
+	}
 	defer func() {
 		if recover() != nil { // a model that cannot be explained still raises its alarm
 			k.l.part.count.panics++
-			n.eval = n.model.Evaluator()
+			n.renew(n.remembered())
 			e.Contributions = nil
 		}
 	}()

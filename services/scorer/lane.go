@@ -281,6 +281,11 @@ func (l *lane) frame1(f *telemetry.Frame, tick, offset int64, refs []sampleRef) 
 // restart forgets a road's past, but for its channels and alarms.
 func (l *lane) restart(r *road) {
 	r.head = 0
+	for i := range r.prog.nodes {
+		if n := &r.prog.nodes[i]; n.memory != nil {
+			n.memory.Forget(r.drill)
+		}
+	}
 	r.rig = newRig()
 	r.feats = newFeats(r.prog.plan)
 	r.runs = make([]carry, len(r.prog.nodes))
@@ -361,6 +366,9 @@ func (l *lane) add(r *road, rec *record, origin telemetry.Origin, offset int64, 
 	for i := range p.nodes {
 		n := &p.nodes[i]
 		due := r.can[i] && n.broken == ""
+		if due && amend && n.memory != nil { // it has gone on since: the tick cannot be asked again
+			due, l.errs[w.due+i] = false, "model "+n.ref+": remembers what came before; a late frame does not change it"
+		}
 		if due && n.every > 0 {
 			run := &r.runs[i]
 			due = rec.tick == r.head && (run.due == 0 || run.due == rec.tick || floorDiv(run.due, n.every) != floorDiv(rec.tick, n.every))
@@ -441,13 +449,22 @@ func (l *lane) has(n *node, w *row) bool {
 
 // evaluate runs one model over rows; a panic costs only the row that caused it.
 func (l *lane) evaluate(n *node, i int, sel []int) {
+	if n.memory != nil && len(sel) > 1 { // one by one: what a row failed in is then known, and the rows before it count once
+		for k := range sel {
+			l.evaluate(n, i, sel[k:k+1])
+		}
+		return
+	}
 	if msg := l.try(n, i, sel); msg != "" {
 		if len(sel) == 1 {
 			l.errs[l.rows[sel[0]].due+i] = msg
 			l.part.count.panics++
+			if n.memory != nil {
+				n.renew(n.remembered()) // a row is remembered after it was scored
+			}
 			return
 		}
-		n.eval = n.model.Evaluator() // its buffers may be anything now
+		n.renew(nil) // its buffers may be anything now
 		for k := range sel {
 			l.evaluate(n, i, sel[k:k+1])
 		}
@@ -484,6 +501,11 @@ func clip(s string) string {
 
 func (l *lane) fill(n *node, sel []int) {
 	n.eval.Reset(len(sel))
+	if n.memory != nil {
+		for k, at := range sel {
+			n.memory.Key(k, l.rows[at].rd.drill)
+		}
+	}
 	for c, sig := range n.in {
 		if n.texts[c] {
 			for k, at := range sel {

@@ -59,6 +59,19 @@ type Evaluator interface {
 	Explain(row int, e *telemetry.Evidence)
 }
 
+// A Rememberer is an Evaluator whose model remembers rows, as a CUSUM does, each
+// drill's apart. Its rows are run one by one, in order, and never twice.
+type Rememberer interface {
+	// Key says whose a row is.
+	Key(row int, drill string)
+	// Memory appends all that is remembered to b; the same rows give the same bytes.
+	Memory(b []byte) []byte
+	// Recall takes over what Memory gave.
+	Recall(b []byte) error
+	// Forget forgets a drill.
+	Forget(drill string)
+}
+
 // activation is one model in force in one lane.
 type activation struct {
 	name    string
@@ -72,6 +85,7 @@ type activation struct {
 
 	model  Model
 	eval   Evaluator
+	memory Rememberer // of eval; nil: a row depends on nothing before it
 	in     []Field
 	out    []string
 	broken string // why it is not run any more: it was too slow

@@ -24,6 +24,9 @@ type PMML struct {
 // maxLoaded models are kept compiled beside those that are in force.
 const maxLoaded = 500
 
+// maxRemembered bounds the drills of which a model that remembers rows does.
+const maxRemembered = 100_000
+
 // NewPMML returns a loader over blobs.
 func NewPMML(blobs interface {
 	Fetch(ctx context.Context, sha256 string) ([]byte, error)
@@ -120,13 +123,23 @@ func (m *pmmlModel) Hold() time.Duration  { return m.hold }
 
 func (m *pmmlModel) Evaluator() Evaluator {
 	s := m.m.NewScorer()
-	return &pmmlEvaluator{s: s, b: s.Batch(0)}
+	s.KeepKeys(maxRemembered)
+	return &pmmlEvaluator{m: m.m, s: s, b: s.Batch(0)}
 }
 
 type pmmlEvaluator struct {
+	m *scoring.Model
 	s *scoring.Scorer
 	b *scoring.Batch
 }
+
+// Remembers gives access to the model's memory, where its kind has one.
+func (e *pmmlEvaluator) Remembers() (Rememberer, bool) { return e, e.m.Stateful() }
+
+func (e *pmmlEvaluator) Key(row int, drill string) { e.b.SetKey(row, drill) }
+func (e *pmmlEvaluator) Memory(b []byte) []byte    { return e.s.AppendState(b) }
+func (e *pmmlEvaluator) Recall(b []byte) error     { return e.s.RestoreState(b) }
+func (e *pmmlEvaluator) Forget(drill string)       { e.s.Forget(drill) }
 
 func (e *pmmlEvaluator) Reset(rows int)                   { e.b.Reset(rows) }
 func (e *pmmlEvaluator) Number(input, row int, v float64) { e.b.SetNumber(input, row, v) }

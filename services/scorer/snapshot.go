@@ -19,7 +19,7 @@ import (
 //
 // Programs name their channels and models, so that a later version that orders
 // them otherwise still finds what a drill kept of them.
-const snapshotVersion = 2
+const snapshotVersion = 3
 
 // Snapshot flushes, then appends the partition's whole state to b.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
@@ -64,6 +64,7 @@ func (l *lane) append(w *snapshot.Writer) error {
 				w.String(g)
 			}
 			w.String(a.broken)
+			w.Bytes(a.remembered())
 		}
 	}
 	var progs []*program
@@ -199,12 +200,13 @@ func (l *lane) restore(ctx context.Context, r *snapshot.Reader) error {
 		l.tags[t] = &telemetry.Channel{Tag: t, User: true}
 	}
 	for k := range 2 {
-		for range r.Len(5) {
+		for range r.Len(6) {
 			a := &activation{name: r.String(), version: int(r.Uint()), sha256: r.String(), shadow: r.Bool()}
 			for range r.Len(1) {
 				a.drills = append(a.drills, r.String())
 			}
 			a.ref, a.broken = reference(a.name, a.version), r.String()
+			memory := r.Bytes()
 			if r.Err() != nil {
 				return r.Err()
 			}
@@ -213,6 +215,11 @@ func (l *lane) restore(ctx context.Context, r *snapshot.Reader) error {
 				return fmt.Errorf("model %s: %w", a.ref, err)
 			}
 			a.use(m)
+			if a.memory != nil && len(memory) > 0 {
+				if err := a.memory.Recall(memory); err != nil {
+					return fmt.Errorf("model %s: %w", a.ref, err)
+				}
+			}
 			if k == 0 {
 				l.acts = append(l.acts, a)
 			} else {
