@@ -35,7 +35,7 @@ const (
 	// the order in which the tree asks. It is used where nothing else is said.
 	Shapley Method = iota
 	// Steps gives each field what the score changed where it was asked
-	// (Saabas): a hundred times cheaper, and partial to what is asked last.
+	// (Saabas): ten times cheaper, and partial to what is asked last.
 	Steps
 )
 

@@ -20,9 +20,8 @@ type shapTree struct {
 	of     []func(value) tri // by set
 	leaves []*result         // by split
 	slots  []int             // that are asked, each once
-	values []float64         // of the leaves, of what is explained
+	values []float64         // of the leaves, and their mean below each decision
 	what   string            // that is
-	mean   float64           // of the values, over the records
 	counts bool              // record counts are known
 	depth  int
 	gapped bool // it asks whether values are missing, beside the tree's own tests
@@ -100,23 +99,49 @@ type part struct {
 	weight    float64
 }
 
-// shap adds a tree's terms; value is a leaf's.
-func (x *explainer) shap(t *shapTree, weight float64, value func(*result) float64) {
+// explains makes the tree ready for what is explained: value is a leaf's.
+func (t *shapTree) explains(x *explainer, value func(*result) float64) {
+	what := fmt.Sprint(x.class, x.votes)
+	if t.values != nil && t.what == what {
+		return
+	}
+	t.values, t.what = make([]float64, len(t.splits)), what
+	for i := len(t.splits) - 1; i >= 0; i-- {
+		p := &t.splits[i]
+		switch {
+		case t.leaves[i] != nil:
+			t.values[i] = value(t.leaves[i])
+		case p.kind != 0 && t.cover[i] > 0:
+			t.values[i] = (t.values[p.left]*t.cover[p.left] + t.values[p.right]*t.cover[p.right]) / t.cover[i]
+		}
+	}
+}
+
+// steps adds what each decision on the row's way changes of the expected score.
+func (x *explainer) steps(t *shapTree, weight float64) {
+	x.base += weight * t.values[0]
+	w := shapWalk{x: x, t: t}
+	for at := int32(0); t.splits[at].kind != 0; {
+		p := &t.splits[at]
+		to := p.left
+		if w.right(p) {
+			to = p.right
+		}
+		if d := t.values[to] - t.values[at]; d != 0 {
+			x.terms[x.slots[p.slot].name] += weight * d
+		}
+		at = to
+	}
+}
+
+// shap adds a tree's terms.
+func (x *explainer) shap(t *shapTree, weight float64) {
 	need := (t.depth + 3) * (t.depth + 4) / 2
 	if len(x.parts) < need {
 		x.parts = make([]part, need)
 	}
 	if len(x.phi) < len(x.slots) {
 		x.phi = make([]float64, len(x.slots))
-	}
-	if what := fmt.Sprint(x.class, x.votes); t.values == nil || t.what != what {
-		t.values, t.what, t.mean = make([]float64, len(t.splits)), what, 0
-		for i, leaf := range t.leaves {
-			if leaf != nil {
-				t.values[i] = value(leaf)
-				t.mean += t.values[i] * (t.cover[i] / t.cover[0])
-			}
-		}
 	}
 	w := shapWalk{x: x, t: t}
 	w.visit(0, 0, x.parts, 1, 1, -1)
@@ -126,7 +151,7 @@ func (x *explainer) shap(t *shapTree, weight float64, value func(*result) float6
 			x.phi[i] = 0
 		}
 	}
-	x.base += weight * t.mean
+	x.base += weight * t.values[0]
 }
 
 type shapWalk struct {

@@ -27,18 +27,22 @@ func (x *explainer) tree(m *model, t *tree, weight float64) bool {
 		}
 		return 0
 	}
-	if x.how == Shapley {
-		s := x.shapOf(t, m, false)
-		if s != nil && s.gapped && !x.gaps(s) {
-			s = x.shapOf(t, m, true) // without the questions whether something is missing
-		}
-		if s != nil {
+	s := x.shapOf(t, m, false)
+	if s != nil && s.gapped && !x.gaps(s) {
+		s = x.shapOf(t, m, true) // without the questions whether something is missing
+	}
+	if s != nil {
+		x.rests(s.counts)
+		s.explains(x, value)
+		if x.how == Shapley {
 			x.set("shap")
-			x.rests(s.counts)
-			x.shap(s, weight, value)
-			x.trace(m, t)
-			return true
+			x.shap(s, weight)
+		} else {
+			x.set("path")
+			x.steps(s, weight)
 		}
+		x.trace(m, t)
+		return true
 	}
 	path := x.walked(t)
 	if len(path) == 0 {
