@@ -26,7 +26,7 @@ export OMP_NUM_THREADS=1
 "$work/pmmlbench" "$MODELS/rows.csv" "${models[@]}" >"$work/ours"
 "$VENV/bin/python" deploy/bench/pmml/peers.py "$MODELS" >"$work/peers"
 java -Xss64m -XX:+UseSerialGC -cp "$TOOLS/bench:$(cat "$TOOLS/oracle.classpath")" Bench "$MODELS/rows.csv" "${models[@]}" >"$work/jpmml"
-printf 'machine: %s cores, %s, load %s, %s\n' "$(nproc)" "$(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$(go version | cut -d' ' -f3,4)"
+printf 'machine: %s cores, %s, load %s, %s\n' "$(nproc --all)" "$(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$(go version | cut -d' ' -f3,4)"
 "$VENV/bin/pip" list --disable-pip-version-check 2>/dev/null | grep -iE '^(onnxruntime|xgboost|lightgbm|lleaves|scikit-learn|sklearn2pmml) '
 printf 'JPMML-Evaluator %s, %s\n\n' "${JPMML_VERSION:-1.7.6}" "$(java -version 2>&1 | head -1)"
 "$VENV/bin/python" deploy/bench/pmml/report.py "$work/ours" "$work/jpmml" "$work/peers"
