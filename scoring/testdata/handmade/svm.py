@@ -75,3 +75,4 @@ case(KIND, "against-one-plain", document(FIELDS, model("classification", KERNELS
 case(KIND, "against-one-order", document(FIELDS, model("classification", KERNELS["linear"], [BK, AK, AB], "c", classificationMethod="OneAgainstOne")), rows())
 case(KIND, "two-classes-one", document(FIELDS, model("classification", R, [AB], "c", classificationMethod="OneAgainstOne", threshold=0.1, out=VOTES)), rows())
 case(KIND, "on-threshold", document(FIELDS, model("classification", KERNELS["linear"], [machine(["v2"], [1], 0, targetCategory="a", alternateTargetCategory="b", threshold=2)], "c", classificationMethod="OneAgainstOne")), [{"x": 1, "y": 1, "z": 0}, {"x": 1, "y": 1.01, "z": 0}, {"x": 1, "y": 0.99, "z": 0}])
+case(KIND, "sparse-default", document(FIELDS, model("regression", R, [ONE], vectors=dictionary(sparse=ALL).replace('<REAL-SparseArray n="3"', '<REAL-SparseArray n="3" defaultValue="0.5"'))), rows())
