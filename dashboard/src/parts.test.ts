@@ -131,6 +131,9 @@ test('a drill’s scale is laid around its usual pressure, once, and stays', () 
   expect(fit(c, { SPP: [0, 10] }).SPP).toEqual([16, 24]);
   expect(scaled(s)[3].traces[0]).toMatchObject({ channel: 'SPP', lo: 16, hi: 24 });
   expect(fit(new Columns(['SPP']), {})).toEqual({});
+  const off = new Columns(['SPP']);
+  for (let i = 0; i < 100; i++) off.get('SPP')!.add(i, 0.4, 0.5);
+  expect(fit(off, {})).toEqual({});
 });
 
 test('what a signal is made of, and in words', () => {

@@ -46,9 +46,9 @@ export const scaleEnd = (g: Gauge, v: number): string => {
 };
 
 /** The readings whose usual value differs from hole to hole: their scale is laid around it, so that a fall of 5 % is seen. */
-const AROUND: Record<string, { below: number; above: number; step: number }> = {
-  SPP: { below: 0.2, above: 0.12, step: 1 },
-  PVT: { below: 0.25, above: 0.25, step: 5 },
+const AROUND: Record<string, { below: number; above: number; step: number; least: number }> = {
+  SPP: { below: 0.2, above: 0.12, step: 1, least: 2 },
+  PVT: { below: 0.25, above: 0.25, step: 5, least: 5 },
 };
 
 /** usual is the middle of a column's readings over the part of their way where the pumps run: its upper nine tenths. */
@@ -66,7 +66,7 @@ export function fit(columns: Columns, kept: Record<string, [number, number]>): R
   const out = { ...kept };
   for (const [channel, r] of Object.entries(AROUND)) {
     const c = columns.get(channel), m = c ? usual(c) : NaN;
-    if (Number.isNaN(m)) continue;
+    if (Number.isNaN(m) || m < r.least) continue; // the pumps were off all the while: nothing usual was seen
     const had = kept[channel];
     if (had && m > had[0] + (had[1] - had[0]) * 0.3 && m < had[0] + (had[1] - had[0]) * 0.9) continue;
     out[channel] = [Math.floor((m * (1 - r.below)) / r.step) * r.step, Math.ceil((m * (1 + r.above)) / r.step) * r.step];
