@@ -34,7 +34,13 @@ func live(p *oracle.Process, corpus, more, only string, rows int, seed uint64, s
 		return err
 	}
 	cases = append(cases, made...)
-	each := rows/max(1, len(cases)) + 1
+	asked := 0
+	for _, c := range cases {
+		if c.NotLive() == "" {
+			asked++
+		}
+	}
+	each := rows/max(1, asked) + 1
 	kinds, reasons, left := map[string]*tally{}, map[string]int{}, map[string]int{}
 	total := tally{}
 	for _, c := range cases {
