@@ -128,6 +128,7 @@ type Deps struct {
 	ModelStatus func() []ModelStatus                       // nil: unknown
 	MQTT        func() string                              // host:port where devices connect; nil: unknown
 	Gateway     func() Gateway                             // nil, or returns nil: gateways are elsewhere
+	Keeper      Keeper                                     // what the command line may ask of the store
 }
 
 // API is the service.

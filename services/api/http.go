@@ -45,6 +45,9 @@ func (a *API) routes() http.Handler {
 		r.Handle("/metrics", promhttp.HandlerFor(a.d.Gatherer, promhttp.HandlerOpts{}))
 	}
 	r.Get(root+"/live", a.serveLive)
+	for path, h := range a.keeperRoutes() {
+		r.With(a.sameSite).Post(path, h)
+	}
 	r.Group(func(r chi.Router) {
 		r.Use(a.sameSite, a.deadline, tagged)
 		huma.DefaultArrayNullable = false // our lists are empty, never null

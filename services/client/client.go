@@ -29,6 +29,9 @@ func New(addr, token string) *Client {
 	return &Client{base: strings.TrimSuffix(addr, "/") + "/api/v1", token: token, http: http.Client{Timeout: 2 * time.Minute}}
 }
 
+// Wait lets answers take so long.
+func (c *Client) Wait(d time.Duration) { c.http.Timeout = d }
+
 // A Problem is what the API answers when it refuses (RFC 9457).
 type Problem struct {
 	Title  string `json:"title"`

@@ -28,6 +28,7 @@ type Commands struct {
 	} `cmd:"" help:"Gateways."`
 	Quarantine quarantine `cmd:"" help:"Messages that were set aside, with reason and cure."`
 	Link       link       `cmd:"" help:"Print a one-time link that signs its holder in."`
+	storeCommands
 }
 
 // Env is where a command runs.
@@ -134,6 +135,7 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"gateway try":    func(env Env) error { return c.Gateway.Try.Run(env.Out) },
 		"gateway doctor": func(env Env) error { return c.Gateway.Doctor.Run(env.Ctx, env.Out) },
 		"ledger":         c.ledger, "quarantine": c.quarantine, "link": c.link,
+		"import <file>": c.importFile, "backup <to>": c.backup, "restore <from>": c.restore, "doctor": c.doctor,
 	}
 	f, ok := verbs[command]
 	if !ok {

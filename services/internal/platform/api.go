@@ -36,6 +36,7 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 		DB: p.db, Blobs: p.blobs, Store: p.store, Engine: models.PMML{}, Catalogue: p.catalogue, Clock: p.clock, Log: p.log,
 		Registerer: p.reg, Gatherer: p.reg, Dashboard: dashboard.Handler(), Models: defaults,
 		Checks: map[string]func(context.Context) error{"writer": p.writerReady}, ModelStatus: p.modelStatus,
+		Keeper: p.keeper(),
 	}
 	if p.s.Has("gateway") {
 		d.Gateway = func() api.Gateway {
