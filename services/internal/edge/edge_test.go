@@ -100,17 +100,23 @@ func TestTrySaysWhatWouldBecomeOfAMessage(t *testing.T) {
 func TestTheStatusPageWorksWithKafkaAway(t *testing.T) {
 	s := &process.Settings{
 		Data: t.TempDir(), GatewayID: "gw-1", MQTT: "127.0.0.1:0", HTTP: "127.0.0.1:0", SQL: "127.0.0.1:0", Kafka: "127.0.0.1:0", Brokers: []string{"127.0.0.1:1"},
-		Prefix: "p.", Partitions: 1, Replication: -1, SpoolBytes: 64 << 20, MaxMessage: 1 << 20, LiveHorizon: time.Minute, Drain: time.Millisecond,
+		Prefix: "p.", Partitions: 1, Replication: -1, SpoolBytes: 64 << 20, MaxMessage: 1 << 20, LiveHorizon: time.Minute, Drain: time.Millisecond, Checkpoint: time.Second,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, s, slog.New(slog.DiscardHandler), prometheus.NewRegistry()) }()
 	var a process.Addresses
-	for end := time.Now().Add(30 * time.Second); a.HTTP == ""; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
+	tick, late := time.NewTicker(10*time.Millisecond), time.After(30*time.Second)
+	defer tick.Stop()
+	for a.HTTP == "" {
+		select {
+		case err := <-done:
+			t.Fatalf("the gateway ended: %v", err)
+		case <-late:
 			t.Fatal("no status page after 30 s")
+		case <-tick.C:
+			a, _ = process.ReadAddresses(s.Data)
 		}
-		a, _ = process.ReadAddresses(s.Data)
 	}
 	for path, want := range map[string]string{"/": "No device has connected", "/status": `"gateway":"gw-1"`, "/metrics": "gateway_spool_full 0", "/healthz": "ok"} {
 		res, err := http.Get("http://" + a.HTTP + path)
