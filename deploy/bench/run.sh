@@ -12,8 +12,8 @@ bench() { # bench PACKAGE PATTERN [ARG…]: its result lines
 printf 'machine: %s cores, %s, load %s, %s\n' "$(nproc)" "$(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$(go version | cut -d' ' -f3,4)"
 say "gateway: 50 connections in flood, spooled with fsync, produced (budget 10 CPU-s per million protobuf frames)"
 bench ./gateway 'Flood'
-say "scoring: one thread, one row an operation"
-bench ./scoring 'Score|Batch|Rows' || echo "  no benchmarks there"
+say "scoring: one thread, one row a call, each kind's largest document of the corpus (large models beside other engines: make bench-pmml)"
+bench ./scoring 'Score'
 say "scorer: a frame of 100 readings, bytes to score's bytes (budget 11 + 4 µs)"
 bench ./services/scorer 'Frame'
 say "store: frames of 100 readings appended and committed (budget 15 µs, checkpoint and seal 10)"
