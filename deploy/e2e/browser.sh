@@ -27,7 +27,9 @@ if [ -n "${SHOTS:-}" ]; then
   SHOTS_DOCS=${SHOTS_DOCS-1} SHOTS_DIR=${SHOTS_DIR:-../shots/} node e2e/shots.mjs
 else
   node --test --test-concurrency=1 --test-timeout=480000 e2e/run.mjs
-  kill "$pid" && wait "$pid" || true
+  kill "$pid"
+  for _ in $(seq 600); do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
+  if kill -0 "$pid" 2>/dev/null; then echo "mudpulse does not stop within 120 s"; kill -9 "$pid"; exit 1; fi
   # The product refuses settings that it does not know, these among them.
   env -u MUDPULSE_LINK -u MUDPULSE_URL PRODUCT="$PWD/../bin/mudpulse" node --test --test-timeout=180000 e2e/outage.mjs
 fi

@@ -208,7 +208,7 @@ func (w *Writer) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		stopping := err != nil
+		stopping := ctx.Err() != nil // a batch that was full already is gathered without looking
 		if stopping {
 			w.since = w.cfg.Snapshot // the last commit carries the state
 		}
@@ -456,6 +456,7 @@ func (w *Writer) commit(ctx context.Context) error {
 	if len(w.next) == 0 && w.batch.Empty() {
 		return nil
 	}
+	w.batch.Offsets = w.batch.Offsets[:0] // those of a commit that failed
 	for p, next := range w.next {
 		w.batch.Offsets = append(w.batch.Offsets, storage.Offset{Topic: p.topic, Partition: p.n, Next: next})
 	}
