@@ -316,3 +316,6 @@ func (p *Partition) giveUp(m *telemetry.Marker, history bool, why error) {
 		p.refuse(m, i, why)
 	}
 }
+
+// Refused returns the markers that could not take effect, newest last.
+func (p *Partition) Refused() []Refusal { return slices.Clone(p.refused) }

@@ -25,6 +25,7 @@ type Fault struct {
 	Life    time.Duration `json:"life"`
 	Mended  time.Time     `json:"mended,omitzero"`
 	Channel string        `json:"channel,omitempty"` // of a stuck sensor
+	Sudden  bool          `json:"sudden,omitempty"`  // it fails within minutes of its beginning: nobody could have known
 }
 
 // age is how much of its life a fault has behind it at t: 0…1; negative before

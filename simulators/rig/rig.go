@@ -144,7 +144,7 @@ func (r *Rig) plant(p *piece, sec int64, w wear, rng *rand.Rand) func(i int, dt 
 	sticking := false
 	if w.slow && p.state == telemetry.StateRotary {
 		wob, rpm = wob*1.35, rpm*0.62
-		sticking = rpm < 1.6*ThresholdRPM(wob*1000) && wob > 10
+		sticking = sticks(wob, rpm)
 	}
 
 	mud := circuit{depth, c.Mud}
@@ -302,4 +302,20 @@ func trip(p *piece, in float64) (block, depth float64, slips bool) {
 func (r *Rig) rock(depth float64) float64 {
 	bed := uint64(depth / 40)
 	return 0.8 + 0.4*rand.New(rand.NewPCG(r.cfg.Seed, bed^0xbed)).Float64()
+}
+
+func sticks(wob, rpm float64) bool { return rpm < 1.6*ThresholdRPM(wob*1000) && wob > 10 }
+
+// Doing returns the dysfunction that the string is in at t: a kind of Fault, or nothing.
+func (r *Rig) Doing(t time.Time) string {
+	sec := unix(t)
+	p := r.crew.at(sec)
+	if p.state != telemetry.StateRotary {
+		return ""
+	}
+	ramp := min(1, float64(sec-p.from)/45)
+	if w := r.wear(t); w.slow && sticks(r.cfg.WOB*ramp*1.35, r.cfg.RPM*ramp*0.62) {
+		return StickSlip
+	}
+	return ""
 }

@@ -26,8 +26,9 @@ type Commands struct {
 		Try    edge.Try    `cmd:"" help:"Say what would become of a message; needs no running process."`
 		Doctor edge.Doctor `cmd:"" help:"Say what is wrong with a gateway, and what to do about it."`
 	} `cmd:"" help:"Gateways."`
-	Quarantine quarantine `cmd:"" help:"Messages that were set aside, with reason and cure."`
-	Link       link       `cmd:"" help:"Print a one-time link that signs its holder in."`
+	Quarantine quarantine     `cmd:"" help:"Messages that were set aside, with reason and cure."`
+	Link       link           `cmd:"" help:"Print a one-time link that signs its holder in."`
+	Evaluate   evaluateModels `cmd:"" help:"Judge the default models, or yours, on simulated fleets that no model has seen; needs no running process."`
 	storeCommands
 }
 
@@ -134,6 +135,7 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
 		"gateway try":    func(env Env) error { return c.Gateway.Try.Run(env.Out) },
 		"gateway doctor": func(env Env) error { return c.Gateway.Doctor.Run(env.Ctx, env.Out) },
+		"evaluate":       c.evaluate,
 		"ledger":         c.ledger, "quarantine": c.quarantine, "link": c.link,
 		"import <file>": c.importFile, "backup <to>": c.backup, "restore <from>": c.restore, "doctor": c.doctor,
 	}

@@ -1,0 +1,208 @@
+// Package evaluate says how good models are: it drives simulated fleets that no
+// model has seen through the engine that scores in service, and sets the alarms
+// that come out beside what was really the matter. What it prints is by alarm
+// episode, never by row, split by drill, with failures that give no warning apart.
+package evaluate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mudpulse/mudpulse/services/alarms"
+	"github.com/mudpulse/mudpulse/services/scorer"
+	"github.com/mudpulse/mudpulse/simulators/fleet"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+// A Contender is a set of models and rules that is judged.
+type Contender struct {
+	Name   string
+	Models map[string][]byte // PMML by model name
+	Rules  *alarms.Rules
+}
+
+// Models reads *.pmml of files, by name.
+func Models(files fs.FS) (map[string][]byte, error) {
+	names, err := fs.Glob(files, "*.pmml")
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	out := map[string][]byte{}
+	for _, n := range names {
+		b, err := fs.ReadFile(files, n)
+		if err != nil {
+			return nil, fmt.Errorf("models: %w", err)
+		}
+		out[strings.TrimSuffix(path.Base(n), ".pmml")] = b
+	}
+	if len(out) == 0 {
+		return nil, errors.New("models: there is no *.pmml")
+	}
+	return out, nil
+}
+
+// Config is what is judged, on what.
+type Config struct {
+	Contenders []Contender // the first is the one in question
+	Studies    []Study
+	Workers    int // drills at once; 0: as many as there are processors
+	Progress   func(done, all int)
+}
+
+// A Study is one fleet, at one rate.
+type Study struct {
+	Name  string
+	Fleet fleet.Study
+	Full  bool // every second, not one a minute
+}
+
+// every is the time between two seconds that are sent.
+func (s Study) every() time.Duration {
+	if s.Full {
+		return time.Second
+	}
+	return time.Minute
+}
+
+// Run drives every drill of every study through every contender. The same
+// configuration gives the same result, however many workers do it.
+func Run(ctx context.Context, cfg Config) (*Result, error) {
+	if len(cfg.Contenders) == 0 || len(cfg.Studies) == 0 {
+		return nil, errors.New("evaluate: nothing to judge")
+	}
+	sets := make([]*set, len(cfg.Contenders))
+	for i, c := range cfg.Contenders {
+		var err error
+		if sets[i], err = newSet(c); err != nil {
+			return nil, fmt.Errorf("evaluate: %s: %w", c.Name, err)
+		}
+	}
+	res := &Result{}
+	type job struct{ study, drill int }
+	var jobs []job
+	for i, s := range cfg.Studies {
+		if s.Fleet.Drills < 1 || s.Fleet.Days < 1 {
+			return nil, fmt.Errorf("evaluate: study %s: wants at least one drill and one day", s.Name)
+		}
+		o := &Outcome{Study: s, runs: make([][]*run, len(sets))}
+		for k := range sets {
+			o.runs[k] = make([]*run, s.Fleet.Drills)
+		}
+		res.Outcomes = append(res.Outcomes, o)
+		for d := range s.Fleet.Drills {
+			jobs = append(jobs, job{i, d})
+		}
+	}
+	for _, c := range cfg.Contenders {
+		res.Contenders = append(res.Contenders, c.Name)
+	}
+	res.rules = sets[0].rules
+	workers := cfg.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	next := make(chan job)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	done := 0
+	for range workers {
+		wg.Go(func() {
+			for j := range next {
+				runs, err := drive(ctx, cfg.Studies[j.study], j.drill, sets)
+				mu.Lock()
+				if err != nil && first == nil {
+					first = err
+					cancel()
+				}
+				for k := range runs {
+					res.Outcomes[j.study].runs[k][j.drill] = runs[k]
+				}
+				done++
+				if cfg.Progress != nil {
+					cfg.Progress(done, len(jobs))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	for _, j := range jobs {
+		select {
+		case next <- j:
+		case <-ctx.Done():
+		}
+	}
+	close(next)
+	wg.Wait()
+	if first == nil {
+		first = ctx.Err()
+	}
+	if first != nil {
+		return nil, fmt.Errorf("evaluate: %w", first)
+	}
+	return res, nil
+}
+
+// set is a contender made ready: blobs by SHA-256, and the markers that switch them on.
+type set struct {
+	name    string
+	blobs   blobs
+	loader  *scorer.PMML
+	markers []telemetry.Marker
+	rules   *alarms.Rules // as given: with what is raised under what
+}
+
+type blobs map[string][]byte
+
+func (b blobs) Fetch(_ context.Context, sha string) ([]byte, error) {
+	if x, ok := b[sha]; ok {
+		return x, nil
+	}
+	return nil, fmt.Errorf("no blob %s", sha)
+}
+
+func (b blobs) put(x []byte) string {
+	sum := sha256.Sum256(x)
+	sha := hex.EncodeToString(sum[:])
+	b[sha] = x
+	return sha
+}
+
+func newSet(c Contender) (*set, error) {
+	s := &set{name: c.Name, blobs: blobs{}, rules: c.Rules}
+	if s.rules == nil {
+		s.rules = alarms.Default()
+	}
+	s.loader = scorer.NewPMML(s.blobs)
+	for name, b := range c.Models {
+		if _, err := scorer.ParsePMML(b); err != nil {
+			return nil, fmt.Errorf("model %s: %w", name, err)
+		}
+		s.markers = append(s.markers, telemetry.Marker{ID: "m-" + name, Kind: telemetry.MarkerModel, Name: name, Version: 1, SHA256: s.blobs.put(b), Action: "activate"})
+	}
+	// Models and plain limits are judged side by side: here neither keeps the other quiet.
+	apart := *s.rules
+	apart.Version = max(1, apart.Version)
+	apart.Rules = append([]alarms.Rule(nil), s.rules.Rules...)
+	for i := range apart.Rules {
+		apart.Rules[i].Under = nil
+	}
+	b, err := json.Marshal(&apart)
+	if err != nil {
+		return nil, err
+	}
+	s.markers = append(s.markers, telemetry.Marker{ID: "rules", Kind: telemetry.MarkerRules, Name: "rules", Version: apart.Version, SHA256: s.blobs.put(b), Action: "activate"})
+	return s, nil
+}
