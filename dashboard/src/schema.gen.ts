@@ -1353,10 +1353,13 @@ export interface components {
             text: string;
         };
         Input: {
+            declared_unit?: string;
             known: boolean;
             name: string;
+            seen?: number[];
             type: string;
             unit: string;
+            values?: string[];
         };
         Invitation: {
             /** Format: date-time */
@@ -4038,6 +4041,11 @@ export interface operations {
                 "multipart/form-data": {
                     /** Format: binary */
                     file?: string;
+                    /**
+                     * Format: binary
+                     * @description CSV of inputs and what should come out of them: all are scored and compared
+                     */
+                    rows?: string;
                 };
             };
         };

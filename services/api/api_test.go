@@ -145,6 +145,10 @@ func (engine) Read(b []byte) (*models.About, error) {
 	return a, nil
 }
 
+func (engine) Try(context.Context, []byte, models.Trial) (models.Tried, error) {
+	return models.Tried{Checks: []models.Check{{Name: "speed", OK: true}}}, nil
+}
+
 // A world is an API over a fake log and a fake columnstore.
 type world struct {
 	t     *testing.T

@@ -107,13 +107,14 @@ func (a *API) registerModels() {
 		return answer(a.model(m, a.modelStatus())), nil
 	})
 	add(a, people.Engineer, http.MethodPost, "/models", "upload-model", "Take a PMML model; refused with every problem at once", a.upload, status(http.StatusCreated), func(op *huma.Operation) {
-		op.MaxBodyBytes, op.BodyReadTimeout = models.MaxBytes+1<<16, 2*time.Minute
+		op.MaxBodyBytes, op.BodyReadTimeout = models.MaxBytes+models.MaxRowBytes+1<<16, 2*time.Minute
 		op.SkipValidateBody = true // the body is PMML or a form: it is read as it is
 		op.Errors = append(op.Errors, http.StatusRequestEntityTooLarge)
 		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/xml": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
 			"multipart/form-data": {Schema: &huma.Schema{Type: huma.TypeObject, Properties: map[string]*huma.Schema{
-				"file": {Type: huma.TypeString, Format: "binary"}}}},
+				"file": {Type: huma.TypeString, Format: "binary"},
+				"rows": {Type: huma.TypeString, Format: "binary", Description: "CSV of inputs and what should come out of them: all are scored and compared"}}}},
 		}}
 	})
 	add(a, people.Engineer, http.MethodPost, "/models/{name}/activate", "activate-model", "Switch a version on", func(ctx context.Context, in *struct {
@@ -231,11 +232,12 @@ func (a *API) scoredBy(ref string) int {
 }
 
 func (a *API) upload(ctx context.Context, in *uploadIn) (*body[uploaded], error) {
-	raw, file, err := pmmlOf(in)
+	u, err := uploadOf(in)
 	if err != nil {
 		return nil, refuse("body", err)
 	}
-	v, err := a.models.Upload(ctx, in.Name, file, raw, who(ctx).Name)
+	u.Name, u.By = in.Name, who(ctx).Name
+	v, err := a.models.Upload(ctx, u)
 	if err != nil {
 		return nil, err
 	}
@@ -253,15 +255,17 @@ func (a *API) upload(ctx context.Context, in *uploadIn) (*body[uploaded], error)
 	return answer(out), nil
 }
 
-// pmmlOf returns the uploaded bytes, which are the body itself or the field
-// "file" of a form. The request's buffer is reused, so they are copied.
-func pmmlOf(in *uploadIn) (raw []byte, file string, err error) {
+// uploadOf returns what was uploaded: the body itself is the model, or a form has
+// it in the field "file" and the engineer's own rows in "rows". The request's
+// buffer is reused, so they are copied.
+func uploadOf(in *uploadIn) (u models.Upload, err error) {
 	kind, params, err := mime.ParseMediaType(in.ContentType)
 	if err != nil || !strings.HasPrefix(kind, "multipart/") {
 		if len(in.RawBody) == 0 {
-			return nil, "", errors.New("is empty; send the PMML file as the body, or as the form's field file")
+			return u, errors.New("is empty; send the PMML file as the body, or as the form's field file")
 		}
-		return bytes.Clone(in.RawBody), "", nil
+		u.PMML = bytes.Clone(in.RawBody)
+		return u, nil
 	}
 	form := multipart.NewReader(bytes.NewReader(in.RawBody), params["boundary"])
 	for range 20 {
@@ -269,15 +273,26 @@ func pmmlOf(in *uploadIn) (raw []byte, file string, err error) {
 		if err != nil {
 			break
 		}
-		if part.FormName() != "file" {
+		b, most := &u.PMML, models.MaxBytes
+		switch part.FormName() {
+		case "file":
+			u.File = part.FileName()
+		case "rows":
+			b, most = &u.Rows, models.MaxRowBytes
+		default:
 			continue
 		}
-		if raw, err = io.ReadAll(io.LimitReader(part, models.MaxBytes+1)); err != nil {
-			return nil, "", fmt.Errorf("the form is cut off: %w", err)
+		if *b, err = io.ReadAll(io.LimitReader(part, int64(most)+1)); err != nil {
+			return u, fmt.Errorf("the form is cut off: %w", err)
 		}
-		return raw, part.FileName(), nil
+		if len(*b) > most {
+			return u, fmt.Errorf("%s: more than %d bytes", part.FormName(), most)
+		}
 	}
-	return nil, "", errors.New("the form has no field file")
+	if u.PMML == nil {
+		return u, errors.New("the form has no field file")
+	}
+	return u, nil
 }
 
 type rules struct {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -146,15 +147,33 @@ type Pushed struct {
 	Marker string `json:"marker"`
 }
 
-// PushModel uploads a PMML document.
-func (c *Client) PushModel(ctx context.Context, name string, pmml []byte, activate, shadow bool) (p Pushed, err error) {
+// PushModel uploads a PMML document, and beside it the engineer's own rows, CSV, where there are any.
+func (c *Client) PushModel(ctx context.Context, name string, pmml, rows []byte, activate, shadow bool) (p Pushed, err error) {
 	q := url.Values{}
 	if name != "" {
 		q.Set("name", name)
 	}
 	q.Set("activate", fmt.Sprint(activate))
 	q.Set("shadow", fmt.Sprint(shadow))
-	return p, c.Do(ctx, http.MethodPost, "/models?"+q.Encode(), "application/xml", bytes.NewReader(pmml), &p)
+	path := "/models?" + q.Encode()
+	if len(rows) == 0 {
+		return p, c.Do(ctx, http.MethodPost, path, "application/xml", bytes.NewReader(pmml), &p)
+	}
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for field, b := range map[string][]byte{"file": pmml, "rows": rows} {
+		w, err := form.CreateFormFile(field, field)
+		if err != nil {
+			return p, err
+		}
+		if _, err := w.Write(b); err != nil {
+			return p, err
+		}
+	}
+	if err := form.Close(); err != nil {
+		return p, err
+	}
+	return p, c.Do(ctx, http.MethodPost, path, form.FormDataContentType(), &body, &p)
 }
 
 // Activate switches a version on; Rollback goes back to the one before; Deactivate switches off.

@@ -4,6 +4,7 @@
 package models
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,16 +16,21 @@ import (
 
 // An Engine reads models; PMML is one.
 type Engine interface {
-	// Read loads b and runs its ModelVerification. An error that is a *Refused names every problem.
+	// Read loads b and runs its ModelVerification. An error that is a *Refused names
+	// every problem; with an About beside it, b can be read, and what else speaks
+	// against it is still to be found.
 	Read(b []byte) (*About, error)
+	// Try scores made-up rows and the engineer's own, and measures time and memory.
+	Try(ctx context.Context, b []byte, t Trial) (Tried, error)
 }
 
 // About is what a model says of itself.
 type About struct {
 	ModelName string   `json:"model_name"`
-	Kind      string   `json:"kind"`     // TreeModel, MiningModel, …
-	Function  string   `json:"function"` // regression, classification, …
-	Author    string   `json:"author"`   // application and its version, or copyright
+	Kind      string   `json:"kind"`              // TreeModel, MiningModel, …
+	Function  string   `json:"function"`          // regression, classification, …
+	Author    string   `json:"author"`            // application and its version, or copyright
+	Every     int64    `json:"every_s,omitempty"` // seconds between two rows of a drill; 0: every tick
 	Inputs    []Input  `json:"inputs"`
 	Outputs   []Output `json:"outputs"`
 	Checks    []Check  `json:"checks"` // in the order they ran
@@ -36,6 +42,10 @@ type Input struct {
 	Type  string `json:"type"`
 	Unit  string `json:"unit"`  // of what it is bound to
 	Known bool   `json:"known"` // bound to a channel that is registered, a feature of one, or a model's output
+
+	Declared string    `json:"declared_unit,omitempty"` // what the document says it is in
+	Seen     []float64 `json:"seen,omitempty"`          // least and greatest value in the document's own rows or statistics
+	Values   []string  `json:"values,omitempty"`        // of a text, where the document lists them
 }
 
 // An Output is a target or output field.

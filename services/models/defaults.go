@@ -62,7 +62,7 @@ func (r *Registry) defaultModel(ctx context.Context, name string, b []byte) erro
 	if !fresh && (m.Versions[0].By != Itself || m.Active == nil || m.Active.By != Itself) {
 		return nil // somebody has decided
 	}
-	v, err := r.Upload(ctx, name, "", b, Itself)
+	v, err := r.Upload(ctx, Upload{Name: name, PMML: b, By: Itself})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/scoring"
+	"github.com/mudpulse/mudpulse/services/scorer"
 )
 
 // PMML is the Engine over package scoring.
@@ -13,19 +14,37 @@ type PMML struct{}
 
 // Read loads b, which runs its ModelVerification, and says what it is.
 func (PMML) Read(b []byte) (*About, error) {
-	m, err := scoring.Load(bytes.NewReader(b))
-	if err != nil {
-		return nil, refusal(err)
+	m, failed := scoring.Load(bytes.NewReader(b))
+	if failed != nil {
+		var err error
+		if m, err = scoring.Load(bytes.NewReader(b), scoring.WithoutVerification()); err != nil {
+			return nil, refusal(failed)
+		}
 	}
 	info := m.Info()
 	about := &About{ModelName: info.Name, Kind: info.Kind, Function: info.Function, Author: info.Producer, Inputs: []Input{}, Outputs: []Output{}}
+	says := documented(b)
+	every, err := scorer.Every(b)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	about.Every = int64(every.Seconds())
 	for _, f := range m.Inputs() {
-		about.Inputs = append(about.Inputs, Input{Name: f.Name, Type: f.DataType})
+		in := Input{Name: f.Name, Type: f.DataType, Declared: says.units[f.Name]}
+		if f.Text() {
+			in.Values = f.Values
+		} else if lo, hi, ok := says.seen(f.Name); ok {
+			in.Seen = []float64{lo, hi}
+		}
+		about.Inputs = append(about.Inputs, in)
 	}
 	for _, f := range append(m.Targets(), m.Outputs()...) {
 		about.Outputs = append(about.Outputs, Output{Name: f.Name, Type: f.DataType})
 	}
 	about.Checks = []Check{{Name: "loads", OK: true, Detail: fmt.Sprintf("%s of PMML %s, %d segments, %d nodes", info.Kind, info.Version, info.Segments, info.Nodes)}}
+	if failed != nil {
+		return about, refusal(failed)
+	}
 	verified := Check{Name: "verification", OK: true, Detail: fmt.Sprintf("%d rows of its own verification agree to %.1e relative", info.Verified, info.MaxError)}
 	if info.Verified == 0 {
 		verified = Check{Name: "verification", Detail: "it brings no rows to verify it with (ModelVerification): that it scores here as where it was trained is not shown"}

@@ -72,6 +72,7 @@ type Registry struct {
 	clock  telemetry.Clock
 	log    *slog.Logger
 	out    *outbox.Outbox
+	limits Limits
 	mu     sync.Mutex // one decision at a time
 }
 
@@ -80,39 +81,77 @@ func New(db *relational.DB, blobs Blobs, engine Engine, cat Channels, seen func(
 	if seen == nil {
 		seen = func() []string { return nil }
 	}
-	return &Registry{db: db, blobs: blobs, engine: engine, cat: cat, seen: seen, clock: clock, out: out, log: log}
+	return &Registry{db: db, blobs: blobs, engine: engine, cat: cat, seen: seen, clock: clock, out: out, log: log, limits: DefaultLimits()}
 }
 
-// Upload takes a model under name, or under the name that the model or the file
-// gives, and returns its version. It is not on yet. The error is a *Refused with
-// every problem, where the model is at fault.
-func (r *Registry) Upload(ctx context.Context, name, file string, b []byte, by string) (Version, error) {
-	if len(b) > MaxBytes {
-		return Version{}, &Refused{What: "model", Problems: []Problem{{Message: fmt.Sprintf("has %d bytes", len(b)), Cure: fmt.Sprintf("at most %d are taken", MaxBytes)}}}
+// An Upload is a model as it comes in.
+type Upload struct {
+	Name string // "": what the model or the file is called
+	File string
+	PMML []byte
+	Rows []byte // CSV: the engineer's own rows with what should come out; nil: none
+	By   string
+}
+
+// Upload takes a model and returns its version. It is not on yet. The error is a
+// *Refused with every problem, where the model is at fault.
+func (r *Registry) Upload(ctx context.Context, u Upload) (Version, error) {
+	if len(u.PMML) > MaxBytes {
+		return Version{}, &Refused{What: "model", Problems: []Problem{{Message: fmt.Sprintf("has %d bytes", len(u.PMML)), Cure: fmt.Sprintf("at most %d are taken", MaxBytes)}}}
 	}
-	about, err := r.engine.Read(b)
+	no := &Refused{What: "model"}
+	about, err := r.engine.Read(u.PMML)
 	if err != nil {
-		return Version{}, err
+		var refused *Refused
+		if about == nil || !errors.As(err, &refused) {
+			return Version{}, err
+		}
+		no.Problems = append(no.Problems, refused.Problems...)
 	}
+	name := u.Name
 	if name == "" {
 		if name = NameFrom(about.ModelName); name == "" {
-			name = NameFrom(file)
+			name = NameFrom(u.File)
 		}
 	}
 	if err := ValidName(name); err != nil {
-		return Version{}, &Refused{What: "model", Problems: []Problem{{Element: "name", Message: err.Error(), Cure: "say ?name=… with the upload"}}}
+		no.Problems = append(no.Problems, Problem{Element: "name", Message: err.Error(), Cure: "say ?name=… with the upload"})
+	} else {
+		no.What = "model " + name
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	outputs, err := r.outputs(ctx)
 	if err != nil {
 		return Version{}, err
 	}
 	problems, unregistered := bind(about, name, r.cat, r.seen(), outputs)
-	if len(problems) > 0 {
-		return Version{}, &Refused{What: "model " + name, Problems: problems}
-	}
+	no.Problems = append(no.Problems, problems...)
 	about.Checks = append(about.Checks, bindingCheck(about, unregistered))
+	problems, doubts := misused(about, r.cat)
+	no.Problems = append(no.Problems, problems...)
+	about.Checks = append(about.Checks, unitCheck(about, doubts))
+	if u.By != Itself { // what comes with the program was tried when it was made
+		tried, err := r.engine.Try(ctx, u.PMML, Trial{Inputs: testOf(about, r.cat), Every: about.Every, Rows: u.Rows, Limits: r.limits})
+		var refused *Refused
+		switch {
+		case errors.As(err, &refused):
+			no.Problems = append(no.Problems, refused.Problems...)
+		case err != nil:
+			return Version{}, fmt.Errorf("try model %s: %w", name, err)
+		}
+		no.Problems = append(no.Problems, tried.Problems...)
+		about.Checks = append(about.Checks, tried.Checks...)
+	}
+	if len(no.Problems) > 0 {
+		return Version{}, no
+	}
+	return r.keep(ctx, name, about, u)
+}
+
+// keep makes a version of what may come in.
+func (r *Registry) keep(ctx context.Context, name string, about *About, u Upload) (Version, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, by := u.PMML, u.By
 	sha, err := r.blobs.Put(ctx, b) // before any row or marker names it
 	if err != nil {
 		return Version{}, err
@@ -146,6 +185,20 @@ func bindingCheck(about *About, unregistered []string) Check {
 	if len(unregistered) > 0 {
 		c.OK = false
 		c.Detail = strings.Join(unregistered, ", ") + " come from drills but are not registered: they are missing to the model until an administrator gives them a unit"
+	}
+	return c
+}
+
+func unitCheck(about *About, doubts []string) Check {
+	said := 0
+	for i := range about.Inputs {
+		if about.Inputs[i].Declared != "" {
+			said++
+		}
+	}
+	c := Check{Name: "units", OK: len(doubts) == 0, Detail: fmt.Sprintf("%d of %d inputs say theirs, and none contradicts the channels'", said, len(about.Inputs))}
+	if len(doubts) > 0 {
+		c.Detail = strings.Join(doubts, "; ")
 	}
 	return c
 }

@@ -89,6 +89,9 @@ var (
 	attribute = regexp.MustCompile(`(extender|name|value)\s*=\s*["']([^"']*)["']`)
 )
 
+// Every is how often a document in PMML asks to be scored, in event time; 0: at every tick.
+func Every(b []byte) (time.Duration, error) { return extended(b, "every") }
+
 // extended returns the span that an extension of ours gives; 0 if there is none.
 func extended(b []byte, name string) (time.Duration, error) {
 	for _, e := range extension.FindAll(b, 1000) {

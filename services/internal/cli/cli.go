@@ -86,6 +86,7 @@ type model struct {
 	Push struct {
 		server
 		File     string `arg:"" type:"existingfile"`
+		Rows     string `help:"CSV of inputs and what should come out of them; default: the model's name with .csv, where that is there." type:"existingfile" placeholder:"FILE"`
 		Name     string `help:"Its name; default: the one in the file, else the file's."`
 		Activate bool   `help:"Switch it on at once." default:"true" negatable:""`
 		Shadow   bool   `help:"Let it score beside, raising nothing."`
@@ -192,7 +193,11 @@ func (c *Commands) modelPush(env Env) error {
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(p.File), filepath.Ext(p.File))
 	}
-	m, err := cl.PushModel(env.Ctx, name, b, p.Activate && !p.Shadow, p.Shadow)
+	rows, err := ownRows(p.File, p.Rows)
+	if err != nil {
+		return err
+	}
+	m, err := cl.PushModel(env.Ctx, name, b, rows, p.Activate && !p.Shadow, p.Shadow)
 	if err != nil {
 		return fmt.Errorf("%s is refused: %w", p.File, err)
 	}
@@ -209,6 +214,18 @@ func (c *Commands) modelPush(env Env) error {
 	}
 	_, err = fmt.Fprintf(env.Out, "%s version %d, SHA-256 %s: %s\n", m.Name, m.Version, m.SHA256, state)
 	return err
+}
+
+// ownRows reads the engineer's rows: the file named, or the one beside the model.
+func ownRows(model, named string) ([]byte, error) {
+	if named != "" {
+		return os.ReadFile(named)
+	}
+	b, err := os.ReadFile(strings.TrimSuffix(model, filepath.Ext(model)) + ".csv")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
 }
 
 func (c *Commands) modelList(env Env) error { return show(env, c.Model.List.server, "/models") }
