@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -485,7 +486,7 @@ func (w *Writer) commit(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(pause):
+		case <-time.After(pause/2 + rand.N(pause)): // writers of one store that refused them all do not come back as one
 		}
 	}
 	w.cfg.CrashPoint(CrashCommitted)

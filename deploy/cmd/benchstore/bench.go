@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type bench struct {
 	took             time.Duration
 	memory, partRows int64
 	dir              string
+	threads          int
+	profile          string
 	scores           bool
 
 	store *duckdb.Store
@@ -102,7 +105,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	start := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	b.clock = telemetry.NewManualClock(start)
 	cfg := duckdb.DefaultConfig(b.dir)
-	cfg.Memory, cfg.PartRows = b.memory<<20, b.partRows
+	cfg.Memory, cfg.PartRows, cfg.Threads = b.memory<<20, b.partRows, b.threads
 	if b.store, err = duckdb.Open(cfg, telemetry.DefaultCatalogue(), b.clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))); err != nil {
 		return err
 	}
@@ -111,6 +114,17 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return fmt.Errorf("history: %w", err)
 	}
 	before := sealed(b.store)
+	if b.profile != "" {
+		f, err := os.Create(b.profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 	cpu0 := cpu()
 
 	run, stop := context.WithTimeout(ctx, b.took)

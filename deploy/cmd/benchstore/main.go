@@ -19,6 +19,8 @@ func main() {
 	flag.Int64Var(&b.memory, "memory", 1024, "memory limit of the store, MB")
 	flag.Int64Var(&b.partRows, "part-rows", 4_000_000, "rows of a partition")
 	flag.StringVar(&b.dir, "dir", "", "folder of the store; default: a temporary one")
+	flag.IntVar(&b.threads, "threads", 2, "threads of DuckDB")
+	flag.StringVar(&b.profile, "profile", "", "write a CPU profile of the pouring here")
 	flag.BoolVar(&b.scores, "scores", true, "store a score per frame too")
 	flag.Parse()
 	if err := b.run(context.Background()); err != nil {
