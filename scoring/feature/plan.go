@@ -33,21 +33,39 @@ const late = 120
 // that the minute of the latest sample that is taken is still whole.
 const slack = late + 61
 
+// minutesOfHour are the minutes kept where there are hours: an hour's, until no
+// late sample can change it.
+const minutesOfHour = 64
+
 // group is one window of one channel through one gate; its tiles are merged
 // once for all its functions.
 type group struct {
 	channel int
-	gate    int // index of the channel's gates
-	window  time.Duration
+	gate    int   // index of the channel's gates
+	window  int64 // seconds
+	unit    int64 // of the tiles it is made of: 1, 60 or 3600 seconds
+	kind    kind
 	heavy   bool // moments or slope
+	tiles   bool // any function but those of single samples
 	raw     bool // single samples
 	of      []member
 	weights []float64 // of an ewma, by age in tiles
 }
 
+// kind of a group.
+type kind byte
+
+const (
+	ofWindow kind = iota
+	ofLag
+	ofEWMA
+)
+
 type member struct {
-	out  int // among names
-	name Name
+	out int // among names
+	fn  function
+	p   float64 // of q: the percentile
+	z   bool
 }
 
 // Compile plans features; other names than features and times since events are refused.
@@ -98,28 +116,31 @@ func Compile(names []string) (*Plan, error) {
 		case time.Minute:
 			cp.minutes = max(cp.minutes, int64(span/time.Minute)+1)
 		default:
-			cp.minutes = max(cp.minutes, 61)
+			cp.minutes = max(cp.minutes, minutesOfHour)
 			cp.hours = max(cp.hours, int64(span/time.Hour)+1)
 		}
-		i := slices.IndexFunc(p.groups, func(x group) bool {
-			return x.channel == c && x.gate == g && x.window == n.Window && (x.weights != nil) == (n.Function == "ewma") && n.Function != "lag" && x.of[0].name.Function != "lag"
-		})
+		fn := function(slices.Index(Functions, n.Function))
+		k := ofWindow
+		switch fn {
+		case fnLag:
+			k = ofLag
+		case fnEWMA:
+			k = ofEWMA
+		}
+		w := int64(n.Window / time.Second)
+		i := slices.IndexFunc(p.groups, func(x group) bool { return x.channel == c && x.gate == g && x.window == w && x.kind == k })
 		if i < 0 {
 			i = len(p.groups)
-			p.groups = append(p.groups, group{channel: c, gate: g, window: n.Window})
+			p.groups = append(p.groups, group{channel: c, gate: g, window: w, kind: k, unit: int64(tile / time.Second)})
 		}
 		x := &p.groups[i]
-		x.heavy = x.heavy || needsMerge(n.Function)
-		x.raw = x.raw || n.Function == "median" || n.Function == "q" || n.Function == "distinct"
-		if n.Function == "ewma" && x.weights == nil {
+		x.heavy = x.heavy || fn.heavy()
+		x.raw = x.raw || fn.raw()
+		x.tiles = x.tiles || !fn.raw()
+		if k == ofEWMA && x.weights == nil {
 			x.weights = weights(n.Window)
 		}
-		x.of = append(x.of, member{out, n})
-	}
-	for i := range p.perChan {
-		if p.perChan[i].hours > 0 {
-			p.perChan[i].minutes = max(p.perChan[i].minutes, 61)
-		}
+		x.of = append(x.of, member{out, fn, n.P, n.Z})
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

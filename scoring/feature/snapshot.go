@@ -225,14 +225,19 @@ func (s *State) readChannel(r *reader) {
 	for k := r.count(16); k > 0 && !r.bad; k-- {
 		at := r.int()
 		var x *second
-		if ch >= 0 && at > 0 && at <= s.head {
-			secs := s.chans[ch].secs
-			if y := &secs[at%int64(len(secs))]; y.at < at {
-				*y = second{at: at}
+		m := r.count(16)
+		if ch >= 0 && at > 0 && at <= s.head && m > 0 {
+			c := &s.chans[ch]
+			if c.secs == nil {
+				s.hear(ch)
+			}
+			if y := &c.secs[at%int64(len(c.secs))]; y.at < at {
+				*y = second{at: at, samples: make([]sample, 0, m)}
+				c.newest = max(c.newest, at)
 				x = y
 			}
 		}
-		for m := r.count(16); m > 0; m-- {
+		for ; m > 0; m-- {
 			p := sample{r.float(), r.float()}
 			if x != nil && len(x.samples) < maxSamples {
 				x.samples = append(x.samples, p)
@@ -254,7 +259,12 @@ func (s *State) readChannel(r *reader) {
 				if g < 0 || x.at <= 0 || x.at > s.head {
 					continue
 				}
-				ring := s.chans[ch].gates[g].mins
+				c := &s.chans[ch]
+				if c.secs == nil {
+					s.hear(ch)
+				}
+				c.newest = max(c.newest, x.at*int64([]int{60, 3600}[level]))
+				ring := c.gates[g].mins
 				if level == 1 {
 					ring = s.chans[ch].gates[g].hours
 				}

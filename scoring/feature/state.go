@@ -8,13 +8,16 @@ import (
 
 // A State is what is remembered of one drill's stream for a Plan. One goroutine.
 type State struct {
-	plan   *Plan
-	head   int64   // newest second that was read or got a sample
-	rig    []rigAt // ring of rig states by second
-	chans  []channelState
-	base   []baseline           // by feature; only those with __z
-	events map[string][]float64 // seconds, ascending, the last few
-	sorted []float64            // scratch
+	plan    *Plan
+	head    int64   // newest second that was read or got a sample
+	rig     []rigAt // ring of rig states by second
+	settled int64   // minute last summed because its states were about to be forgotten
+	chans   []channelState
+	groups  []groupState         // by group of the plan
+	spare   groupState           // of ticks that are amended
+	base    []baseline           // by feature; only those with __z
+	events  map[string][]float64 // seconds, ascending, the last few
+	scratch [2][]float64
 }
 
 type rigAt struct {
@@ -22,22 +25,46 @@ type rigAt struct {
 	state string
 }
 
+// channelState holds nothing until the channel is heard.
 type channelState struct {
-	secs  []second // ring by second
-	gates []gateState
+	secs    []second // ring by second
+	gates   []gateState
+	newest  int64   // newest second with a sample; 0 never heard
+	now     *second // the second last added to
+	nowNs   int64   // its start, Unix ns
+	marked  int64   // minute whose tile and hour are marked to be summed
+	settled int64   // minute last summed because its seconds were about to be forgotten
+	folded  int64   // newest second that some group has folded into what it keeps
+	epoch   uint32  // counts changes at or before folded
+	store   []sample
+	recent  [2]recent
+}
+
+// recent is the sum of one of the newest seconds.
+type recent struct {
+	at    int64
+	fresh bool
+	tile  tile
 }
 
 type gateState struct {
 	mins  []span // ring by minute
 	hours []span
+	part  part
+}
+
+// part is the minute that is not over: its whole seconds so far.
+type part struct {
+	epoch   uint32
+	minute  int64
+	through int64 // last second in it
+	sum     tile
 }
 
 // second holds the samples of one second, in order of time.
 type second struct {
 	at      int64
 	samples []sample
-	sum     tile
-	fresh   bool // sum is that of samples
 }
 
 type sample struct {
@@ -62,22 +89,19 @@ type baseline struct {
 const (
 	baselineLeast = 60
 	baselineFull  = 1440
-	maxEvents     = 64   // kept of a kind
-	maxSamples    = 1024 // kept of a second
+	maxEvents     = 64             // kept of a kind
+	maxSamples    = 1024           // kept of a second
+	earliest      = 62 * 24 * 3600 // s: a clock that says less is not set
+	storeSeconds  = 32             // whose samples are allocated together
 )
 
 // NewState returns an empty state.
 func (p *Plan) NewState() *State {
-	s := &State{plan: p, events: map[string][]float64{}, chans: make([]channelState, len(p.channels)), base: make([]baseline, len(p.names))}
+	s := &State{plan: p, events: map[string][]float64{}, chans: make([]channelState, len(p.channels)),
+		groups: make([]groupState, len(p.groups)), base: make([]baseline, len(p.names))}
 	longest := int64(slack)
 	for i := range p.perChan {
-		cp := &p.perChan[i]
-		longest = max(longest, cp.seconds)
-		s.chans[i].secs = make([]second, cp.seconds)
-		s.chans[i].gates = make([]gateState, len(cp.gates))
-		for g := range cp.gates {
-			s.chans[i].gates[g] = gateState{mins: make([]span, cp.minutes), hours: make([]span, cp.hours)}
-		}
+		longest = max(longest, p.perChan[i].seconds)
 	}
 	s.rig = make([]rigAt, longest)
 	return s
@@ -86,27 +110,54 @@ func (p *Plan) NewState() *State {
 // Plan is the plan the state is for.
 func (s *State) Plan() *Plan { return s.plan }
 
+// hear makes room for a channel that was not heard before.
+func (s *State) hear(ch int) {
+	c, cp := &s.chans[ch], &s.plan.perChan[ch]
+	c.secs = make([]second, cp.seconds)
+	c.gates = make([]gateState, len(cp.gates))
+	for g := range cp.gates {
+		c.gates[g] = gateState{mins: make([]span, cp.minutes), hours: make([]span, cp.hours)}
+	}
+}
+
 const ns = int64(time.Second)
 
 // Add takes a good sample of channel ch, counted as Plan.Channels does, at t,
 // Unix ns. One that is more than two minutes older than the newest is too late
 // and left out; so is a second one at the same time with another value.
 func (s *State) Add(ch int, t int64, v float64) {
+	c := &s.chans[ch]
+	if x := c.now; x != nil && uint64(t-c.nowNs) < uint64(ns) && x.at == c.newest && x.at == s.head && v == v {
+		p := sample{float64(t-c.nowNs) / 1e9, v + 0}
+		if n := len(x.samples); n > 0 && n < cap(x.samples) && x.samples[n-1].t < p.t && x.at > c.folded && x.at/60 == c.marked {
+			x.samples = append(x.samples, p)
+			c.recent[x.at&1].fresh = false
+			return
+		}
+	}
+	s.add(ch, t, v+0) // −0 is 0: it must not matter which of two equal values came first
+}
+
+func (s *State) add(ch int, t int64, v float64) {
 	at := floorDiv(t, ns)
-	if at < s.head-late || v != v || at <= 0 {
+	if at < s.head-late || v != v || at < earliest {
 		return
 	}
 	s.head = max(s.head, at)
 	c := &s.chans[ch]
+	if c.secs == nil {
+		s.hear(ch)
+	}
 	x := &c.secs[at%int64(len(c.secs))]
 	if x.at != at {
 		if x.at > at {
 			return // its place is a newer second's
 		}
-		if x.at > 0 {
-			s.settle(ch, x.at/60)
+		if x.at > 0 && x.at/60 != c.settled {
+			c.settled = x.at / 60
+			s.settle(ch, c.settled)
 		}
-		*x = second{at: at, samples: x.samples[:0]}
+		x.at, x.samples = at, x.samples[:0]
 	}
 	p := sample{float64(t-at*ns) / 1e9, v}
 	n := len(x.samples)
@@ -114,11 +165,10 @@ func (s *State) Add(ch int, t int64, v float64) {
 	case n >= maxSamples:
 		return
 	case n == 0 || x.samples[n-1].t < p.t:
-		x.samples = append(x.samples, p)
-		if x.fresh || n == 0 {
-			x.sum.add(p.t, p.v)
-			x.fresh = true
+		if n == 0 && cap(x.samples) == 0 {
+			x.samples = c.room()
 		}
+		x.samples = append(x.samples, p)
 	default:
 		i, same := slices.BinarySearchFunc(x.samples, p, func(a, b sample) int {
 			switch {
@@ -137,16 +187,49 @@ func (s *State) Add(ch int, t int64, v float64) {
 		} else {
 			x.samples = slices.Insert(x.samples, i, p)
 		}
-		x.fresh = false
+	}
+	c.newest = max(c.newest, at)
+	c.now, c.nowNs = x, at*ns
+	if r := &c.recent[at&1]; r.at == at {
+		r.fresh = false
 	}
 	s.mark(ch, at)
 }
 
-// mark makes the minute and hour of a second be summed again.
+// room returns space for one second's samples, out of a store for many.
+func (c *channelState) room() []sample {
+	n := 1
+	if c.now != nil {
+		n = max(1, len(c.now.samples))
+	}
+	if len(c.store) < n {
+		c.store = make([]sample, n*storeSeconds)
+	}
+	out := c.store[:0:n]
+	c.store = c.store[n:]
+	return out
+}
+
+// mark makes the minute and hour of a second be summed again, and what was
+// folded over it be folded anew.
 func (s *State) mark(ch int, at int64) {
-	for g := range s.chans[ch].gates {
-		gs := &s.chans[ch].gates[g]
-		touch(gs.mins, at/60)
+	c := &s.chans[ch]
+	if at <= c.folded {
+		c.epoch++
+	}
+	if c.marked == at/60 {
+		return
+	}
+	c.marked = at / 60
+	for g := range c.gates {
+		gs := &c.gates[g]
+		if len(gs.mins) == 0 {
+			continue
+		}
+		if x := &gs.mins[c.marked%int64(len(gs.mins))]; x.at > 0 && x.at < c.marked && len(gs.hours) > 0 {
+			s.hour(ch, g, x.at/60) // one of its minutes is about to be forgotten
+		}
+		touch(gs.mins, c.marked)
 		touch(gs.hours, at/3600)
 	}
 }
@@ -165,18 +248,6 @@ func touch(ring []span, at int64) {
 	}
 }
 
-// sumOf is a second's tile.
-func (x *second) sumOf() *tile {
-	if !x.fresh {
-		x.sum = tile{}
-		for _, p := range x.samples {
-			x.sum.add(p.t, p.v)
-		}
-		x.fresh = true
-	}
-	return &x.sum
-}
-
 // settle sums the minute whose seconds are about to be forgotten.
 func (s *State) settle(ch int, minute int64) {
 	for g := range s.chans[ch].gates {
@@ -186,7 +257,8 @@ func (s *State) settle(ch int, minute int64) {
 
 // minute is the tile of a whole minute through a gate, nil where there is none.
 func (s *State) minute(ch, g int, at int64) *tile {
-	mins := s.chans[ch].gates[g].mins
+	c := &s.chans[ch]
+	mins := c.gates[g].mins
 	if len(mins) == 0 {
 		return nil
 	}
@@ -195,16 +267,25 @@ func (s *State) minute(ch, g int, at int64) *tile {
 		return nil
 	}
 	if x.stale {
-		x.sum = tile{}
-		s.seconds(&x.sum, ch, g, at*60, at*60, at*60+59, true)
+		if p := &c.gates[g].part; p.minute == at && p.epoch == c.epoch && at*60+59 < s.head {
+			s.extend(p, ch, g, at*60+59)
+			x.sum = p.sum
+		} else {
+			x.sum = tile{}
+			s.seconds(&x.sum, ch, g, at*60, at*60, at*60+59)
+		}
 		x.stale = false
+		if c.marked == at {
+			c.marked = 0
+		}
 	}
 	return &x.sum
 }
 
 // hour is the tile of a whole hour.
 func (s *State) hour(ch, g int, at int64) *tile {
-	hours := s.chans[ch].gates[g].hours
+	c := &s.chans[ch]
+	hours := c.gates[g].hours
 	x := &hours[at%int64(len(hours))]
 	if x.at != at {
 		return nil
@@ -217,24 +298,47 @@ func (s *State) hour(ch, g int, at int64) *tile {
 			}
 		}
 		x.stale = false
+		if c.marked/60 == at {
+			c.marked = 0
+		}
 	}
 	return &x.sum
 }
 
+// samples are those of a second that pass the gate.
+func (s *State) samples(ch, g int, at int64) []sample {
+	c := &s.chans[ch]
+	x := &c.secs[at%int64(len(c.secs))]
+	if x.at != at || len(x.samples) == 0 {
+		return nil
+	}
+	if gate := s.plan.perChan[ch].gates[g]; gate != "" && s.stateAt(at) != gate {
+		return nil
+	}
+	return x.samples
+}
+
+// sum is a second's tile, nil where there are no samples that pass the gate.
+func (s *State) sum(ch, g int, at int64) *tile {
+	xs := s.samples(ch, g, at)
+	if xs == nil {
+		return nil
+	}
+	r := &s.chans[ch].recent[at&1]
+	if r.at != at || !r.fresh {
+		r.at, r.fresh = at, true
+		r.tile.of(xs)
+	}
+	return &r.tile
+}
+
 // seconds merges the seconds from..to that pass the gate into a, whose start is origin.
-func (s *State) seconds(a *tile, ch, g int, origin, from, to int64, heavy bool) {
-	secs := s.chans[ch].secs
-	gate := s.plan.perChan[ch].gates[g]
-	n := int64(len(secs))
+func (s *State) seconds(a *tile, ch, g int, origin, from, to int64) {
+	var x tile
 	for at := from; at <= to; at++ {
-		x := &secs[at%n]
-		if x.at != at || len(x.samples) == 0 || gate != "" && s.stateAt(at) != gate {
-			continue
-		}
-		if heavy {
-			a.merge(x.sumOf(), float64(at-origin))
-		} else {
-			a.light(x.sumOf(), float64(at-origin))
+		if xs := s.samples(ch, g, at); xs != nil {
+			x.of(xs)
+			a.merge(&x, float64(at-origin))
 		}
 	}
 }
@@ -249,7 +353,7 @@ func (s *State) stateAt(at int64) string {
 // Rig says which state the rig was in during the second that begins at tick, Unix ns.
 func (s *State) Rig(tick int64, state string) {
 	at := floorDiv(tick, ns)
-	if at <= 0 || at < s.head-late {
+	if at < earliest || at < s.head-late {
 		return
 	}
 	s.head = max(s.head, at)
@@ -257,15 +361,19 @@ func (s *State) Rig(tick int64, state string) {
 	if r.at > at || r.at == at && r.state == state {
 		return
 	}
-	again := r.at == at
-	if !again && r.at > 0 { // minutes whose states are about to be forgotten
+	if r.at < at && r.at > 0 && r.at/60 != s.settled { // minutes whose states are about to be forgotten
+		s.settled = r.at / 60
 		for ch := range s.chans {
-			s.settle(ch, r.at/60)
+			s.settle(ch, s.settled)
 		}
 	}
 	*r = rigAt{at, state}
-	if again {
-		for ch := range s.chans {
+	for ch := range s.chans {
+		c := &s.chans[ch]
+		if c.newest < at || len(c.gates) == 1 && s.plan.perChan[ch].gates[0] == "" {
+			continue
+		}
+		if xs := &c.secs[at%int64(len(c.secs))]; xs.at == at {
 			s.mark(ch, at)
 		}
 	}
@@ -299,209 +407,9 @@ func (s *State) ResetBaselines(channel string) {
 	}
 }
 
-// Read computes every feature at a tick, Unix ns of the start of a second, over
-// windows that end with that second: the value of feature i goes to num[to[i]].
-// NaN is missing.
-func (s *State) Read(tick int64, num []float64, to []int) {
-	at := floorDiv(tick, ns)
-	for i := range s.plan.groups {
-		s.group(&s.plan.groups[i], at, num, to)
-	}
-	for _, i := range s.plan.events {
-		n := &s.plan.names[i]
-		v := nan
-		for _, t := range s.events[n.Word] {
-			if d := float64(at) - t; d >= 0 {
-				v = d / n.Unit.Seconds()
-			}
-		}
-		num[to[i]] = v
-	}
-}
-
-func (s *State) group(g *group, at int64, num []float64, to []int) {
-	if g.of[0].name.Function == "lag" {
-		for _, m := range g.of {
-			num[to[m.out]] = s.judged(&m, at, s.lag(g, at))
-		}
-		return
-	}
-	if g.weights != nil {
-		v := s.ewma(g, at)
-		for _, m := range g.of {
-			num[to[m.out]] = s.judged(&m, at, v)
-		}
-		return
-	}
-	var a tile
-	s.merge(&a, g, at)
-	if g.raw {
-		s.collect(g, at)
-	}
-	for i := range g.of {
-		m := &g.of[i]
-		var v float64
-		switch m.name.Function {
-		case "median":
-			v = quantile(s.sorted, 50)
-		case "q":
-			v = quantile(s.sorted, m.name.P)
-		case "distinct":
-			v = distinct(s.sorted)
-		default:
-			v = a.of(m.name.Function)
-		}
-		num[to[m.out]] = s.judged(m, at, v)
-	}
-}
-
-// merge makes the tile of a group's window that ends with second at.
-func (s *State) merge(a *tile, g *group, at int64) {
-	w := int64(g.window / time.Second)
-	switch tileOf(g.window) {
-	case time.Second:
-		s.seconds(a, g.channel, g.gate, at-w+1, at-w+1, at, g.heavy)
-	case time.Minute:
-		m := at / 60
-		first := m - w/60 + 1
-		s.minutes(a, g, first*60, first, m-1)
-		s.seconds(a, g.channel, g.gate, first*60, m*60, at, true)
-	default:
-		h, m := at/3600, at/60
-		first := h - w/3600 + 1
-		for x := first; x < h; x++ {
-			if t := s.hour(g.channel, g.gate, x); t != nil {
-				a.merge(t, float64((x-first)*3600))
-			}
-		}
-		s.minutes(a, g, first*3600, h*60, m-1)
-		s.seconds(a, g.channel, g.gate, first*3600, m*60, at, true)
-	}
-}
-
-func (s *State) minutes(a *tile, g *group, origin, from, to int64) {
-	for m := from; m <= to; m++ {
-		if t := s.minute(g.channel, g.gate, m); t != nil {
-			a.merge(t, float64(m*60-origin))
-		}
-	}
-}
-
-// collect sorts the samples of a window of seconds into the scratch.
-func (s *State) collect(g *group, at int64) {
-	s.sorted = s.sorted[:0]
-	secs := s.chans[g.channel].secs
-	gate := s.plan.perChan[g.channel].gates[g.gate]
-	n := int64(len(secs))
-	for x := at - int64(g.window/time.Second) + 1; x <= at; x++ {
-		sec := &secs[x%n]
-		if sec.at != x || gate != "" && s.stateAt(x) != gate {
-			continue
-		}
-		for _, p := range sec.samples {
-			s.sorted = append(s.sorted, p.v)
-		}
-	}
-	slices.Sort(s.sorted)
-}
-
-// quantile interpolates between order statistics (Hyndman and Fan's type 7).
-func quantile(sorted []float64, p float64) float64 {
-	if len(sorted) == 0 {
-		return nan
-	}
-	h := float64(float64(len(sorted)-1)*p) / 100
-	i := int(math.Floor(h))
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
-	}
-	return sorted[i] + float64((h-float64(i))*(sorted[i+1]-sorted[i]))
-}
-
-func distinct(sorted []float64) float64 {
-	if len(sorted) == 0 {
-		return nan
-	}
-	n := 0.0
-	for i, v := range sorted {
-		if i == 0 || v != sorted[i-1] {
-			n++
-		}
-	}
-	return n
-}
-
-// lag is the last sample at or before one window ago, not older than two; of
-// windows over ten minutes the last of the tiles that had ended then.
-func (s *State) lag(g *group, at int64) float64 {
-	w := int64(g.window / time.Second)
-	unit := int64(tileOf(g.window) / time.Second)
-	if unit == 1 {
-		secs := s.chans[g.channel].secs
-		gate := s.plan.perChan[g.channel].gates[g.gate]
-		n := int64(len(secs))
-		for x := at - w; x > at-2*w; x-- {
-			sec := &secs[x%n]
-			if sec.at == x && len(sec.samples) > 0 && (gate == "" || s.stateAt(x) == gate) {
-				return sec.samples[len(sec.samples)-1].v
-			}
-		}
-		return nan
-	}
-	of := s.minute
-	if unit == 3600 {
-		of = s.hour
-	}
-	for x := (at-w+1)/unit - 1; x > (at-2*w)/unit; x-- {
-		if t := of(g.channel, g.gate, x); t != nil && t.n > 0 {
-			return t.last
-		}
-	}
-	return nan
-}
-
-// ewma weighs the means of tiles by their age; a tile without samples has no weight.
-func (s *State) ewma(g *group, at int64) float64 {
-	sum, weight := 0.0, 0.0
-	unit := int64(tileOf(8*g.window) / time.Second)
-	now := at / unit
-	for i := len(g.weights) - 1; i >= 0; i-- { // oldest first
-		x := now - int64(i)
-		var t tile
-		switch {
-		case unit == 1:
-			s.seconds(&t, g.channel, g.gate, x, x, x, false)
-		case i == 0:
-			from := x * unit
-			if unit == 3600 {
-				s.minutes(&t, g, from, from/60, at/60-1)
-				from = at / 60 * 60
-			}
-			s.seconds(&t, g.channel, g.gate, x*unit, from, at, true)
-		case unit == 60:
-			if p := s.minute(g.channel, g.gate, x); p != nil {
-				t = *p
-			}
-		default:
-			if p := s.hour(g.channel, g.gate, x); p != nil {
-				t = *p
-			}
-		}
-		if t.n == 0 {
-			continue
-		}
-		sum += float64(g.weights[i] * (t.sum / t.n))
-		weight += g.weights[i]
-	}
-	if weight == 0 {
-		return nan
-	}
-	return sum / weight
-}
-
 // judged holds a value against the drill's own baseline, where the name says z.
 func (s *State) judged(m *member, at int64, v float64) float64 {
-	if !m.name.Z {
+	if !m.z {
 		return v
 	}
 	b := &s.base[m.out]
@@ -536,15 +444,20 @@ func (s *State) Rebind(p *Plan) *State {
 
 // Bytes estimates the memory the state takes.
 func (s *State) Bytes() int {
-	n := 40 * len(s.rig)
+	n := 24*len(s.rig) + 400*len(s.chans) + 200*len(s.groups) + 40*len(s.base)
 	for i := range s.chans {
 		c := &s.chans[i]
+		n += 16 * cap(c.store)
 		for j := range c.secs {
-			n += 180 + 16*cap(c.secs[j].samples)
+			n += 32 + 16*cap(c.secs[j].samples)
 		}
 		for _, g := range c.gates {
-			n += 140 * (len(g.mins) + len(g.hours))
+			n += 144 * (1 + len(g.mins) + len(g.hours))
 		}
+	}
+	for i := range s.groups {
+		g := &s.groups[i]
+		n += 72*cap(g.lights) + 128*cap(g.tiles) + 16*cap(g.sums) + 8*cap(g.sorted)
 	}
 	return n
 }
