@@ -74,6 +74,8 @@ func TestFunctionsThatNoOracleHas(t *testing.T) {
 	f("error: pattern \"%d\" of formatNumber: %d is for whole numbers, and the value is 1.5", "formatNumber", num(1.5), str("%d"))
 	f("2", "formatNumber", num(2), str("%d"))
 	f("error: pattern \"%q\" of formatNumber", "formatNumber", num(2), str("%q"))
+	f("INFINITY", "formatNumber", num(math.Inf(1)), str("%G"))
+	f(" -Infinity", "formatNumber", num(math.Inf(-1)), str("%010.2f"))
 	f("2", "stringLength", str("é😀"))
 	f("1.3407807929942596E154", "hypot", num(math.Sqrt(math.MaxFloat64)), num(0))
 	// Dates: ISO weeks as in the standard's own examples, weeks of the year as in C's strftime.

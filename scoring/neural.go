@@ -341,10 +341,15 @@ func (g *neural) evaluate(r *row, out *result) {
 		a[i] = v.f
 	}
 	for i := range g.layers {
+		l := &g.layers[i]
 		if g.float {
-			g.layers[i].run32(a)
+			l.run32(a)
 		} else {
-			g.layers[i].run(a)
+			l.run(a)
+		}
+		if !l.normalize(a[l.from:l.from+len(l.neurons)], g.float) {
+			r.fail("", KindMath, "%s", sharesOfNothing)
+			return
 		}
 	}
 	g.answer(0, a, out)
@@ -404,7 +409,6 @@ func (l *layer) run(a []float64) {
 		}
 		a[l.from+i] = l.activate(z + n.bias)
 	}
-	l.normalize(a[l.from : l.from+len(l.neurons)])
 }
 
 func (n *neuron) input(a []float64, j int) float64 {
@@ -414,16 +418,25 @@ func (n *neuron) input(a []float64, j int) float64 {
 	return a[n.from[j]]
 }
 
-func (l *layer) normalize(y []float64) {
-	switch l.norm {
-	case "softmax":
+// normalize is the layer's normalizationMethod; ok is false where there is nothing to share.
+func (l *layer) normalize(y []float64, float bool) (ok bool) {
+	switch {
+	case l.norm == "softmax" && float:
+		softmax32(y)
+	case l.norm == "softmax":
 		softmax(y)
-	case "simplemax":
+	case l.norm == "simplemax" && float:
+		return share32(y) != 0
+	case l.norm == "simplemax":
 		s := sum(y)
 		for i := range y {
-			y[i] /= s
+			if y[i] /= s; s == 0 {
+				y[i] = nan
+			}
 		}
+		return s != 0
 	}
+	return true
 }
 
 func (l *layer) activate(z float64) float64 {

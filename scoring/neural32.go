@@ -29,16 +29,6 @@ func (l *layer) run32(a []float64) {
 		}
 		a[l.from+i] = l.activate32(z + float32(n.bias))
 	}
-	l.normalize32(a[l.from : l.from+len(l.neurons)])
-}
-
-func (l *layer) normalize32(y []float64) {
-	switch l.norm {
-	case "softmax":
-		softmax32(y)
-	case "simplemax":
-		share32(y)
-	}
 }
 
 func softmax32(y []float64) {
@@ -49,7 +39,8 @@ func softmax32(y []float64) {
 	share32(y)
 }
 
-func share32(y []float64) {
+// share32 returns the sum that it divides by.
+func share32(y []float64) float32 {
 	var s float32
 	for _, f := range y {
 		s += float32(f)
@@ -57,6 +48,7 @@ func share32(y []float64) {
 	for i := range y {
 		y[i] = float64(float32(y[i]) / s)
 	}
+	return s
 }
 
 func (l *layer) activate32(z float32) float64 {

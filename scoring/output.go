@@ -255,15 +255,12 @@ func (o *output) of(r *row, m *model, t *target, res *result) value {
 // one, less the class's probability.
 func (o *output) residual(r *row, m *model, t *target, res *result) value {
 	i, ok := m.scope.fields[t.field]
-	if !ok || res.v.k == missing {
+	if !ok {
 		return none
 	}
 	actual := r.get(i)
-	if actual.k == missing {
+	if actual.k == missing || res.v.k == missing {
 		return none
-	}
-	if actual.k == invalid {
-		return r.fail(t.field, KindInvalid, "value %s is invalid", quote(actual.list[0]))
 	}
 	if t.does(m) != "classification" {
 		return num(actual.f - res.v.f)

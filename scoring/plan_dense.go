@@ -137,8 +137,9 @@ func (c *planner) neural(m *model, g *neural) (*modelCols, bool) {
 		return nil, false
 	}
 	s := &neuralStep{g: g}
-	for _, l := range g.layers {
-		if l.fn == actRadial {
+	for i, l := range g.layers {
+		if l.fn == actRadial || l.norm == "simplemax" && i < len(g.layers)-1 { // whose error must not get lost in a threshold
+
 			return nil, false
 		}
 	}
@@ -252,7 +253,7 @@ func (t *layer) lanes(a []lanes, k *block) {
 		for i := range t.neurons {
 			y = append(y, a[t.from+i][l])
 		}
-		t.normalize(y)
+		t.normalize(y, false)
 		for i, v := range y {
 			a[t.from+i][l] = v
 		}

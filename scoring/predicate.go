@@ -153,14 +153,17 @@ func (c *compound) test(r *row, levels *int) tri {
 		}
 		return out
 	case '^':
-		odd := false
+		odd, open := false, false // all are tested, as above
 		for _, k := range c.kids {
 			switch k.test(r, levels) {
 			case yes:
 				odd = !odd
 			case unknown:
-				return unknown
+				open = true
 			}
+		}
+		if open {
+			return unknown
 		}
 		return tri3(odd)
 	}

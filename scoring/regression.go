@@ -225,11 +225,18 @@ func (g *regression) evaluate(r *row, out *result) {
 		}
 		out.p = append(out.p, y)
 	}
+	if g.norm == "simplemax" && sum(out.p) == 0 {
+		out.classes, out.p = nil, out.p[:0]
+		r.fail("", KindMath, "%s", sharesOfNothing)
+		return
+	}
 	g.normalize(out.p)
 	if w := winner(out.p); w >= 0 {
 		out.v = str(g.classes[w])
 	}
 }
+
+const sharesOfNothing = "simplemax divides by the sum of the categories' values, and that is 0"
 
 // to rounds to 32 bits where the model computes so.
 func (g *regression) to(x float64) float64 {
@@ -256,6 +263,9 @@ func (g *regression) normalize(y []float64) {
 		top := y[0]
 		for _, x := range y {
 			top = max(top, x)
+		}
+		if certain(y, top) {
+			return
 		}
 		for i := range y {
 			if g.float {
@@ -318,6 +328,25 @@ func (g *regression) link(name string, y float64) float64 {
 		return g.to(0.5 + g.to(g.to(1/math.Pi)*g.to(portable.Atan(y))))
 	}
 	return g.to(link(name, y))
+}
+
+// certain gives the one category whose value is infinite all of the
+// probability: Inf less Inf has none. Of several nothing can be said.
+func certain(y []float64, top float64) bool {
+	if !math.IsInf(top, 1) {
+		return false
+	}
+	n, at := 0, 0
+	for i, x := range y {
+		if x == top {
+			n, at = n+1, i
+		}
+	}
+	if n == 1 {
+		clear(y)
+		y[at] = 1
+	}
+	return n == 1
 }
 
 func softmax(y []float64) {

@@ -191,6 +191,17 @@ func (d derived) eval(r *row) value {
 	return c
 }
 
+// actual is a target's value as the record holds it; an invalid one harms the row that reads it.
+type actual struct{ raw int }
+
+func (a actual) eval(r *row) value {
+	v := r.get(a.raw)
+	if v.k == invalid {
+		return r.fail(r.slots[a.raw].name, KindInvalid, "value %s is invalid", quote(v.list[0]))
+	}
+	return v
+}
+
 // schema reads a model's MiningSchema into a new scope.
 func (b *binder) schema(parent *scope, e *element) *scope {
 	s := &scope{b: b, parent: parent, fields: map[string]int{}, local: map[string]*element{}, open: map[string]bool{}, element: e, all: map[string]*element{}}
@@ -211,7 +222,8 @@ func (b *binder) schema(parent *scope, e *element) *scope {
 			s.targets = append(s.targets, name)
 			if f, ok := b.data[name]; ok && parent.parent == nil {
 				// the actual value, for residuals; not needed for a score
-				s.fields[name] = b.rawSlot(f)
+				raw := b.rawSlot(f)
+				s.fields[name] = b.prog.add(slot{name: f.name, typ: f.typ, year: f.year, op: f.op, order: f.valid, source: actual{raw}})
 			}
 			continue
 		case "supplementary", "frequencyWeight", "analysisWeight":

@@ -400,8 +400,17 @@ func printf(c byte, flags string, width, precision int, v value) (out, why strin
 			out = "0" + out
 		}
 	case 'f', 'F', 'e', 'E', 'g', 'G':
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return pad(v.lexical(), has('-'), width), ""
+		switch {
+		case math.IsNaN(f):
+			out = pad("NaN", has('-'), width)
+		case math.IsInf(f, 0): // neither zeros before it nor commas
+			out = signed("Infinity", f < 0, strings.NewReplacer("0", "", ",", "").Replace(flags), width)
+		}
+		if out != "" {
+			if upper {
+				out = strings.ToUpper(out)
+			}
+			return out, ""
 		}
 		if precision < 0 {
 			precision = 6
