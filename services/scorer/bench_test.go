@@ -2,7 +2,10 @@ package scorer
 
 import (
 	"fmt"
+	"os"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -71,6 +74,7 @@ func benchFrames(b *testing.B, p *Partition, drills int) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(enc[0])))
 	i := 0
+	began := processorTime(b)
 	for b.Loop() {
 		seq := uint64(i / drills)
 		if err := d.Decode(enc[seq%2], &f); err != nil {
@@ -83,6 +87,63 @@ func benchFrames(b *testing.B, p *Partition, drills int) {
 		i++
 	}
 	p.Flush()
+	b.ReportMetric(float64(processorTime(b)-began)/float64(i), "cpu-ns/op")
+}
+
+// processorTime is what this process has had of the processors: on a busy
+// machine the clock says little.
+func processorTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// From a frame's bytes to its score's bytes nothing is allocated, once each
+// drill's windows are full: by plain rules, and with a model in PMML on top.
+func TestAFrameAllocatesNothing(t *testing.T) {
+	text, err := os.ReadFile("../../simulators/models/washout.pmml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, withModel := range []bool{false, true} {
+		d := drawer{}
+		cfg := DefaultPartitionConfig()
+		cfg.Rows = 8
+		p, err := NewPartition(cfg, NewPMML(d), d, telemetry.DefaultCatalogue(), nil, &sink{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if withModel {
+			mark(t, p, activate("simple", 1, d.put(text)))
+		}
+		var enc [2][]byte
+		for i := range enc {
+			enc[i] = telemetry.AppendFrame(nil, fullFrame("RIG-07", uint64(i)))
+		}
+		names := []string{"RIG-00", "RIG-01", "RIG-02"}
+		var dec telemetry.Decoder
+		var f telemetry.Frame
+		ctx, i := t.Context(), 0
+		next := func() {
+			seq := uint64(i / len(names))
+			if err := dec.Decode(enc[seq%2], &f); err != nil {
+				t.Fatal(err)
+			}
+			f.Drill, f.Seq, f.TS = names[i%len(names)], seq, start+int64(seq)*second
+			if err := p.Frame(ctx, &f, false, int64(i)); err != nil {
+				t.Fatal(err)
+			}
+			i++
+		}
+		for i < 3*800 {
+			next()
+		}
+		if n := testing.AllocsPerRun(600, next); n > 0 {
+			t.Errorf("with a model %v: %v allocations a frame", withModel, n)
+		}
+	}
 }
 
 // BenchmarkSnapshot is the checkpoint of 100 drills after five minutes.
