@@ -139,7 +139,7 @@ func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, 
 			g.count.Backfill.Add(1)
 		}
 		if s.state != nil {
-			s.state.frame(f, now)
+			s.state.frame(f, now, w == nil)
 		}
 	}
 	return nil

@@ -23,11 +23,14 @@ type deviceState struct {
 // maxConnections of one device at a time.
 const maxConnections = 8
 
-// frame counts a message of the device.
-func (d *deviceState) frame(f *telemetry.Frame, now time.Time) {
+// frame counts a message of the device; lost on its way it would not have come again if unacknowledged.
+func (d *deviceState) frame(f *telemetry.Frame, now time.Time, unacknowledged bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.now.Messages++
+	if unacknowledged {
+		d.now.QoS0++
+	}
 	d.now.LastSeen = now.UnixNano()
 	if f.Flags&telemetry.FlagUntimed == 0 && f.Origin == telemetry.Live {
 		d.skew.add(f.End() - now.UnixNano())

@@ -145,7 +145,10 @@ const (
 var Stages = [...]string{StageSent, StageAccepted, StageStored, StageScored, StageReadable}
 
 // A LedgerQuery selects rows of the ledger; empty: all.
-type LedgerQuery struct{ Drill, Device string }
+type LedgerQuery struct {
+	Drill, Device string
+	Audit         bool // count all rows again, rather than rest on what was counted as they came
+}
 
 // A LedgerRow follows one boot of one device through the stages. Frames without
 // boot and seq of their own are one row of boot "~" per device, counted, not numbered.

@@ -67,6 +67,7 @@ type DeviceSession struct {
 	Remote    string  `json:"remote"`
 	SkewS     float64 `json:"skew_s"` // device clock minus gateway clock, estimated
 	Messages  int64   `json:"messages"`
+	QoS0      int64   `json:"qos0,omitempty"`   // of these at QoS 0: lost on the way, they are not sent again
 	Reason    string  `json:"reason,omitempty"` // why it was refused or cut off
 }
 

@@ -3805,6 +3805,10 @@ export interface operations {
             query?: {
                 drill?: string;
                 device?: string;
+                /** @description all rows, only those with gaps, or the totals alone */
+                show?: "all" | "gaps" | "totals";
+                /** @description count every row again, rather than rest on what was counted as it came; slow */
+                audit?: boolean;
             };
             header?: never;
             path?: never;

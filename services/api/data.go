@@ -226,11 +226,13 @@ func (a *API) addChannel(ctx context.Context, in *struct{ Body channelIn }) (*bo
 func (a *API) ledger(ctx context.Context, in *struct {
 	Drill  string `query:"drill" maxLength:"64"`
 	Device string `query:"device" maxLength:"64"`
+	Show   string `query:"show" enum:"all,gaps,totals" default:"all" doc:"all rows, only those with gaps, or the totals alone"`
+	Audit  bool   `query:"audit" doc:"count every row again, rather than rest on what was counted as it came; slow"`
 }) (*body[struct {
 	Rows   []ledgerRow  `json:"rows"`
 	Totals ledgerTotals `json:"totals"`
 }], error) {
-	l, err := a.d.Store.Ledger(ctx, storage.LedgerQuery{Drill: in.Drill, Device: in.Device})
+	l, err := a.d.Store.Ledger(ctx, storage.LedgerQuery{Drill: in.Drill, Device: in.Device, Audit: in.Audit})
 	if err != nil {
 		return nil, err
 	}
@@ -238,12 +240,16 @@ func (a *API) ledger(ctx context.Context, in *struct {
 		Rows   []ledgerRow  `json:"rows"`
 		Totals ledgerTotals `json:"totals"`
 	}
-	out.Rows = make([]ledgerRow, len(l.Rows))
-	for i, r := range l.Rows {
-		out.Rows[i] = ledgerRow{r.Drill, r.Device, r.Boot, r.First, r.Last, r.Sent, r.Accepted, r.Stored, r.Scored, r.Readable, []gap{}}
-		for _, g := range r.Gaps {
-			out.Rows[i].Gaps = append(out.Rows[i].Gaps, gap{g.Stage, g.From, g.To, g.Count, g.Why, g.Pending})
+	out.Rows = []ledgerRow{}
+	for _, r := range l.Rows {
+		if in.Show == "totals" || in.Show == "gaps" && len(r.Gaps) == 0 {
+			continue
 		}
+		row := ledgerRow{r.Drill, r.Device, r.Boot, r.First, r.Last, r.Sent, r.Accepted, r.Stored, r.Scored, r.Readable, make([]gap, len(r.Gaps))}
+		for i, g := range r.Gaps {
+			row.Gaps[i] = gap{g.Stage, g.From, g.To, g.Count, g.Why, g.Pending}
+		}
+		out.Rows = append(out.Rows, row)
 	}
 	out.Totals = ledgerTotals{l.Sent, l.Accepted, l.Stored, l.Scored, l.Readable, l.Gaps, l.Quarantined, l.WithoutLedger}
 	return answer(out), nil

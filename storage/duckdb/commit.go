@@ -46,6 +46,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	}
 	s.readings.Add(s.pendingReadings)
 	s.keepParts()
+	s.book.committed(s, b, commit)
 	s.register(b.Channels)
 	s.mem.committed(b, s.kept)
 	return nil

@@ -132,6 +132,7 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	c[16].i64 = append(c[16].i64, commit)
 	c[17].i32 = append(c[17].i32, hour)
 	p.t.frames.n++
+	s.book.note(p, src, base, f.Seq, false)
 	s.pendingReadings += int64(present)
 }
 

@@ -106,7 +106,7 @@ func (s *Store) prune() error {
 			return err
 		}
 	}
-	return nil
+	return s.toldAgain()
 }
 
 // retire takes sealed hours that are older than cfg keeps them out of the

@@ -177,7 +177,9 @@ func (s *Store) addScore(sc *telemetry.Score, content uint64, arrived, ord int64
 	src, seq, part, uid := next(), next(), next(), next()
 	for _, id := range sc.Causes {
 		base, u := splitBoot(id.Boot)
-		src.i32 = append(src.i32, s.source(sc.Drill, id.Device, base))
+		n := s.source(sc.Drill, id.Device, base)
+		s.book.note(p, n, base, id.Seq, true)
+		src.i32 = append(src.i32, n)
 		seq.i64 = append(seq.i64, int64(id.Seq))
 		part.i64 = append(part.i64, int64(id.Part))
 		uid.i64 = append(uid.i64, int64(u))

@@ -81,6 +81,10 @@ func (s *Store) seal(ctx context.Context, p *part) error {
 		return fmt.Errorf("summaries: %w", err)
 	}
 	s.cfg.CrashPoint(CrashSummed)
+	spans, err := s.spansOf(ctx, p)
+	if err != nil {
+		return fmt.Errorf("summaries: %w", err)
+	}
 	drop := []string{fmt.Sprintf("DELETE FROM store.parts WHERE part = %d", p.id)}
 	for _, t := range p.t.all() {
 		drop = append(drop, "DROP TABLE store."+t.name)
@@ -88,7 +92,7 @@ func (s *Store) seal(ctx context.Context, p *part) error {
 	for _, c := range rollupClasses {
 		drop = append(drop, "DROP TABLE IF EXISTS store."+p.prefix()+rollupName(c))
 	}
-	if err := s.swap(p, nil, files, drop, CrashSealing); err != nil {
+	if err := s.swap(p, nil, files, drop, CrashSealing, spans...); err != nil {
 		return err
 	}
 	for _, f := range files {
@@ -104,8 +108,8 @@ func (s *Store) seal(ctx context.Context, p *part) error {
 }
 
 // swap changes the manifest in one transaction: files in, old files and a hot
-// partition out. Commits wait meanwhile: milliseconds.
-func (s *Store) swap(p *part, old, files []*file, statements []string, crash string) error {
+// partition out, whose files have spans. Commits wait meanwhile: milliseconds.
+func (s *Store) swap(p *part, old, files []*file, statements []string, crash string, spans ...stageSpan) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.closed {
@@ -153,6 +157,7 @@ func (s *Store) swap(p *part, old, files []*file, statements []string, crash str
 	s.parts, s.files = hot, all
 	s.generation++
 	if p != nil {
+		s.book.sealedPart(p, spans)
 		for _, t := range p.t.all() {
 			t.close()
 		}

@@ -169,7 +169,8 @@ type Store struct {
 	registered map[string]telemetry.Channel // lower-case tag
 	tags       map[string]where             // tag as it came → where; a cache
 
-	mem memory
+	mem  memory
+	book book
 
 	readings   atomic.Int64
 	staleViews atomic.Bool // they name damaged files
@@ -491,6 +492,7 @@ func (s *Store) begin() {
 		t.reset()
 	}
 	s.beginParts()
+	s.book.pend = s.book.pend[:0]
 	s.pendingReadings = 0
 	s.pending = pending{len(s.bySource), len(s.byChannel), len(s.byLayout)}
 }

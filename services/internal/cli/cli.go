@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,8 +114,11 @@ type model struct {
 
 type ledger struct {
 	server
-	Drill string `help:"Of this drill only."`
-	JSON  bool   `help:"Print the API's answer."`
+	Drill  string `help:"Of this drill only."`
+	Device string `help:"Of this device only."`
+	Gaps   bool   `help:"Only devices with gaps."`
+	Audit  bool   `help:"Count every row again, rather than rest on what was counted as it came; slow."`
+	JSON   bool   `help:"Print the API's answer."`
 }
 
 type link struct {
@@ -279,10 +283,20 @@ func (c *Commands) ledger(env Env) error {
 	if err != nil {
 		return err
 	}
-	path := "/ledger"
+	q := url.Values{}
 	if c.Ledger.Drill != "" {
-		path += "?drill=" + c.Ledger.Drill
+		q.Set("drill", c.Ledger.Drill)
 	}
+	if c.Ledger.Device != "" {
+		q.Set("device", c.Ledger.Device)
+	}
+	if c.Ledger.Gaps {
+		q.Set("show", "gaps")
+	}
+	if c.Ledger.Audit {
+		q.Set("audit", "true")
+	}
+	path := "/ledger?" + q.Encode()
 	b, err := cl.Get(env.Ctx, path)
 	if err != nil {
 		return err
@@ -302,17 +316,23 @@ func (c *Commands) ledger(env Env) error {
 				Why      string
 			}
 		}
+		Totals struct {
+			Sent, Accepted, Stored, Scored, Readable, Gaps, Quarantined int64
+		}
 	}
 	if err := json.Unmarshal(b, &l); err != nil {
 		return err
 	}
 	fmt.Fprintf(env.Out, "%-12s %-16s %-16s %10s %10s %10s %10s %10s\n", "drill", "device", "boot", "sent", "accepted", "stored", "scored", "readable")
+	line := "%-12s %-16s %-16s %10d %10d %10d %10d %10d\n"
 	for _, r := range l.Rows {
-		fmt.Fprintf(env.Out, "%-12s %-16s %-16s %10d %10d %10d %10d %10d\n", r.Drill, r.Device, r.Boot, r.Sent, r.Accepted, r.Stored, r.Scored, r.Readable)
+		fmt.Fprintf(env.Out, line, r.Drill, r.Device, r.Boot, r.Sent, r.Accepted, r.Stored, r.Scored, r.Readable)
 		for _, g := range r.Gaps {
 			fmt.Fprintf(env.Out, "    %s misses %s to %s (%d): %s\n", g.Stage, g.From, g.To, g.Count, g.Why)
 		}
 	}
+	t := l.Totals
+	fmt.Fprintf(env.Out, line+"%d gaps, %d set aside (mudpulse quarantine)\n", "all", "", "", t.Sent, t.Accepted, t.Stored, t.Scored, t.Readable, t.Gaps, t.Quarantined)
 	return nil
 }
 
