@@ -11,23 +11,31 @@ const (
 
 // What an AlarmEvent says.
 const (
-	AlarmRaised   = "raised"
-	AlarmCleared  = "cleared"  // returned to normal
-	AlarmAmended  = "amended"  // late data changed what it rests on
-	AlarmContext  = "context"  // readings of the ten minutes after
-	AlarmEscalate = "escalate" // its priority rose
+	AlarmRaised     = "raised"
+	AlarmAgain      = "again"      // holds again, soon after it was cleared: the same alarm
+	AlarmCleared    = "cleared"    // returned to normal
+	AlarmAmended    = "amended"    // late data changed what it rests on
+	AlarmContext    = "context"    // readings of the ten minutes after
+	AlarmEscalate   = "escalate"   // its priority rose
+	AlarmSuppressed = "suppressed" // held back by design: the rig is in none of the rule's states
+	AlarmReleased   = "released"   // no longer held back
 )
 
 // An AlarmEvent is one step of an alarm as the scorer detects it; records of
 // the alarms topic. What people do to an alarm is a Command. Times are Unix ns.
 type AlarmEvent struct {
-	Event  string `json:"event"` // AlarmRaised, …
-	ID     string `json:"id"`    // drill/rule/raised tick in seconds: the same on every replay
-	Drill  string `json:"drill"`
-	Rule   string `json:"rule"`
-	RuleV  int    `json:"rule_version"`
-	At     int64  `json:"at,string"`     // tick of this step
-	Raised int64  `json:"raised,string"` // tick when it was raised
+	Event string `json:"event"` // AlarmRaised, …
+	ID    string `json:"id"`    // drill/rule/raised tick in seconds: the same on every replay
+	Drill string `json:"drill"`
+	Rule  string `json:"rule"`
+	RuleV int    `json:"rule_version"`
+	// Incident is the id of the first alarm of the fault that this one belongs to;
+	// its own id where it is the first. Empty in records of earlier versions.
+	Incident    string `json:"incident,omitempty"`
+	RulesSHA256 string `json:"rules_sha256,omitempty"` // of all rules in force
+
+	At     int64 `json:"at,string"`     // tick of this step
+	Raised int64 `json:"raised,string"` // tick when it was raised
 
 	Priority  int     `json:"priority"` // P1…P3
 	Subsystem string  `json:"subsystem"`
@@ -46,20 +54,21 @@ type AlarmEvent struct {
 	ModelSHA256 string    `json:"model_sha256,omitempty"`
 	Origin      Origin    `json:"origin"`
 	Simulated   bool      `json:"simulated,omitempty"`
-	Evidence    *Evidence `json:"evidence,omitempty"` // with AlarmRaised
+	Evidence    *Evidence `json:"evidence,omitempty"`
 }
 
-// Evidence is frozen when an alarm is raised.
+// Evidence is frozen when a step is made; that of AlarmRaised is the fullest.
 type Evidence struct {
-	Tick          int64          `json:"tick,string"`
-	Inputs        []Measured     `json:"inputs"`
-	Contributions []Contribution `json:"contributions,omitempty"` // with their baseline they sum to the score
-	Baseline      float64        `json:"baseline,omitempty"`
-	Score         float64        `json:"score"`
-	Frames        []FrameID      `json:"frames"`
-	Offset        string         `json:"offset,omitempty"` // topic-partition-offset of the last cause
-	Prev          string         `json:"prev,omitempty"`   // SHA-256 of the record before, hex
-	Hash          string         `json:"hash,omitempty"`
+	Tick          int64           `json:"tick,string"`
+	Rule          json.RawMessage `json:"rule,omitempty"` // as it stood, of AlarmRaised: limit, hysteresis, delays, states
+	Inputs        []Measured      `json:"inputs"`
+	Contributions []Contribution  `json:"contributions,omitempty"` // with their baseline they sum to the score
+	Baseline      float64         `json:"baseline,omitempty"`
+	Score         float64         `json:"score"`
+	Frames        []FrameID       `json:"frames"`
+	Offset        string          `json:"offset,omitempty"` // topic-partition-offset of the last cause
+	Prev          string          `json:"prev,omitempty"`   // SHA-256 of the record before, hex
+	Hash          string          `json:"hash,omitempty"`
 }
 
 // Measured is one input as it stood.
@@ -82,7 +91,7 @@ type Contribution struct {
 // by drill, replayed like frames.
 type Command struct {
 	ID     string          `json:"id"`
-	Kind   string          `json:"kind"` // ack, shelve, unshelve, note, disposition
+	Kind   string          `json:"kind"` // ack, shelve, unshelve, out_of_service, in_service, note, disposition
 	Drill  string          `json:"drill"`
 	Alarm  string          `json:"alarm"`
 	By     string          `json:"by"`

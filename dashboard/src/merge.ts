@@ -41,5 +41,7 @@ function reasons(known: Reason[], first: FleetChange['reason']): Reason[] {
   return [next, ...known.slice(1)];
 }
 
-export const standing = (a: Alarm): boolean => a.status !== 'returned' && a.status !== 'shelved' && !(a.cleared && a.status !== 'rtn_unack');
+/** aside: somebody or the rig's state has set it apart; it asks nobody for an answer. */
+export const aside = (a: Alarm): boolean => a.status === 'shelved' || a.status === 'suppressed' || a.status === 'out_of_service';
+export const standing = (a: Alarm): boolean => a.status !== 'returned' && !aside(a) && !(a.cleared && a.status !== 'rtn_unack');
 export const unanswered = (a: Alarm): boolean => a.status === 'unack' || a.status === 'rtn_unack';

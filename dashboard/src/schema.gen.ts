@@ -47,7 +47,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Acknowledge an alarm */
+        /** Acknowledge an alarm, or all of its fault at its drill */
         post: operations["acknowledge"];
         delete?: never;
         options?: never;
@@ -89,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/in-service": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a rule back in service at a drill */
+        post: operations["put-in-service"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms/note": {
         parameters: {
             query?: never;
@@ -100,6 +117,40 @@ export interface paths {
         put?: never;
         /** Write a note to an alarm */
         post: operations["note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/out-of-service": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a rule out of service at a drill, until it is put back */
+        post: operations["take-out-of-service"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/performance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Our own alarm rate beside EEMUA 191 and ISA-18.2 */
+        get: operations["alarm-performance"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -752,6 +803,12 @@ export interface components {
              */
             seen: string | null;
         };
+        AckIn: {
+            /** @example RIG-07/washout/1795342364 */
+            id: string;
+            /** @description all unanswered alarms of its fault at its drill too */
+            incident?: boolean;
+        };
         "Activate-modelRequest": {
             /** @description globs; default: all */
             drills?: string[];
@@ -761,6 +818,25 @@ export interface components {
              * @description default: the newest
              */
             version?: number;
+        };
+        Actor: {
+            /**
+             * Format: int64
+             * @description times it was back within 30 min of its end
+             */
+            back: number;
+            /** Format: int64 */
+            count: number;
+            drill: string;
+            /**
+             * Format: int64
+             * @description judged right by people
+             */
+            right: number;
+            rule: string;
+            title: string;
+            /** Format: int64 */
+            wrong: number;
         };
         "Add-deviceRequest": {
             /** @example RIG-07 */
@@ -781,6 +857,8 @@ export interface components {
             disposition: string;
             drill: string;
             id: string;
+            /** @description id of the first alarm of the same fault; its own where it is the first */
+            incident: string;
             limit: number | null;
             /** @description name@version; empty for a limit rule */
             model: string;
@@ -789,13 +867,30 @@ export interface components {
             /** @enum {string} */
             origin: "live" | "backfill";
             /**
+             * Format: date-time
+             * @description its rule is out of service at this drill since
+             */
+            out_at: string | null;
+            out_by?: string;
+            out_reason?: string;
+            /**
              * Format: int64
              * @description 1 act now, 2 this tour, 3 plan
              */
             priority: number;
+            /**
+             * @description what it is under its shelf, or while it is suppressed or out of service
+             * @enum {string}
+             */
+            process: "unack" | "ack" | "rtn_unack" | "returned";
             /** Format: date-time */
             raised: string | null;
             reason: string;
+            /**
+             * Format: int64
+             * @description times it held again soon after it was cleared
+             */
+            returns: number;
             rig_state: string;
             rule: string;
             /** Format: int64 */
@@ -806,9 +901,17 @@ export interface components {
             shelved_until: string | null;
             signal: string;
             simulated: boolean;
-            /** @enum {string} */
-            status: "unack" | "ack" | "rtn_unack" | "returned" | "shelved";
+            /**
+             * @description ISA-18.2
+             * @enum {string}
+             */
+            status: "unack" | "ack" | "rtn_unack" | "returned" | "shelved" | "suppressed" | "out_of_service";
             subsystem: string;
+            /**
+             * Format: date-time
+             * @description held back by the rig's state since
+             */
+            suppressed_at: string | null;
             time_left_h: number | null;
             title: string;
             unit: string;
@@ -817,6 +920,13 @@ export interface components {
         AlarmCounts: {
             /** Format: int64 */
             ack: number;
+            /**
+             * Format: int64
+             * @description faults that stand; one may have several alarms
+             */
+            incidents: number;
+            /** Format: int64 */
+            out_of_service: number;
             /**
              * Format: int64
              * @description unacknowledged, by priority
@@ -830,6 +940,8 @@ export interface components {
             rtn_unack: number;
             /** Format: int64 */
             shelved: number;
+            /** Format: int64 */
+            suppressed: number;
             /** Format: int64 */
             unack: number;
         };
@@ -848,6 +960,8 @@ export interface components {
             evidence: components["schemas"]["Evidence"] | null;
             history: components["schemas"]["Happening"][];
             id: string;
+            /** @description id of the first alarm of the same fault; its own where it is the first */
+            incident: string;
             limit: number | null;
             /** @description name@version; empty for a limit rule */
             model: string;
@@ -856,13 +970,30 @@ export interface components {
             /** @enum {string} */
             origin: "live" | "backfill";
             /**
+             * Format: date-time
+             * @description its rule is out of service at this drill since
+             */
+            out_at: string | null;
+            out_by?: string;
+            out_reason?: string;
+            /**
              * Format: int64
              * @description 1 act now, 2 this tour, 3 plan
              */
             priority: number;
+            /**
+             * @description what it is under its shelf, or while it is suppressed or out of service
+             * @enum {string}
+             */
+            process: "unack" | "ack" | "rtn_unack" | "returned";
             /** Format: date-time */
             raised: string | null;
             reason: string;
+            /**
+             * Format: int64
+             * @description times it held again soon after it was cleared
+             */
+            returns: number;
             rig_state: string;
             rule: string;
             /** Format: int64 */
@@ -873,9 +1004,17 @@ export interface components {
             shelved_until: string | null;
             signal: string;
             simulated: boolean;
-            /** @enum {string} */
-            status: "unack" | "ack" | "rtn_unack" | "returned" | "shelved";
+            /**
+             * @description ISA-18.2
+             * @enum {string}
+             */
+            status: "unack" | "ack" | "rtn_unack" | "returned" | "shelved" | "suppressed" | "out_of_service";
             subsystem: string;
+            /**
+             * Format: date-time
+             * @description held back by the rig's state since
+             */
+            suppressed_at: string | null;
             time_left_h: number | null;
             title: string;
             unit: string;
@@ -888,7 +1027,14 @@ export interface components {
         AlarmList: {
             alarms: components["schemas"]["Alarm"][];
             counts: components["schemas"]["AlarmCounts"];
-            performance: components["schemas"]["Performance"];
+            /** @description rules that raise nothing to be answered at a drill, by drill */
+            out_of_service: components["schemas"]["OutOfService"][];
+        };
+        AlarmRule: {
+            /** @example RIG-07 */
+            drill: string;
+            /** @example mud-temperature */
+            rule: string;
         };
         ApiTokenMade: {
             by: string;
@@ -929,18 +1075,6 @@ export interface components {
              */
             status: number;
             subject: string;
-        };
-        BadActor: {
-            /** Format: int64 */
-            count: number;
-            drill: string;
-            rule: string;
-            title: string;
-            /**
-             * Format: int64
-             * @description judged wrong by people
-             */
-            wrong: number;
         };
         "BodyStruct { Devices ListDeviceSession \"json:\\\"devices\\\"\" }Body": {
             devices: components["schemas"]["DeviceSession"][];
@@ -1287,6 +1421,15 @@ export interface components {
             /** Format: date-time */
             tick: string | null;
         };
+        Flood: {
+            /** Format: int64 */
+            alarms: number;
+            /** Format: date-time */
+            from: string | null;
+            /** Format: date-time */
+            to: string | null;
+            worst: components["schemas"]["Actor"];
+        };
         FrameID: {
             boot: string;
             device: string;
@@ -1507,6 +1650,21 @@ export interface components {
             id: string;
             text: string;
         };
+        OutIn: {
+            /** @example RIG-07 */
+            drill: string;
+            reason: string;
+            /** @example mud-temperature */
+            rule: string;
+        };
+        OutOfService: {
+            by: string;
+            drill: string;
+            reason: string;
+            rule: string;
+            /** Format: date-time */
+            since: string | null;
+        };
         Outcome: {
             frames: components["schemas"]["FrameOutcome"][];
             problems: components["schemas"]["SetAside"][];
@@ -1519,37 +1677,57 @@ export interface components {
             unit?: string;
         };
         Performance: {
-            /** @description of the 24 h: 1, 2, 3 */
+            /** @description 1, 2, 3; 5, 15, 80 in 100 wanted */
             by_priority: number[];
             /**
              * Format: int64
-             * @description raised in 24 h of the process clock
+             * @description back within 30 min of their end
              */
-            last_24h: number;
+            chattering: number;
+            chattering_share: number | null;
+            /** @description of the time, more than 10 in 10 min for each operator */
+            flood_share: number | null;
+            /** @description newest 20 */
+            floods: components["schemas"]["Flood"][];
+            /** Format: date-time */
+            from: string | null;
             /**
              * Format: int64
-             * @description most within 10 min of those 24 h; over 10 is a flood
+             * @description faults behind them
              */
+            incidents: number;
+            /** Format: int64 */
             most_10min: number;
             /**
              * Format: int64
-             * @description judged right by people, of all that are known
+             * @description who share the alarms, as asked
+             */
+            operators: number;
+            /** @description of the last 24 h at most, oldest first */
+            per_10min: number[];
+            per_operator_day: number | null;
+            per_operator_hour: number | null;
+            /** Format: int64 */
+            raised: number;
+            /**
+             * Format: int64
+             * @description judged right by people
              */
             right: number;
             /**
              * Format: int64
-             * @description standing for over 24 h; fewer than 5 wanted
+             * @description standing for over 24 h
              */
             stale: number;
-            /**
-             * Format: int64
-             * @description at most, for one operator
-             */
-            target_24h: number;
-            /** @description of the ten most frequent; under 0.05 wanted */
+            /** @description oldest 20 */
+            stale_alarms: components["schemas"]["Alarm"][];
+            targets: components["schemas"]["Targets"];
+            /** Format: date-time */
+            to: string | null;
+            /** @description of the ten most frequent */
             top10_share: number | null;
             /** @description up to ten, most frequent first */
-            worst: components["schemas"]["BadActor"][];
+            worst: components["schemas"]["Actor"][];
             /** Format: int64 */
             wrong: number;
         };
@@ -1765,6 +1943,15 @@ export interface components {
             /** Format: int64 */
             unacked: number;
         };
+        Targets: {
+            chattering_share: number | null;
+            flood_share: number | null;
+            per_operator_day: number | null;
+            per_operator_hour: number | null;
+            /** Format: int64 */
+            stale: number;
+            top10_share: number | null;
+        };
         TimeLeft: {
             /** @description h; one in ten fails after */
             high: number | null;
@@ -1815,7 +2002,7 @@ export interface operations {
     "list-alarms": {
         parameters: {
             query?: {
-                state?: "active" | "shelved" | "history";
+                state?: "active" | "shelved" | "suppressed" | "out_of_service" | "history";
                 drill?: string;
                 limit?: number;
                 /** @description only alarms raised before; RFC 3339, or a time ago as -12h */
@@ -1886,7 +2073,7 @@ export interface operations {
     "export-alarms": {
         parameters: {
             query?: {
-                state?: "active" | "shelved" | "history";
+                state?: "active" | "shelved" | "suppressed" | "out_of_service" | "history";
                 drill?: string;
                 limit?: number;
                 /** @description only alarms raised before; RFC 3339, or a time ago as -12h */
@@ -1965,7 +2152,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["AlarmID"];
+                "application/json": components["schemas"]["AckIn"];
             };
         };
         responses: {
@@ -2224,6 +2411,102 @@ export interface operations {
             };
         };
     };
+    "put-in-service": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlarmRule"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     note: {
         parameters: {
             query?: never;
@@ -2284,6 +2567,171 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "take-out-of-service": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OutIn"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandOut"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "alarm-performance": {
+        parameters: {
+            query?: {
+                /** @description back from now, of the process clock */
+                hours?: number;
+                operators?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Performance"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,7 +2,7 @@ import * as api from './api';
 import { RigClock } from './clock';
 import { Columns } from './columns';
 import { Live, type Line } from './live';
-import { blank, change, standing } from './merge';
+import { aside, blank, change, standing } from './merge';
 import { address, read, type Route } from './route';
 import { gauge, type Gauge, type System } from './units';
 import { stamp } from './format';
@@ -139,8 +139,8 @@ class Store {
 
   async refreshAlarms(): Promise<void> {
     try {
-      const [active, shelved] = await Promise.all([api.alarms({ state: 'active', limit: 500 }), api.alarms({ state: 'shelved', limit: 200 })]);
-      this.#alarms = new Map([...(active.alarms ?? []), ...(shelved.alarms ?? [])].map((a) => [a.id, a]));
+      const lists = await Promise.all([api.alarms({ state: 'active', limit: 500 }), ...['shelved', 'suppressed', 'out_of_service'].map((state) => api.alarms({ state, limit: 200 }))]);
+      this.#alarms = new Map(lists.flatMap((l) => l.alarms ?? []).map((a) => [a.id, a]));
       this.#dirty.alarms = true;
       this.#soon();
     } catch (err) { if (api.signedOut(err)) this.leave(); }
@@ -276,7 +276,7 @@ class Store {
   #show(): void {
     if (this.#dirty.drills) this.drills = [...this.#drills.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     if (this.#dirty.alarms) {
-      for (const [id, a] of this.#alarms) if (!standing(a) && a.status !== 'shelved') this.#alarms.delete(id);
+      for (const [id, a] of this.#alarms) if (!standing(a) && !aside(a)) this.#alarms.delete(id);
       this.alarms = [...this.#alarms.values()].sort(api.byUrgency);
     }
     if (this.#dirty.watch) this.watchVersion++;

@@ -29,7 +29,7 @@ export interface Drill {
 }
 export interface Result { model: string; version: number | string; shadow: boolean; outputs: Record<string, number | string | null>; error: string | null; sha256?: string }
 
-export type AlarmStatus = 'unack' | 'ack' | 'rtn_unack' | 'returned' | 'shelved';
+export type AlarmStatus = Schema['Alarm']['status'];
 export type Alarm = Schema['Alarm'] & { raised: string }; // raised is never unknown
 export interface Measured { name: string; value: number | null; unit?: string; low?: number; high?: number; missing?: boolean }
 export interface Contribution { name: string; value: number }
@@ -39,7 +39,8 @@ export interface Evidence {
 }
 export interface Happening { at: string; by: string; kind: string; text: string }
 export interface AlarmDetail extends Alarm { evidence: Evidence | null; history: Happening[] | null }
-export interface AlarmList { alarms: Alarm[]; counts?: Record<string, number>; performance?: Record<string, unknown> }
+export type AlarmList = Omit<Schema['AlarmList'], 'alarms'> & { alarms: Alarm[] };
+export type Performance = Schema['Performance'];
 
 export interface ModelInput { name: string; unit: string; known: boolean }
 export interface ModelOutput { name: string; unit?: string; [more: string]: unknown }

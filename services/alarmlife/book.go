@@ -2,7 +2,9 @@ package alarmlife
 
 import (
 	"cmp"
+	"math"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -20,17 +22,18 @@ type Book struct {
 	mu      sync.RWMutex
 	records map[string]*record             // by alarm id
 	now     map[string]*Alarm              // folded; never changed, only replaced
-	shelves map[string][]telemetry.Command // by drill/rule, ascending
+	rules   map[string][]telemetry.Command // of shelf and service, by drill/rule, ascending
 	byRule  map[string]map[string]bool     // drill/rule → alarm ids
 	shelved map[string]bool                // alarm ids, to be looked at when time passes
 	clock   func() int64                   // Unix ns, process clock
+	keep    int                            // returned alarms
 }
 
 // NewBook returns an empty book; now gives the process clock in Unix ns.
 func NewBook(now func() int64) *Book {
 	return &Book{
-		records: map[string]*record{}, now: map[string]*Alarm{}, shelves: map[string][]telemetry.Command{},
-		byRule: map[string]map[string]bool{}, shelved: map[string]bool{}, clock: now,
+		records: map[string]*record{}, now: map[string]*Alarm{}, rules: map[string][]telemetry.Command{},
+		byRule: map[string]map[string]bool{}, shelved: map[string]bool{}, clock: now, keep: KeepReturned,
 	}
 }
 
@@ -46,39 +49,107 @@ func (b *Book) Event(e telemetry.AlarmEvent) []*Alarm {
 	if r == nil || !r.addEvent(e) {
 		return nil
 	}
+	if key := drill + "/" + rule; len(b.rules[key]) > 0 { // what its commands were given on has changed
+		return b.refold(b.ofRule(key)...)
+	}
 	return b.refold(e.ID)
 }
 
 // Command takes what somebody did and returns the alarms that changed.
 func (b *Book) Command(c telemetry.Command) []*Alarm {
-	drill, rule, _, err := ParseID(c.Alarm)
-	if err != nil {
+	drill, rule, raised, err := ParseID(c.Alarm)
+	if err != nil || drill != c.Drill {
 		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := drill + "/" + rule
-	r := b.record(c.Alarm, key)
-	if r == nil || !r.addCommand(c) {
-		return nil
+	if raised != 0 {
+		if r := b.record(c.Alarm, key); r == nil || !r.addCommand(c) {
+			return nil
+		}
 	}
-	if c.Kind != CommandShelve && c.Kind != CommandUnshelve {
+	if !ofRule(c.Kind) {
 		return b.refold(c.Alarm)
 	}
-	list := b.shelves[key]
-	i, found := slices.BinarySearchFunc(list, c, compareCommands)
-	if !found {
-		list = slices.Insert(list, i, c)
-		if len(list) > maxCommands {
-			list = list[len(list)-maxCommands:]
-		}
-		b.shelves[key] = list
+	list, ok := insertCommand(b.rules[key], c)
+	if !ok {
+		return nil
 	}
+	b.rules[key] = list
+	return b.refold(b.ofRule(key)...)
+}
+
+// ofRule lists the alarms of a drill's rule.
+func (b *Book) ofRule(key string) []string {
 	ids := make([]string, 0, len(b.byRule[key]))
 	for id := range b.byRule[key] {
 		ids = append(ids, id)
 	}
-	return b.refold(ids...)
+	slices.Sort(ids)
+	return ids
+}
+
+// judge goes through the commands of a drill's rule. A command is judged by what
+// its alarm was when it was given.
+func (b *Book) judge(key string) ([]judged, service) {
+	list := b.rules[key]
+	if len(list) == 0 {
+		return nil, service{}
+	}
+	out := make([]judged, len(list))
+	var s service
+	for i := range list {
+		c, process := &list[i], ""
+		if r := b.records[c.Alarm]; r != nil {
+			process = r.live(c, nil).process
+		}
+		out[i] = judged{c, s.command(c, effective(c), process)}
+	}
+	return out, s
+}
+
+// A Service is a rule that somebody took out of service at a drill.
+type Service struct {
+	Drill, Rule, By, Reason string
+	Since                   int64 // Unix ns
+}
+
+// OutOfService lists what is out of service, by drill and rule.
+func (b *Book) OutOfService() []Service {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	var out []Service
+	for key := range b.rules {
+		if _, s := b.judge(key); s.out != nil {
+			drill, rule, _ := strings.Cut(key, "/")
+			out = append(out, Service{drill, rule, s.out.By, s.out.Text, s.out.At})
+		}
+	}
+	slices.SortFunc(out, func(x, y Service) int { return cmp.Or(cmp.Compare(x.Drill, y.Drill), cmp.Compare(x.Rule, y.Rule)) })
+	return out
+}
+
+// Refuses says why a command would be refused if it were given now; empty: it would not.
+func (b *Book) Refuses(c telemetry.Command) string {
+	drill, rule, _, err := ParseID(c.Alarm)
+	if err != nil {
+		return err.Error()
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	m := machine{}
+	if r := b.records[c.Alarm]; r != nil {
+		m = r.live(nil, nil)
+	}
+	if ofRule(c.Kind) {
+		_, s := b.judge(drill + "/" + rule)
+		return s.command(&c, effective(&c), m.process)
+	}
+	if m.process == "" {
+		return "no such alarm has been raised"
+	}
+	return m.command(&c, seen(&c))
 }
 
 // Pass looks at what time alone changes: shelves that end. It returns what changed.
@@ -135,6 +206,7 @@ func (b *Book) record(id, key string) *record {
 func (b *Book) refold(ids ...string) []*Alarm {
 	var changed []*Alarm
 	now := b.clock()
+	rules := map[string][]judged{}
 	for _, id := range ids {
 		r := b.records[id]
 		if r == nil {
@@ -144,11 +216,15 @@ func (b *Book) refold(ids ...string) []*Alarm {
 		if err != nil {
 			panic("BUG: alarm id " + id + " is in the book")
 		}
-		a, ok := r.fold(b.shelves[drill+"/"+rule], now)
+		key := drill + "/" + rule
+		if _, ok := rules[key]; !ok {
+			rules[key], _ = b.judge(key)
+		}
+		a, ok := r.fold(rules[key], now)
 		if !ok {
 			continue
 		}
-		if a.Status == Shelved {
+		if a.ShelvedUntil != 0 {
 			b.shelved[id] = true
 		} else {
 			delete(b.shelved, id)
@@ -162,7 +238,7 @@ func (b *Book) refold(ids ...string) []*Alarm {
 
 // prune lets returned alarms go, oldest change first, a tenth at a time.
 func (b *Book) prune() {
-	if len(b.now) <= KeepReturned {
+	if len(b.now) <= b.keep {
 		return
 	}
 	var returned []*Alarm
@@ -171,11 +247,11 @@ func (b *Book) prune() {
 			returned = append(returned, a)
 		}
 	}
-	if len(returned) <= KeepReturned {
+	if len(returned) <= b.keep {
 		return
 	}
 	slices.SortFunc(returned, func(x, y *Alarm) int { return cmp.Compare(x.Changed, y.Changed) })
-	for _, a := range returned[:len(returned)-KeepReturned*9/10] {
+	for _, a := range returned[:len(returned)-b.keep*9/10] {
 		b.forget(a.ID, a.Drill+"/"+a.Rule)
 	}
 }
@@ -186,7 +262,9 @@ func (b *Book) forget(id, key string) {
 	delete(b.byRule[key], id)
 	if len(b.byRule[key]) == 0 {
 		delete(b.byRule, key)
-		delete(b.shelves, key)
+		if _, s := b.judge(key); s.out == nil { // what is out of service is so whether or not it was ever raised
+			delete(b.rules, key)
+		}
 	}
 }
 
@@ -194,6 +272,7 @@ func (b *Book) forget(id, key string) {
 // at now: what a Book would hold, for the past.
 func Fold(events []telemetry.AlarmEvent, commands []telemetry.Command, now int64) []*Alarm {
 	b := NewBook(func() int64 { return now })
+	b.keep = math.MaxInt
 	for _, e := range events {
 		b.Event(e)
 	}

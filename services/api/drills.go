@@ -151,7 +151,7 @@ func (a *API) drill(n live.Now) Drill {
 		d.State, d.StateSince, d.Health, d.Confidence = s.State, view.Time(s.StateSince), view.Num(s.Health), view.Num(s.Confidence)
 	}
 	for _, al := range n.Standing {
-		if al.Status == alarmlife.Shelved {
+		if !al.Standing() {
 			continue
 		}
 		if d.TopAlarm == nil {

@@ -242,7 +242,7 @@ function word(g: CanvasRenderingContext2D, c: Palette, text: string, x: number, 
 }
 
 function tick(g: CanvasRenderingContext2D, p: Picture, c: Palette, k: Tick, at: number): void {
-  const yy = Math.round(at) + 0.5, open = k.status === 'unack', over = k.status === 'returned' || k.status === 'shelved', color = over ? c['--ink-2'] : c[`--p${k.p}`];
+  const yy = Math.round(at) + 0.5, open = k.status === 'unack', over = k.status !== 'unack' && k.status !== 'ack' && k.status !== 'rtn_unack', color = over ? c['--ink-2'] : c[`--p${k.p}`];
   if (k.line) {
     g.strokeStyle = color; g.lineWidth = 1; g.setLineDash([2, 3]);
     g.beginPath(); g.moveTo(12, yy); g.lineTo(p.width, yy); g.stroke();

@@ -451,13 +451,13 @@ func (d *drill) alarms() []*alarmlife.Alarm {
 		out = append(out, a)
 	}
 	slices.SortFunc(out, func(a, b *alarmlife.Alarm) int {
-		shelved := func(a *alarmlife.Alarm) int {
-			if a.Status == alarmlife.Shelved {
+		aside := func(a *alarmlife.Alarm) int {
+			if !a.Standing() {
 				return 1
 			}
 			return 0
 		}
-		return cmp.Or(cmp.Compare(shelved(a), shelved(b)), alarmlife.WorstFirst(a, b))
+		return cmp.Or(cmp.Compare(aside(a), aside(b)), alarmlife.WorstFirst(a, b))
 	})
 	return out
 }

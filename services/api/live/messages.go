@@ -48,7 +48,7 @@ func (h *Hub) encode(d *drill) []byte {
 			r.Unacked++
 		}
 	}
-	if len(standing) > 0 && standing[0].Status != alarmlife.Shelved {
+	if len(standing) > 0 && standing[0].Standing() {
 		top := view.AlarmOf(standing[0])
 		r.TopAlarm = &top
 		r.Reason = &reason{top.Subsystem, top.Reason}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/mudpulse/mudpulse/services/alarmlife"
@@ -13,6 +14,7 @@ type Alarm struct {
 	Drill        string `json:"drill"`
 	Rule         string `json:"rule"`
 	RuleVersion  int    `json:"rule_version"`
+	Incident     string `json:"incident" doc:"id of the first alarm of the same fault; its own where it is the first"`
 	Priority     int    `json:"priority" doc:"1 act now, 2 this tour, 3 plan"`
 	Subsystem    string `json:"subsystem"`
 	Title        string `json:"title"`
@@ -25,12 +27,18 @@ type Alarm struct {
 	RigState     string `json:"rig_state"`
 	Raised       Time   `json:"raised"`
 	Cleared      Time   `json:"cleared"`
-	Status       string `json:"status" enum:"unack,ack,rtn_unack,returned,shelved"`
+	Status       string `json:"status" enum:"unack,ack,rtn_unack,returned,shelved,suppressed,out_of_service" doc:"ISA-18.2"`
+	Process      string `json:"process" enum:"unack,ack,rtn_unack,returned" doc:"what it is under its shelf, or while it is suppressed or out of service"`
 	AckedBy      string `json:"acked_by"`
 	AckedAt      Time   `json:"acked_at"`
 	ShelvedBy    string `json:"shelved_by,omitempty"`
 	ShelvedUntil Time   `json:"shelved_until"`
 	ShelveReason string `json:"shelve_reason"`
+	SuppressedAt Time   `json:"suppressed_at" doc:"held back by the rig's state since"`
+	OutBy        string `json:"out_by,omitempty"`
+	OutAt        Time   `json:"out_at" doc:"its rule is out of service at this drill since"`
+	OutReason    string `json:"out_reason,omitempty"`
+	Returns      int    `json:"returns" doc:"times it held again soon after it was cleared"`
 	Note         string `json:"note"`
 	Disposition  string `json:"disposition" doc:"right, wrong, unsure, or empty"`
 	Amended      bool   `json:"amended" doc:"late data changed what it rests on"`
@@ -44,10 +52,11 @@ type Alarm struct {
 // AlarmOf shows a.
 func AlarmOf(a *alarmlife.Alarm) Alarm {
 	return Alarm{
-		ID: a.ID, Drill: a.Drill, Rule: a.Rule, RuleVersion: a.RuleV, Priority: a.Priority, Subsystem: a.Subsystem,
+		ID: a.ID, Drill: a.Drill, Rule: a.Rule, RuleVersion: a.RuleV, Incident: cmp.Or(a.Incident, a.ID), Priority: a.Priority, Subsystem: a.Subsystem,
 		Title: a.Title, Reason: a.Reason, Advice: a.Advice, Signal: a.Signal, Unit: a.Unit, Value: Num(a.Value), Limit: Num(a.Limit),
-		RigState: a.State, Raised: Time(a.Raised), Cleared: Time(a.Cleared), Status: a.Status,
+		RigState: a.State, Raised: Time(a.Raised), Cleared: Time(a.Cleared), Status: a.Status, Process: a.Process,
 		AckedBy: a.AckedBy, AckedAt: Time(a.AckedAt), ShelvedBy: a.ShelvedBy, ShelvedUntil: Time(a.ShelvedUntil), ShelveReason: a.ShelveReason,
+		SuppressedAt: Time(a.SuppressedAt), OutBy: a.OutBy, OutAt: Time(a.OutAt), OutReason: a.OutReason, Returns: a.Returns,
 		Note: a.Note, Disposition: a.Disposition, Amended: a.Amended, TimeLeftH: Positive(a.TimeLeft),
 		Model: a.Model, ModelSHA256: a.ModelSHA256, Origin: a.Origin.String(), Simulated: a.Simulated,
 	}

@@ -69,7 +69,7 @@ func Reasons(s *telemetry.Score, cat Channels, standing []*alarmlife.Alarm) []Re
 		}
 		v.Text, v.Unit = words(r, cat)
 		for _, a := range standing {
-			if a.Subsystem == r.Subsystem && !used[a.ID] && a.Status != alarmlife.Shelved {
+			if a.Subsystem == r.Subsystem && !used[a.ID] && a.Standing() {
 				used[a.ID] = true
 				v.Text, v.Since = a.Reason, Time(a.Raised)
 				break
