@@ -38,6 +38,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	}
 	if err := s.write(); err != nil {
 		s.takeBack()
+		s.mem.doubt(b)
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.commit, s.offsets, s.cluster = commit, offsets, cluster
@@ -48,7 +49,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	s.keepParts()
 	s.book.committed(s, b, commit)
 	s.register(b.Channels)
-	s.mem.committed(b, s.kept)
+	s.mem.committed(b, s.kept, s.content)
 	return nil
 }
 
@@ -246,18 +247,18 @@ func (s *Store) known(ctx context.Context, query string, ids []string) (map[stri
 
 // fillScores lays out the scores that are not stored yet. A scorer that starts
 // again repeats records: a tick that is not newer than its drill's last is
-// looked up, by tick, cause and content.
+// looked up, by tick, cause and content: in memory, and in the tables where it is older than that.
 func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 	s.kept = s.kept[:0]
 	if len(b.Scores) == 0 {
 		return nil
 	}
-	content := make([]uint64, len(b.Scores))
+	s.content = s.content[:0]
 	newest := map[string]int64{}
 	var doubtful []int
 	for i := range b.Scores {
 		sc := &b.Scores[i]
-		content[i] = s.contentHash(sc)
+		s.content = append(s.content, s.contentHash(sc))
 		last, ok := newest[sc.Drill]
 		if !ok {
 			last = s.mem.lastTick(sc.Drill)
@@ -267,9 +268,11 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 		}
 		newest[sc.Drill] = max(last, sc.Tick)
 	}
+	content := s.content
 	skip := make(map[int]bool, len(doubtful))
-	for from := 0; from < len(doubtful); from += 500 {
-		part := doubtful[from:min(from+500, len(doubtful))]
+	ask := s.mem.settle(b, content, doubtful, skip)
+	for from := 0; from < len(ask); from += 500 {
+		part := ask[from:min(from+500, len(ask))]
 		var q strings.Builder
 		args := make([]any, 0, len(part))
 		lo, hi := us(b.Scores[part[0]].Tick), us(b.Scores[part[0]].Tick)

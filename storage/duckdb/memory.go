@@ -20,6 +20,8 @@ import (
 type memory struct {
 	mu     sync.RWMutex
 	drills map[string]*drill
+
+	newFrom int64 // recent.from of a drill that is met now: while the store is read back, unknownFrom
 }
 
 type drill struct {
@@ -28,6 +30,7 @@ type drill struct {
 	latest  map[string]*storage.Value
 	score   *telemetry.Score
 	health  map[int64]*bucket // by tick / HealthBucket
+	recent  recent
 }
 
 // bucket is health in two hours.
@@ -46,7 +49,7 @@ func (m *memory) get(name string) *drill {
 		}
 		name = strings.Clone(name)
 		d = &drill{Drill: storage.Drill{Drill: name, First: math.MaxInt64, Last: noTick}, devices: map[string]bool{},
-			latest: map[string]*storage.Value{}, health: map[int64]*bucket{}}
+			latest: map[string]*storage.Value{}, health: map[int64]*bucket{}, recent: recent{from: m.newFrom}}
 		m.drills[name] = d
 	}
 	return d
@@ -62,8 +65,8 @@ func (m *memory) lastTick(name string) int64 {
 	return noTick
 }
 
-// committed takes up what a commit stored; scores are the indices of those it kept.
-func (m *memory) committed(b *storage.Batch, scores []int) {
+// committed takes up what a commit stored; scores are the indices of those it kept, content is of all.
+func (m *memory) committed(b *storage.Batch, scores []int, content []uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	frames := b.Frames()
@@ -84,7 +87,7 @@ func (m *memory) committed(b *storage.Batch, scores []int) {
 		}
 	}
 	for _, i := range scores {
-		m.score(&b.Scores[i])
+		m.score(&b.Scores[i], content[i])
 	}
 }
 
@@ -112,13 +115,14 @@ func (d *drill) take(r *telemetry.Run, ts int64) {
 	}
 }
 
-func (m *memory) score(sc *telemetry.Score) {
+func (m *memory) score(sc *telemetry.Score, content uint64) {
 	d := m.get(sc.Drill)
 	if d.score == nil || sc.Tick >= d.score.Tick {
 		c := *sc
 		d.score = &c
 	}
 	d.addHealth(sc.Tick, sc.Health, sc.Health)
+	d.recent.add(scoreID{us(sc.Tick), sc.CauseHash, content})
 }
 
 func (d *drill) addHealth(tick int64, last, low float64) {
@@ -274,6 +278,8 @@ func (s *Store) Unregistered() []storage.SeenChannel {
 
 // load reads back on open what is kept in memory.
 func (s *Store) load(ctx context.Context) error {
+	s.mem.newFrom = unknownFrom
+	defer func() { s.mem.newFrom = math.MinInt64 }()
 	for _, step := range []func(context.Context) error{s.loadNames, s.loadParts, s.loadPosition, s.loadDrills, s.loadLatest, s.loadScores} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("read back: %w", err)
@@ -546,7 +552,8 @@ SELECT drill, max(tick), arg_max(ord, (tick, ord)), arg_max(last, (tick, ord)), 
 	ords := make([]string, 0, len(last))
 	least, most := int64(math.MaxInt64), int64(math.MinInt64)
 	hours := map[int32]bool{}
-	for _, n := range last {
+	for name, n := range last {
+		s.mem.get(name).recent.from = n.tick + 1
 		ords = append(ords, fmt.Sprint(n.ord))
 		least, most = min(least, n.tick), max(most, n.tick)
 		hours[hourOf(n.tick*1000)] = true

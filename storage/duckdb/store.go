@@ -135,7 +135,8 @@ type Store struct {
 	times           []int64
 	scratch         []byte
 	pendingReadings int64
-	kept            []int // indices of the batch's scores that are stored
+	kept            []int    // indices of the batch's scores that are stored
+	content         []uint64 // contentHash of each of the batch's scores
 	pending         pending
 	open            map[int32]*part // partitions that take rows, by hour
 	fresh           []*part         // begun by the commit in progress

@@ -1,0 +1,82 @@
+package duckdb
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/telemetry"
+)
+
+func TestWhatIsRememberedOfScoresIsWhatIsStored(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, perTick := range []int{1, 3, 60, 3000} {
+		r := recent{from: math.MinInt64}
+		stored := map[scoreID]bool{}
+		told, asked := 0, 0
+		for n := range 20000 {
+			tick := int64(n/perTick) * 1e6
+			if rng.IntN(4) == 0 {
+				tick -= int64(rng.IntN(50)) * 1e6
+			}
+			id := scoreID{tick, uint64(rng.IntN(3)), uint64(rng.IntN(3))}
+			switch {
+			case !r.covers(tick):
+				asked++
+			case r.has(id) != stored[id]:
+				t.Fatalf("%d a tick, %+v: remembered %v, stored %v", perTick, id, r.has(id), stored[id])
+			default:
+				told++
+			}
+			if !stored[id] {
+				stored[id] = true
+				r.add(id)
+			}
+			if len(r.list) > 2*recentMost {
+				t.Fatalf("%d versions are remembered", len(r.list))
+			}
+		}
+		if told < 4*asked {
+			t.Errorf("%d a tick: %d told from memory, %d had to be asked", perTick, told, asked)
+		}
+	}
+}
+
+// After a commit that failed the tables are asked: it may have been stored all the same.
+func TestAfterAFailedCommitAndAfterAnOpenTheTablesTellWhichScoresAreStored(t *testing.T) {
+	s := open(t, t.TempDir())
+	ctx := context.Background()
+	commit := func(ticks ...int64) {
+		t.Helper()
+		b := storage.Batch{Arrived: t0}
+		for _, k := range ticks {
+			b.Scores = append(b.Scores, telemetry.Score{Drill: "RIG-1", Tick: t0 + k*1e9, CauseHash: uint64(k), Health: 50, State: telemetry.StateRotary})
+		}
+		if err := s.Commit(ctx, &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stored := func(want int) {
+		t.Helper()
+		var n int
+		if err := s.db.QueryRow("SELECT count(*) FROM store.all_scores").Scan(&n); err != nil || n != want {
+			t.Errorf("%d versions stored, want %d (%v)", n, want, err)
+		}
+	}
+	commit(1, 2, 3, 2)
+	commit(3, 1, 2, 4)
+	stored(4)
+	failed := storage.Batch{Scores: []telemetry.Score{{Drill: "RIG-1", Tick: t0}}}
+	s.mem.doubt(&failed)
+	commit(4, 1, 2, 3, 5)
+	stored(5)
+	dir := s.cfg.Dir
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	commit(5, 1, 2, 6, 3, 6)
+	stored(6)
+}
