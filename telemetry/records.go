@@ -19,6 +19,7 @@ type Marker struct {
 	SHA256  string   `json:"sha256,omitempty"` // hex; names the blob
 	Action  string   `json:"action"`           // activate or deactivate
 	Shadow  bool     `json:"shadow,omitempty"` // score beside, raise nothing
+	Canary  bool     `json:"canary,omitempty"` // in the place of the version that is on, for Drills alone
 	Drills  []string `json:"drills,omitempty"` // globs; empty: all
 	From    int64    `json:"from,string,omitempty"`
 	By      string   `json:"by"`
@@ -121,5 +122,6 @@ type ModelState struct {
 	Version int      `json:"version"`
 	SHA256  string   `json:"sha256"`
 	Shadow  bool     `json:"shadow,omitempty"`
+	Canary  bool     `json:"canary,omitempty"`
 	Drills  []string `json:"drills,omitempty"`
 }

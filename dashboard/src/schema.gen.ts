@@ -555,6 +555,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/promote": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a version in the place of the one that is on, once its report does not speak against it */
+        post: operations["promote-model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/rollback": {
         parameters: {
             query?: never;
@@ -566,6 +583,23 @@ export interface paths {
         put?: never;
         /** Switch back to the version that was on before */
         post: operations["roll-back-model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/deprecate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that a version is not to be put on any more */
+        post: operations["deprecate-model"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1244,6 +1278,10 @@ export interface components {
             offset: number;
             segment: string;
         };
+        "Deprecate-modelRequest": {
+            /** @description empty: it may be put on again */
+            why: string;
+        };
         DeviceAdded: {
             example: string;
             /** @description told this once */
@@ -1594,6 +1632,12 @@ export interface components {
             /** Format: int64 */
             active_version: number | null;
             author: string;
+            canary_drills: string[];
+            /**
+             * Format: int64
+             * @description stands in for the active version on canary_drills
+             */
+            canary_version: number | null;
             checks: components["schemas"]["Check"][];
             /** @description globs; empty: all drills */
             drill_patterns: string[];
@@ -1633,15 +1677,26 @@ export interface components {
             versions: components["schemas"]["ModelVersion"][];
         };
         ModelVersion: {
+            /** @description what speaks against putting it on */
+            against: string[];
             by: string;
             checks: components["schemas"]["Check"][];
+            /** @description why it is not to be put on any more */
+            deprecated: string;
+            /**
+             * @description how far its test on the past is; empty: nobody asked
+             * @enum {string}
+             */
+            report: "" | "waiting" | "done" | "failed";
             sha256: string;
             /** Format: int64 */
             size: number;
             /** @enum {string} */
-            status: "active" | "shadow" | "inactive";
+            status: "active" | "shadow" | "canary" | "inactive";
             /** Format: date-time */
             uploaded: string | null;
+            /** @enum {string} */
+            verdict: "" | "better" | "same" | "worse" | "untested";
             /** Format: int64 */
             version: number;
         };
@@ -1748,6 +1803,22 @@ export interface components {
              * @description browsers signed in
              */
             sessions: number;
+        };
+        "Promote-modelRequest": {
+            /**
+             * Format: double
+             * @description share of these drills, at least one, on which it stands in for the version that is on; 0: it replaces that one
+             */
+            canary?: number;
+            /** @description globs; default: all */
+            drills?: string[];
+            /** @description why, where its report speaks against it */
+            override?: string;
+            /**
+             * Format: int64
+             * @description default: the newest
+             */
+            version?: number;
         };
         "Put-drillRequest": {
             /** Format: double */
@@ -4853,6 +4924,104 @@ export interface operations {
             };
         };
     };
+    "promote-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Promote-modelRequest"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Switched"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "roll-back-model": {
         parameters: {
             query?: never;
@@ -4872,6 +5041,103 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Switched"];
                 };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "deprecate-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Deprecate-modelRequest"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Bad Request */
             400: {

@@ -2,7 +2,10 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +14,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +41,8 @@ type model struct {
 	Inputs        []models.Input  `json:"inputs"`
 	Outputs       []models.Output `json:"outputs"`
 	Shadow        bool            `json:"shadow"`
+	CanaryVersion *int            `json:"canary_version" doc:"stands in for the active version on canary_drills"`
+	CanaryDrills  []string        `json:"canary_drills"`
 	Patterns      []string        `json:"drill_patterns" doc:"globs; empty: all drills"`
 	Drills        int             `json:"drills" doc:"that it scores"`
 	Status        string          `json:"status" enum:"active,shadow,inactive,refused"`
@@ -54,8 +60,13 @@ type modelVersion struct {
 	Size     int64          `json:"size"`
 	Uploaded view.Time      `json:"uploaded"`
 	By       string         `json:"by"`
-	Status   string         `json:"status" enum:"active,shadow,inactive"`
+	Status   string         `json:"status" enum:"active,shadow,canary,inactive"`
 	Checks   []models.Check `json:"checks"`
+
+	Report     string   `json:"report" enum:",waiting,done,failed" doc:"how far its test on the past is; empty: nobody asked"`
+	Verdict    string   `json:"verdict" enum:",better,same,worse,untested"`
+	Against    []string `json:"against" doc:"what speaks against putting it on"`
+	Deprecated string   `json:"deprecated" doc:"why it is not to be put on any more"`
 }
 
 type uploaded struct {
@@ -89,13 +100,17 @@ func (a *API) registerModels() {
 		Models []model `json:"models"`
 	}], error) {
 		all, err := a.models.List(ctx)
+		if err != nil {
+			return nil, err
+		}
+		stood, err := a.models.Standings(ctx, "TRUE")
 		var out struct {
 			Models []model `json:"models"`
 		}
 		out.Models = make([]model, len(all))
 		status := a.modelStatus()
 		for i := range all {
-			out.Models[i] = a.model(all[i], status)
+			out.Models[i] = a.model(all[i], status, stood)
 		}
 		return answer(out), err
 	})
@@ -104,7 +119,8 @@ func (a *API) registerModels() {
 		if err != nil {
 			return nil, err
 		}
-		return answer(a.model(m, a.modelStatus())), nil
+		stood, err := a.models.Standings(ctx, "name = ?", in.Name)
+		return answer(a.model(m, a.modelStatus(), stood)), err
 	})
 	add(a, people.Engineer, http.MethodPost, "/models", "upload-model", "Take a PMML model; refused with every problem at once", a.upload, status(http.StatusCreated), func(op *huma.Operation) {
 		op.MaxBodyBytes, op.BodyReadTimeout = models.MaxBytes+models.MaxRowBytes+1<<16, 2*time.Minute
@@ -126,9 +142,40 @@ func (a *API) registerModels() {
 		}
 	}) (*body[switched], error) {
 		remark(ctx, in.Name, fmt.Sprintf("version %d, shadow %v, drills %v", in.Body.Version, in.Body.Shadow, in.Body.Drills))
-		id, err := a.models.Activate(ctx, in.Name, in.Body.Version, in.Body.Shadow, in.Body.Drills, who(ctx).Name)
+		if !in.Body.Shadow {
+			return a.promote(ctx, models.Promotion{Name: in.Name, Version: in.Body.Version, Drills: in.Body.Drills})
+		}
+		id, err := a.models.Activate(ctx, in.Name, in.Body.Version, true, in.Body.Drills, who(ctx).Name)
 		return a.switched(in.Name, id, in.Body.Version, err)
 	}, status(http.StatusAccepted))
+	add(a, people.Engineer, http.MethodPost, "/models/{name}/promote", "promote-model", "Put a version in the place of the one that is on, once its report does not speak against it", func(ctx context.Context, in *struct {
+		ModelName
+		Body struct {
+			Version  int      `json:"version,omitempty" minimum:"0" doc:"default: the newest"`
+			Drills   []string `json:"drills,omitempty" maxItems:"1000" doc:"globs; default: all"`
+			Canary   float64  `json:"canary,omitempty" minimum:"0" maximum:"1" doc:"share of these drills, at least one, on which it stands in for the version that is on; 0: it replaces that one"`
+			Override string   `json:"override,omitempty" maxLength:"1000" doc:"why, where its report speaks against it"`
+		}
+	}) (*body[switched], error) {
+		p := models.Promotion{Name: in.Name, Version: in.Body.Version, Drills: in.Body.Drills, Override: in.Body.Override}
+		if in.Body.Canary > 0 {
+			p.Canary, p.Drills = true, a.some(in.Name, in.Body.Drills, in.Body.Canary)
+		}
+		remark(ctx, in.Name, fmt.Sprintf("version %d, canary %v, drills %v, override %q", p.Version, p.Canary, p.Drills, p.Override))
+		return a.promote(ctx, p)
+	}, status(http.StatusAccepted))
+	add(a, people.Engineer, http.MethodPost, "/models/{name}/versions/{version}/deprecate", "deprecate-model", "Say that a version is not to be put on any more", func(ctx context.Context, in *struct {
+		ModelName
+		Version int `path:"version" minimum:"1"`
+		Body    struct {
+			Why string `json:"why" maxLength:"1000" doc:"empty: it may be put on again"`
+		}
+	}) (*struct{}, error) {
+		remark(ctx, in.Name, fmt.Sprintf("version %d: %q", in.Version, in.Body.Why))
+		err := a.models.Deprecate(ctx, in.Name, in.Version, in.Body.Why)
+		a.hub.ModelsChanged(in.Name)
+		return nil, err
+	}, status(http.StatusNoContent))
 	add(a, people.Engineer, http.MethodPost, "/models/{name}/rollback", "roll-back-model", "Switch back to the version that was on before", func(ctx context.Context, in *ModelName) (*body[switched], error) {
 		id, version, err := a.models.Rollback(ctx, in.Name, who(ctx).Name)
 		remark(ctx, in.Name, fmt.Sprintf("to version %d", version))
@@ -172,6 +219,36 @@ func (a *API) switched(name, id string, version int, err error) (*body[switched]
 	return answer(switched{id, version}), nil
 }
 
+func (a *API) promote(ctx context.Context, p models.Promotion) (*body[switched], error) {
+	p.By = who(ctx).Name
+	id, version, err := a.models.Promote(ctx, p)
+	return a.switched(p.Name, id, version, err)
+}
+
+// some picks a share of the drills that match, at least one: the same ones for the
+// same model, whoever asks.
+func (a *API) some(model string, globs []string, share float64) []string {
+	type one struct {
+		drill string
+		key   uint64
+	}
+	var all []one
+	for _, d := range a.hub.Drills() {
+		if len(globs) > 0 && !slices.ContainsFunc(globs, func(g string) bool { ok, _ := path.Match(g, d.ID); return ok }) {
+			continue
+		}
+		sum := sha256.Sum256([]byte(model + "/" + d.ID))
+		all = append(all, one{d.ID, binary.BigEndian.Uint64(sum[:])})
+	}
+	slices.SortFunc(all, func(a, b one) int { return cmp.Compare(a.key, b.key) })
+	var out []string
+	for _, o := range all[:min(len(all), max(1, int(math.Round(share*float64(len(all))))))] {
+		out = append(out, o.drill)
+	}
+	slices.Sort(out)
+	return out
+}
+
 func (a *API) modelStatus() []ModelStatus {
 	if a.d.ModelStatus == nil {
 		return nil
@@ -179,17 +256,20 @@ func (a *API) modelStatus() []ModelStatus {
 	return a.d.ModelStatus()
 }
 
-func (a *API) model(m models.Model, all []ModelStatus) model {
+func (a *API) model(m models.Model, all []ModelStatus, stood []models.Standing) model {
 	newest := m.Versions[0]
 	out := model{Name: m.Name, Version: newest.Version, Kind: newest.About.Kind, Function: newest.About.Function, Author: newest.About.Author,
 		Uploaded: view.Time(newest.Uploaded), SHA256: newest.SHA256, Size: newest.Size, Inputs: newest.About.Inputs, Outputs: newest.About.Outputs,
-		Patterns: []string{}, Status: "inactive", Rows: view.Num(math.NaN()), Mean: view.Num(math.NaN()), Checks: newest.About.Checks}
+		Patterns: []string{}, CanaryDrills: []string{}, Status: "inactive", Rows: view.Num(math.NaN()), Mean: view.Num(math.NaN()), Checks: newest.About.Checks}
 	on := m.Active
 	if m.Shadow != nil {
 		out.ShadowVersion, out.Shadow, out.Status = &m.Shadow.Version, true, "shadow"
 		if on == nil {
 			on = m.Shadow
 		}
+	}
+	if m.Canary != nil {
+		out.CanaryVersion, out.CanaryDrills = &m.Canary.Version, m.Canary.Drills
 	}
 	if m.Active != nil {
 		out.ActiveVersion, out.Status = &m.Active.Version, "active"
@@ -208,7 +288,15 @@ func (a *API) model(m models.Model, all []ModelStatus) model {
 		}
 	}
 	for _, v := range m.Versions {
-		mv := modelVersion{v.Version, v.SHA256, v.Size, view.Time(v.Uploaded), v.By, "inactive", v.About.Checks}
+		mv := modelVersion{Version: v.Version, SHA256: v.SHA256, Size: v.Size, Uploaded: view.Time(v.Uploaded), By: v.By, Status: "inactive", Checks: v.About.Checks, Against: []string{}, Deprecated: v.Deprecated}
+		for _, s := range stood {
+			if s.Name == v.Name && s.Version == v.Version {
+				mv.Report, mv.Verdict, mv.Against = s.State, s.Verdict, s.Why
+			}
+		}
+		if m.Canary != nil && m.Canary.Version == v.Version {
+			mv.Status = "canary"
+		}
 		if m.Shadow != nil && m.Shadow.Version == v.Version {
 			mv.Status = "shadow"
 		}
@@ -246,10 +334,14 @@ func (a *API) upload(ctx context.Context, in *uploadIn) (*body[uploaded], error)
 		return nil, err
 	}
 	out := uploaded{Name: v.Name, Version: v.Version, SHA256: v.SHA256, Checks: v.About.Checks}
-	if in.Activate || in.Shadow {
-		if out.Marker, err = a.models.Activate(ctx, v.Name, v.Version, in.Shadow, nil, who(ctx).Name); err != nil {
-			return nil, err
-		}
+	switch {
+	case in.Shadow:
+		out.Marker, err = a.models.Activate(ctx, v.Name, v.Version, true, nil, who(ctx).Name)
+	case in.Activate:
+		out.Marker, _, err = a.models.Promote(ctx, models.Promotion{Name: v.Name, Version: v.Version, By: who(ctx).Name})
+	}
+	if err != nil {
+		return nil, err
 	}
 	a.hub.ModelsChanged(v.Name)
 	return answer(out), nil

@@ -81,6 +81,7 @@ func (a *API) problem(op string, err error) error {
 	var ready huma.StatusError
 	var refused *models.Refused
 	var channel *storage.UnknownChannel
+	var against *models.Against
 	switch {
 	case errors.As(err, &ready):
 		return err
@@ -100,6 +101,12 @@ func (a *API) problem(op string, err error) error {
 			all[i] = d
 		}
 		return huma.Error422UnprocessableEntity(refused.What+" is refused", all...)
+	case errors.As(err, &against):
+		all := make([]error, len(against.Why))
+		for i, why := range against.Why {
+			all[i] = &huma.ErrorDetail{Location: "body.override", Message: why}
+		}
+		return huma.Error409Conflict(fmt.Sprintf("the report speaks against %s@%d; to put it on all the same, say why", against.Name, against.Version), all...)
 	case errors.As(err, &channel):
 		return huma.Error422UnprocessableEntity(err.Error())
 	case errors.Is(err, models.ErrUnknown), errors.Is(err, equipment.ErrUnknown), errors.Is(err, people.ErrUnknown):

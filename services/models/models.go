@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -49,6 +48,7 @@ type Model struct {
 	Versions []Version         // newest first; at least one
 	Active   *telemetry.Marker // nil: off
 	Shadow   *telemetry.Marker // scored beside, raises nothing
+	Canary   *telemetry.Marker // on in the place of Active for its Drills
 }
 
 // A Version is one upload; the same bytes again are the same version.
@@ -60,6 +60,8 @@ type Version struct {
 	Uploaded int64 // process clock, Unix ns
 	By       string
 	About    About
+
+	Deprecated string // why it is not to be put on any more; "" it may be
 }
 
 // Registry is safe for concurrent use.
@@ -73,6 +75,7 @@ type Registry struct {
 	log    *slog.Logger
 	out    *outbox.Outbox
 	limits Limits
+	gated  bool
 	mu     sync.Mutex // one decision at a time
 }
 
@@ -220,7 +223,7 @@ func (r *Registry) outputs(ctx context.Context) (map[string][]string, error) {
 
 // List returns all models by name.
 func (r *Registry) List(ctx context.Context) ([]Model, error) {
-	rows, err := r.db.QueryContext(ctx, "SELECT name, version, sha256, size, uploaded, by_whom, about FROM models ORDER BY name, version DESC")
+	rows, err := r.db.QueryContext(ctx, "SELECT name, version, sha256, size, uploaded, by_whom, about, deprecated FROM models ORDER BY name, version DESC")
 	if err != nil {
 		return nil, fmt.Errorf("list models: %w", err)
 	}
@@ -229,7 +232,7 @@ func (r *Registry) List(ctx context.Context) ([]Model, error) {
 	for rows.Next() {
 		var v Version
 		var about []byte
-		if err := rows.Scan(&v.Name, &v.Version, &v.SHA256, &v.Size, &v.Uploaded, &v.By, &about); err != nil {
+		if err := rows.Scan(&v.Name, &v.Version, &v.SHA256, &v.Size, &v.Uploaded, &v.By, &about, &v.Deprecated); err != nil {
 			return nil, fmt.Errorf("list models: %w", err)
 		}
 		if err := json.Unmarshal(about, &v.About); err != nil {
@@ -253,9 +256,12 @@ func (r *Registry) List(ctx context.Context) ([]Model, error) {
 			if on[j].Kind != telemetry.MarkerModel || on[j].Name != out[i].Name {
 				continue
 			}
-			if on[j].Shadow {
+			switch {
+			case on[j].Shadow:
 				out[i].Shadow = &on[j]
-			} else {
+			case on[j].Canary:
+				out[i].Canary = &on[j]
+			default:
 				out[i].Active = &on[j]
 			}
 		}
@@ -305,12 +311,11 @@ func (r *Registry) PMML(ctx context.Context, name string, version int) ([]byte, 
 }
 
 // Activate switches version (0: the newest) of name on for drills (globs;
-// empty: all), and returns the marker's id. As a shadow it scores beside what is on.
+// empty: all), and returns the marker's id. As a shadow it scores beside what is
+// on. It asks for no report: people's roads are Promote and shadows.
 func (r *Registry) Activate(ctx context.Context, name string, version int, shadow bool, drills []string, by string) (string, error) {
-	for _, g := range drills {
-		if _, err := path.Match(g, ""); err != nil || g == "" || len(g) > 64 {
-			return "", &Refused{What: "activate", Problems: []Problem{{Element: "drills", Message: fmt.Sprintf("%q is no pattern", g), Cure: "write RIG-07, or RIG-*"}}}
-		}
+	if err := checkDrills(drills); err != nil {
+		return "", err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -329,13 +334,19 @@ func (r *Registry) Activate(ctx context.Context, name string, version int, shado
 	return set[0].ID, r.decide(ctx, set...)
 }
 
-// Rollback switches back to the version that was on before the present one.
+// Rollback takes a canary off, or switches back to the version that was on before
+// the present one. It asks for no report: it must go fast.
 func (r *Registry) Rollback(ctx context.Context, name, by string) (string, int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m, err := r.Get(ctx, name)
 	if err != nil {
 		return "", 0, err
+	}
+	if c := m.Canary; c != nil {
+		gone := r.marker(Version{Name: name, Version: c.Version, SHA256: c.SHA256}, Deactivate, false, nil, by)
+		gone.Canary = true
+		return gone.ID, m.Active.Version, r.decide(ctx, gone)
 	}
 	before, err := r.before(ctx, m)
 	if err != nil {
@@ -354,7 +365,7 @@ func (r *Registry) Rollback(ctx context.Context, name, by string) (string, int, 
 // versions that were rolled back from are jumped.
 func (r *Registry) before(ctx context.Context, m Model) (telemetry.Marker, error) {
 	var past []telemetry.Marker
-	err := r.each(ctx, "SELECT marker FROM activations WHERE kind = 'model' AND name = ? AND NOT shadow AND action = 'activate' ORDER BY seq", func(mk telemetry.Marker) {
+	err := r.each(ctx, "SELECT marker FROM activations WHERE kind = 'model' AND name = ? AND NOT shadow AND NOT canary AND action = 'activate' ORDER BY seq", func(mk telemetry.Marker) {
 		// The stack of versions: returning to an older one takes those above it away.
 		for i, p := range past {
 			if p.Version == mk.Version {
@@ -385,9 +396,11 @@ func (r *Registry) Deactivate(ctx context.Context, name, by string) (string, err
 		return "", err
 	}
 	var set []telemetry.Marker
-	for _, on := range []*telemetry.Marker{m.Active, m.Shadow} {
+	for _, on := range []*telemetry.Marker{m.Canary, m.Active, m.Shadow} {
 		if on != nil {
-			set = append(set, r.marker(Version{Name: name, Version: on.Version, SHA256: on.SHA256}, Deactivate, on.Shadow, nil, by))
+			off := r.marker(Version{Name: name, Version: on.Version, SHA256: on.SHA256}, Deactivate, on.Shadow, nil, by)
+			off.Canary = on.Canary
+			set = append(set, off)
 		}
 	}
 	if len(set) == 0 {
@@ -405,27 +418,12 @@ func (r *Registry) marker(v Version, action string, shadow bool, drills []string
 
 // decide writes switches, their markers and the present state in one transaction.
 func (r *Registry) decide(ctx context.Context, set ...telemetry.Marker) error {
-	err := r.db.Tx(ctx, func(tx *sql.Tx) error {
-		for _, m := range set {
-			if err := addSwitch(ctx, tx, m); err != nil {
-				return err
-			}
-			if err := control(ctx, tx, m); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("switch %s: %w", set[0].Name, err)
-	}
-	r.out.Wake()
-	return nil
+	return r.decideFor(ctx, "", set...)
 }
 
 func addSwitch(ctx context.Context, tx *sql.Tx, m telemetry.Marker) error {
-	if _, err := tx.ExecContext(ctx, "INSERT INTO activations (id, kind, name, version, shadow, action, marker) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		m.ID, m.Kind, m.Name, m.Version, m.Shadow, m.Action, asJSON(m)); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO activations (id, kind, name, version, shadow, canary, action, marker) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		m.ID, m.Kind, m.Name, m.Version, m.Shadow, m.Canary, m.Action, asJSON(m)); err != nil {
 		return err
 	}
 	return outbox.AddMarker(ctx, tx, m)
@@ -440,18 +438,20 @@ func control(ctx context.Context, tx *sql.Tx, m telemetry.Marker) error {
 		return nil // channels have a control record of their own
 	case m.Shadow:
 		name += "/shadow"
+	case m.Canary:
+		name += "/canary"
 	}
 	if m.Action == Deactivate {
 		return outbox.AddControl(ctx, tx, kind, name, nil)
 	}
-	return outbox.AddControl(ctx, tx, kind, name, telemetry.ModelState{Name: m.Name, Version: m.Version, SHA256: m.SHA256, Shadow: m.Shadow, Drills: m.Drills})
+	return outbox.AddControl(ctx, tx, kind, name, telemetry.ModelState{Name: m.Name, Version: m.Version, SHA256: m.SHA256, Shadow: m.Shadow, Canary: m.Canary, Drills: m.Drills})
 }
 
 // present returns what is on, in the order it was switched on: the last switch
-// per kind, name and shadow, where that switched on.
+// per kind, name, shadow and canary, where that switched on.
 func (r *Registry) present(ctx context.Context) ([]telemetry.Marker, error) {
 	var on []telemetry.Marker
-	err := r.each(ctx, `SELECT marker FROM activations WHERE seq IN (SELECT max(seq) FROM activations GROUP BY kind, name, shadow)
+	err := r.each(ctx, `SELECT marker FROM activations WHERE seq IN (SELECT max(seq) FROM activations GROUP BY kind, name, shadow, canary)
 		AND action = 'activate' ORDER BY seq`, func(m telemetry.Marker) { on = append(on, m) })
 	return on, err
 }
@@ -459,8 +459,8 @@ func (r *Registry) present(ctx context.Context) ([]telemetry.Marker, error) {
 // Republish writes everything that is on again: the log is a new one. The ids
 // stay: stores know these switches already, new scorers take them.
 func (r *Registry) Republish(ctx context.Context, tx *sql.Tx) error {
-	rows, err := tx.QueryContext(ctx, `SELECT marker FROM activations WHERE seq IN (SELECT max(seq) FROM activations GROUP BY kind, name, shadow)
-		AND action = 'activate' ORDER BY seq`)
+	rows, err := tx.QueryContext(ctx, `SELECT marker FROM activations WHERE seq IN (SELECT max(seq) FROM activations GROUP BY kind, name, shadow, canary)
+		AND action = 'activate' ORDER BY canary, seq`) // a canary after what it stands in for
 	if err != nil {
 		return err
 	}

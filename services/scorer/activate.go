@@ -13,7 +13,7 @@ import (
 // before. Where it cannot be, nothing changes and the error says all reasons.
 // One whose producers are not active yet waits for them.
 func (l *lane) activate(m *telemetry.Marker, model Model) error {
-	a := &activation{name: m.Name, ref: reference(m.Name, m.Version), version: m.Version, sha256: m.SHA256, shadow: m.Shadow, drills: slices.Clone(m.Drills)}
+	a := &activation{name: m.Name, ref: reference(m.Name, m.Version), version: m.Version, sha256: m.SHA256, shadow: m.Shadow, canary: m.Canary, drills: slices.Clone(m.Drills)}
 	a.use(model)
 	if m.Name == "" || m.Name == stateSignal {
 		return fmt.Errorf("model %q: name is taken or empty", m.Name)
@@ -30,7 +30,17 @@ func (l *lane) activate(m *telemetry.Marker, model Model) error {
 	if err := errors.Join(all...); err != nil {
 		return err
 	}
-	same := func(o *activation) bool { return o.name == a.name && o.shadow == a.shadow }
+	if a.canary && (a.shadow || len(a.drills) == 0) {
+		return fmt.Errorf("model %s: a canary is for some drills, and counts there", a.ref)
+	}
+	if base := producer(l.acts, a.name, false); a.canary && base < 0 {
+		return fmt.Errorf("model %s: is to take the place of another version for some drills, and none is on", a.ref)
+	} else if a.canary { // with it alone in its place, all must be as well
+		if _, err := order(replace(slices.DeleteFunc(slices.Clone(l.acts), func(o *activation) bool { return o.name == a.name && !o.shadow || o.canary }), a)); err != nil {
+			return err
+		}
+	}
+	same := func(o *activation) bool { return o.name == a.name && o.shadow == a.shadow && o.canary == a.canary }
 	acts, waiting := settle(l.acts, append(slices.DeleteFunc(slices.Clone(l.waiting), same), a))
 	if slices.Contains(waiting, a) {
 		if producers(a, l.acts) {
@@ -41,7 +51,7 @@ func (l *lane) activate(m *telemetry.Marker, model Model) error {
 			return err
 		}
 	}
-	sorted, err := order(acts)
+	sorted, err := order(slices.DeleteFunc(slices.Clone(acts), func(o *activation) bool { return o.canary }))
 	if err == nil {
 		_, err = compile(sorted, l.watch) // all of them together: what some of them need is less
 	}
@@ -102,7 +112,7 @@ func featureNames(in []Field) []string {
 // replace returns acts with a in the place of what has its name and shadow mark.
 func replace(acts []*activation, a *activation) []*activation {
 	acts = slices.DeleteFunc(slices.Clone(acts), func(o *activation) bool {
-		return o.name == a.name && (o.shadow == a.shadow || o.shadow && o.version == a.version)
+		return o.name == a.name && o.canary == a.canary && (o.shadow == a.shadow || o.shadow && o.version == a.version)
 	})
 	return append(acts, a)
 }
@@ -145,7 +155,9 @@ func settle(acts, waiting []*activation) (run, wait []*activation) {
 
 // deactivate takes a model out of force; those that read it wait for another.
 func (l *lane) deactivate(m *telemetry.Marker) {
-	gone := func(o *activation) bool { return o.name == m.Name && o.shadow == m.Shadow }
+	gone := func(o *activation) bool {
+		return o.name == m.Name && o.shadow == m.Shadow && (o.canary == m.Canary || o.canary && !m.Shadow) // no canary without what it stands for
+	}
 	l.acts, l.waiting = settle(slices.DeleteFunc(slices.Clone(l.acts), gone), slices.DeleteFunc(slices.Clone(l.waiting), gone))
 	l.changed()
 }

@@ -44,6 +44,12 @@ func order(acts []*activation) ([]*activation, error) {
 			}
 			return 1
 		}
+		if a.canary != b.canary { // whoever looks for a name finds what is for all
+			if b.canary {
+				return -1
+			}
+			return 1
+		}
 		return strings.Compare(a.name, b.name)
 	})
 	var all []error
@@ -114,6 +120,9 @@ func producer(acts []*activation, model string, shadow bool) int {
 		if i := slices.IndexFunc(acts, func(a *activation) bool { return a.name == model && a.shadow }); i >= 0 {
 			return i
 		}
+	}
+	if i := slices.IndexFunc(acts, func(a *activation) bool { return a.name == model && !a.shadow && !a.canary }); i >= 0 {
+		return i
 	}
 	return slices.IndexFunc(acts, func(a *activation) bool { return a.name == model && !a.shadow })
 }

@@ -1,6 +1,7 @@
 package scorer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -123,6 +124,7 @@ func (l *lane) program(drill string) *program {
 	if p := l.progs[key]; p != nil {
 		return p
 	}
+	acts = inPlace(acts)
 	for { // a drill for which a producer is not active goes without its readers
 		kept := slices.DeleteFunc(slices.Clone(acts), func(a *activation) bool { return !producers(a, acts) })
 		if len(kept) == len(acts) {
@@ -140,6 +142,42 @@ func (l *lane) program(drill string) *program {
 	}
 	l.progs[key] = p
 	return p
+}
+
+// inPlace puts canaries in the place of what they stand for; not those that do
+// not go together with others here, as where one reads what only another's canary gives.
+func inPlace(acts []*activation) []*activation {
+	var with, without []*activation
+	for _, a := range acts {
+		if !a.canary {
+			without = append(without, a)
+		}
+		if a.canary || a.shadow || !slices.ContainsFunc(acts, func(o *activation) bool { return o.canary && o.name == a.name }) {
+			with = append(with, a)
+		}
+	}
+	if len(without) == len(acts) {
+		return acts
+	}
+	if fits(with) {
+		return with
+	}
+	return without
+}
+
+// fits reports whether all that acts read of each other, where it is there at all, can be had.
+func fits(acts []*activation) bool {
+	for _, a := range acts {
+		for _, f := range a.in {
+			if model, output, ok := nameOf(f.Name); ok {
+				if j := producer(acts, model, a.shadow); j >= 0 && !slices.Contains(acts[j].out, output) {
+					return false
+				}
+			}
+		}
+	}
+	_, err := order(slices.DeleteFunc(slices.Clone(acts), func(a *activation) bool { return !producers(a, acts) }))
+	return !errors.Is(err, errCircle)
 }
 
 // frame takes one frame: its samples go into channels and windows, and each

@@ -79,6 +79,7 @@ type activation struct {
 	version int
 	sha256  string
 	shadow  bool
+	canary  bool // in the place of the one of its name that is for all
 	drills  []string
 	every   int64 // ns; 0 at every tick
 	hold    int64 // ns

@@ -19,7 +19,7 @@ import (
 //
 // Programs name their channels and models, so that a later version that orders
 // them otherwise still finds what a drill kept of them.
-const snapshotVersion = 3
+const snapshotVersion = 4
 
 // Snapshot flushes, then appends the partition's whole state to b.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
@@ -59,6 +59,7 @@ func (l *lane) append(w *snapshot.Writer) error {
 			w.Uint(uint64(a.version))
 			w.String(a.sha256)
 			w.Bool(a.shadow)
+			w.Bool(a.canary)
 			w.Uint(uint64(len(a.drills)))
 			for _, g := range a.drills {
 				w.String(g)
@@ -201,7 +202,7 @@ func (l *lane) restore(ctx context.Context, r *snapshot.Reader) error {
 	}
 	for k := range 2 {
 		for range r.Len(6) {
-			a := &activation{name: r.String(), version: int(r.Uint()), sha256: r.String(), shadow: r.Bool()}
+			a := &activation{name: r.String(), version: int(r.Uint()), sha256: r.String(), shadow: r.Bool(), canary: r.Bool()}
 			for range r.Len(1) {
 				a.drills = append(a.drills, r.String())
 			}

@@ -34,6 +34,7 @@ type ModelStatus struct {
 	Version int
 	SHA256  string
 	Shadow  bool
+	Canary  bool
 	Waiting []string // outputs of models that are not active; the model starts when they are
 	Broken  string   // why it was stopped
 	Rows    int64
@@ -51,7 +52,7 @@ func (w *worker) report() {
 			drills[d] = true
 		}
 		for _, a := range l.acts {
-			s.models = append(s.models, ModelStatus{Name: a.name, Ref: a.ref, Version: a.version, SHA256: a.sha256, Shadow: a.shadow, Broken: a.broken, Rows: a.rows, Busy: a.spent})
+			s.models = append(s.models, ModelStatus{Name: a.name, Ref: a.ref, Version: a.version, SHA256: a.sha256, Shadow: a.shadow, Canary: a.canary, Broken: a.broken, Rows: a.rows, Busy: a.spent})
 		}
 		for _, a := range l.waiting {
 			m := ModelStatus{Name: a.name, Ref: a.ref, Version: a.version, SHA256: a.sha256, Shadow: a.shadow, Waiting: []string{}}
