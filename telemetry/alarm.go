@@ -54,6 +54,7 @@ type AlarmEvent struct {
 	ModelSHA256 string    `json:"model_sha256,omitempty"`
 	Origin      Origin    `json:"origin"`
 	Simulated   bool      `json:"simulated,omitempty"`
+	Runs        []string  `json:"runs,omitempty"` // of the parts in place, as Score.Runs
 	Evidence    *Evidence `json:"evidence,omitempty"`
 }
 

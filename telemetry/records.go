@@ -24,6 +24,21 @@ type Marker struct {
 	From    int64    `json:"from,string,omitempty"`
 	By      string   `json:"by"`
 	At      int64    `json:"at,string"` // process clock
+
+	Run *RunChange `json:"run,omitempty"` // of MarkerRun; Drills names its one drill, From when it happened
+}
+
+// A RunChange says what happened to the equipment at one position of a drill: a
+// part came, went, or was worked on. It holds from Marker.From on, also where it
+// is told later; told again under the same Marker.Name it takes the place of what
+// was told before, and with action deactivate it never was.
+type RunChange struct {
+	Position string             `json:"position"`           // bit, bha, top_drive, top_drive/bearing, pump_1/liner, …
+	Run      string             `json:"run,omitempty"`      // names the run in scores, as bit:SN-1234; empty: nothing is there
+	Keeps    bool               `json:"keeps,omitempty"`    // the run goes on: a part was worked on
+	Event    string             `json:"event,omitempty"`    // what features count from: hours__since__event_bit_change
+	Channels []string           `json:"channels,omitempty"` // that describe the part: their features' baselines begin anew
+	Numbers  map[string]float64 `json:"numbers,omitempty"`  // of the part, read as part.POSITION_NAME, as part.top_drive_bearing_bpfo
 }
 
 // Quarantined is a message, or one run of a frame, that was set aside; records

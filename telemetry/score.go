@@ -49,6 +49,8 @@ type Score struct {
 	Reasons    []Reason // most points first
 	Results    []Result
 
+	Runs []string // of the parts in place at the tick, by position: "bit:SN-1234"; shared, not to be changed
+
 	TimeLeft, TimeLeftLow, TimeLeftHigh float64 // hours: median, p10, p90; NaN: no model says
 
 	Produced int64 // scorer's wall clock, Unix ns; excluded from equality

@@ -77,6 +77,9 @@ func AppendScore(b []byte, s *Score) []byte {
 	b = appendDouble(b, 15, s.TimeLeft)
 	b = appendDouble(b, 16, s.TimeLeftLow)
 	b = appendDouble(b, 17, s.TimeLeftHigh)
+	for _, r := range s.Runs {
+		b = appendString(b, 18, r)
+	}
 	return b
 }
 
@@ -166,6 +169,8 @@ func DecodeScore(b []byte, s *Score) error {
 			s.TimeLeftLow = math.Float64frombits(v)
 		case 17:
 			s.TimeLeftHigh = math.Float64frombits(v)
+		case 18:
+			s.Runs = append(s.Runs, string(p))
 		}
 		return nil
 	})

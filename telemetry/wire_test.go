@@ -126,8 +126,14 @@ func TestAStrangersProtobufReadsAndWritesOurBytes(t *testing.T) {
 		t.Errorf("read back %+v", got)
 	}
 	var ps telemetrypb.Score
-	if err := proto.Unmarshal(telemetry.AppendScore(nil, sampleScore()), &ps); err != nil {
+	sc := sampleScore()
+	sc.Runs = []string{"bha:BHA-7", "bit:SN-1234"}
+	if err := proto.Unmarshal(telemetry.AppendScore(nil, sc), &ps); err != nil {
 		t.Fatal(err)
+	}
+	var back telemetry.Score
+	if err := telemetry.DecodeScore(telemetry.AppendScore(nil, sc), &back); err != nil || !reflect.DeepEqual(back.Runs, sc.Runs) || !reflect.DeepEqual(ps.Runs, sc.Runs) {
+		t.Errorf("runs %q, a stranger reads %q, %v", back.Runs, ps.Runs, err)
 	}
 	if ps.Results[1].Error != sampleScore().Results[1].Error || ps.Reasons[0].Normal != 22.4 || ps.Causes[1].Part != 1 {
 		t.Errorf("stranger reads %v", &ps)

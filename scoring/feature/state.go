@@ -397,6 +397,14 @@ func (s *State) Event(t int64, kind string) {
 	s.events[kind] = list
 }
 
+// TakeEvent takes back what Event noted: it was not so.
+func (s *State) TakeEvent(t int64, kind string) {
+	list := s.events[kind]
+	if i, found := slices.BinarySearch(list, float64(t)/1e9); found {
+		s.events[kind] = slices.Delete(list, i, i+1)
+	}
+}
+
 // ResetBaselines makes the baselines of a channel's features begin anew, as
 // when the part they describe was changed.
 func (s *State) ResetBaselines(channel string) {

@@ -148,6 +148,10 @@ func bind(about *About, own string, cat Channels, seen []string, outputs map[str
 		}
 		switch name.Kind {
 		case feature.Output:
+			if name.Model == "part" { // a number of a part in place (docs/equipment.md)
+				in.Known = true
+				continue
+			}
 			p := bindOutput(in.Name, name.Model, name.Word, own, outputs)
 			if in.Known = p == nil; p != nil {
 				problems = append(problems, *p)

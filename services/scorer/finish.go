@@ -15,6 +15,7 @@ func (l *lane) finish(w *row) {
 	s.Drill, s.Tick, s.Causes, s.CauseHash = w.rd.drill, w.tick, causes, telemetry.CauseHash(causes)
 	s.Origin, s.Simulated = w.origin, w.simulated
 	s.State, s.StateSince = telemetry.States[w.state], w.since
+	s.Runs = w.rd.runsAt(w.tick)
 	l.results(w, num, txt)
 	vnum, vtxt, ages := l.stand(w, num, txt)
 	p.compose.write(p, vnum, vtxt, ages, &w.subs, s)
@@ -74,7 +75,10 @@ func (l *lane) watchRow(w *row, num []float64) {
 		t.Fresh[i] = fresh
 	}
 	l.looker = looker{l: l, w: w, num: num}
-	w.rd.det.Step(t, &l.looker, l.part.out.Alarm)
+	w.rd.det.Step(t, &l.looker, func(e *telemetry.AlarmEvent) {
+		e.Runs = w.rd.runsAt(w.tick)
+		l.part.out.Alarm(e)
+	})
 }
 
 func (l *lane) topic() string {

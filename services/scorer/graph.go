@@ -17,6 +17,7 @@ const (
 	fromFeature               // computed from the stream by its name
 	fromOutput                // of a model before
 	fromState                 // the rig's state
+	fromPart                  // a number of a part in place
 	fromNowhere               // its producer is not active: missing
 )
 
@@ -61,7 +62,7 @@ func order(acts []*activation) ([]*activation, error) {
 				continue
 			}
 			model, output, ok := nameOf(f.Name)
-			if !ok {
+			if !ok || model == partModel {
 				continue
 			}
 			j := producer(acts, model, a.shadow)

@@ -38,6 +38,7 @@ type lane struct {
 	progs   map[string]*program // by the models that match
 	roads   map[string]*road
 	names   []string // of roads, as first heard
+	parts   map[string]*equipment
 
 	// the batch in hand
 	rows    []row
@@ -105,6 +106,7 @@ func (l *lane) road(f *telemetry.Frame) (*road, error) {
 		return nil, fmt.Errorf("drill %s: more than %d drills in one partition", f.Drill, l.part.cfg.MaxDrills)
 	}
 	r := newRoad(f.Drill, l.part.cfg.Late)
+	r.parts = l.parts[f.Drill]
 	l.roads[f.Drill] = r
 	l.names = append(l.names, f.Drill)
 	l.follow(r)
@@ -254,7 +256,9 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 	}
 	rec := r.open(tick)
 	if !late {
+		before := r.head
 		r.head = tick
+		r.pass(before, tick)
 	}
 	rec.simulated = f.Simulated
 	rec.cause(f.ID())
@@ -400,6 +404,15 @@ func (l *lane) add(r *road, rec *record, origin telemetry.Origin, offset int64, 
 	if p.state >= 0 {
 		l.txt[w.num+p.state] = telemetry.States[rec.state]
 		num[p.state] = float64(rec.state)
+	}
+	if len(p.parts) > 0 {
+		if x := r.parts.at(rec.tick); x != nil {
+			for _, sig := range p.parts {
+				if v, ok := x.numbers[p.names[sig][len(partModel)+1:]]; ok {
+					num[sig] = v
+				}
+			}
+		}
 	}
 	for i := range p.nodes {
 		n := &p.nodes[i]

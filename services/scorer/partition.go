@@ -116,7 +116,7 @@ func NewPartition(cfg PartitionConfig, loader Loader, blobs RuleLoader, cat *tel
 	}
 	for i := range p.lanes {
 		p.lanes[i] = &lane{part: p, which: i, markers: map[string]bool{}, watch: watch, tags: map[string]*telemetry.Channel{},
-			progs: map[string]*program{}, roads: map[string]*road{}}
+			progs: map[string]*program{}, roads: map[string]*road{}, parts: map[string]*equipment{}}
 	}
 	return p, nil
 }
@@ -291,6 +291,11 @@ func (p *Partition) prepare(ctx context.Context, m *telemetry.Marker) (func(*lan
 			l.changed()
 			return nil
 		}, nil
+	case telemetry.MarkerRun:
+		if err := checkRun(m); err != nil {
+			return nil, err
+		}
+		return func(l *lane) error { return l.equip(m) }, nil
 	}
 	return func(*lane) error { return nil }, nil // a kind of later versions
 }

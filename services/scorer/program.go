@@ -16,6 +16,7 @@ type program struct {
 	node     []int // which node makes a signal; -1 none
 	channels []int // signals that are channels
 	features []int // signals that are features, in the plan's order
+	parts    []int // signals that are numbers of parts
 	state    int   // signal; -1: nobody reads it
 	plan     *plan
 	watch    *alarms.Watch
@@ -55,6 +56,9 @@ func compile(acts []*activation, watch *alarms.Watch) (*program, error) {
 		case name == stateSignal:
 			p.src = append(p.src, fromState)
 			p.state = i
+		case dotted && model == partModel:
+			p.src = append(p.src, fromPart)
+			p.parts = append(p.parts, i)
 		case dotted:
 			p.src = append(p.src, fromNowhere) // until its node says that it makes it
 		case isFeature(name):

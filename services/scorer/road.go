@@ -21,6 +21,7 @@ type road struct {
 	det   *alarms.Detector
 	rig   rig
 	feats *feats
+	parts *equipment // the lane's; nil: nothing was told
 
 	slots  []slot // channels, in the order first heard
 	byName map[string]int

@@ -15,7 +15,7 @@ import (
 // snapshotVersion is the first number of a partition's snapshot. Layout, fields
 // as package snapshot writes them:
 //
-//	version · de-duplication · lanes · { markers · rules · tags · models · waiting · programs · drills }
+//	version · de-duplication · lanes · { markers · rules · tags · equipment · models · waiting · programs · drills }
 //
 // Programs name their channels and models, so that a later version that orders
 // them otherwise still finds what a drill kept of them.
@@ -52,6 +52,7 @@ func (l *lane) append(w *snapshot.Writer) error {
 	for _, t := range tags {
 		w.String(t)
 	}
+	appendParts(w, l.parts)
 	for _, list := range [2][]*activation{l.acts, l.waiting} {
 		w.Uint(uint64(len(list)))
 		for _, a := range list {
@@ -200,6 +201,7 @@ func (l *lane) restore(ctx context.Context, r *snapshot.Reader) error {
 		t := r.String()
 		l.tags[t] = &telemetry.Channel{Tag: t, User: true}
 	}
+	restoreParts(r, l.parts)
 	for k := range 2 {
 		for range r.Len(6) {
 			a := &activation{name: r.String(), version: int(r.Uint()), sha256: r.String(), shadow: r.Bool(), canary: r.Bool()}
@@ -252,6 +254,7 @@ func (l *lane) restore(ctx context.Context, r *snapshot.Reader) error {
 			return fmt.Errorf("%w: drill %s has no program", snapshot.ErrCorrupt, drill)
 		}
 		road := newRoad(drill, l.part.cfg.Late)
+		road.parts = l.parts[drill]
 		l.roads[drill] = road
 		l.names = append(l.names, drill)
 		l.follow(road)

@@ -18,6 +18,7 @@ import (
 type outputNames struct {
 	Models []modelNames `json:"m"`
 	Ages   bool         `json:"a,omitempty"` // behind the outputs come the models' Result.At, in µs, NULL for this tick
+	Runs   []string     `json:"r,omitempty"` // Score.Runs
 	Stood  []string     `json:"h,omitempty"` // subsystems whose SubsystemHealth.At come behind all that, in µs
 }
 
@@ -99,7 +100,7 @@ func (s *Store) addScore(sc *telemetry.Score, content uint64, arrived, ord int64
 	num(sc.TimeLeftLow)
 	num(sc.TimeLeftHigh)
 
-	names := outputNames{}
+	names := outputNames{Runs: sc.Runs}
 	var odd texts
 	col := c[i+1]
 	n := 0
@@ -259,6 +260,7 @@ func (s *Store) scanScore(rows scanner) (telemetry.Score, error) {
 			return sc, fmt.Errorf("read score of %s: texts: %w", sc.Drill, err)
 		}
 	}
+	sc.Runs = names.Runs
 	nums := floats(outputs)
 	n := 0
 	for m, mn := range names.Models {

@@ -49,8 +49,8 @@ func (s *Store) makeViews() error {
 		fmt.Fprintf(&subs, ", health_%[1]s, confidence_%[1]s", name)
 	}
 	const last = " QUALIFY row_number() OVER (PARTITION BY drill, tick ORDER BY ord DESC) = 1"
-	view("scores", "What the models said, a row per drill and second in its last version; outputs and reasons are views of their own. Health 0 to 100; time_left in hours.",
-		"SELECT drill, tick, state, state_since, health, confidence"+subs.String()+", time_left, time_left_low, time_left_high, origin, simulated, len(cause_seq) AS frames, arrived FROM store.all_scores"+last)
+	view("scores", "What the models said, a row per drill and second in its last version; outputs and reasons are views of their own. Health 0 to 100; time_left in hours; runs names the bit and other parts in place, a JSON list.",
+		"SELECT drill, tick, state, state_since, health, confidence"+subs.String()+", time_left, time_left_low, time_left_high, origin, simulated, len(cause_seq) AS frames, arrived, (SELECT l.names->>'$.r' FROM store.layouts l WHERE l.layout = all_scores.layout) AS runs FROM store.all_scores"+last)
 	view("health", "Health of drills, a row per drill and second.", "SELECT drill, tick, health, confidence, state"+subs.String()+" FROM store.all_scores"+last)
 	view("outputs", "Models' outputs, a row per drill, second, model and output; text where the output is no number.",
 		`WITH l AS (SELECT r.*, `+layoutNames+`)

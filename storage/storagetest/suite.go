@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,9 @@ func (g *flow) score(f *telemetry.Frame) telemetry.Score {
 	s := telemetry.Score{Drill: f.Drill, Tick: telemetry.Tick(f.TS), Causes: []telemetry.FrameID{f.ID()}, State: telemetry.States[g.rng.IntN(len(telemetry.States))],
 		StateSince: Start, Health: float64(g.rng.IntN(1000)) / 10, Confidence: 0.5, TimeLeft: math.NaN(), TimeLeftLow: 1.5, TimeLeftHigh: 3, Produced: Start + int64(g.rng.IntN(1e9))*1000}
 	s.CauseHash = telemetry.CauseHash(s.Causes)
+	if f.Drill == "RIG-1" {
+		s.Runs = []string{"bha:BHA-7", "bit:SN-" + strconv.Itoa(int(f.TS/3600e9)%3)}
+	}
 	if g.rng.IntN(10) == 0 {
 		s.Health = math.NaN()
 	}

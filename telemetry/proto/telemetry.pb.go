@@ -5,7 +5,7 @@
 // versions:
 // 	protoc-gen-go v1.36.11
 // 	protoc        v3.21.12
-// source: telemetry.proto
+// source: proto/telemetry.proto
 
 package telemetrypb
 
@@ -49,7 +49,7 @@ type Frame struct {
 
 func (x *Frame) Reset() {
 	*x = Frame{}
-	mi := &file_telemetry_proto_msgTypes[0]
+	mi := &file_proto_telemetry_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -61,7 +61,7 @@ func (x *Frame) String() string {
 func (*Frame) ProtoMessage() {}
 
 func (x *Frame) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[0]
+	mi := &file_proto_telemetry_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -74,7 +74,7 @@ func (x *Frame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Frame.ProtoReflect.Descriptor instead.
 func (*Frame) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{0}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *Frame) GetDrill() string {
@@ -196,7 +196,7 @@ type Run struct {
 
 func (x *Run) Reset() {
 	*x = Run{}
-	mi := &file_telemetry_proto_msgTypes[1]
+	mi := &file_proto_telemetry_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -208,7 +208,7 @@ func (x *Run) String() string {
 func (*Run) ProtoMessage() {}
 
 func (x *Run) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[1]
+	mi := &file_proto_telemetry_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -221,7 +221,7 @@ func (x *Run) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Run.ProtoReflect.Descriptor instead.
 func (*Run) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{1}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Run) GetChannel() string {
@@ -271,7 +271,7 @@ type FrameID struct {
 
 func (x *FrameID) Reset() {
 	*x = FrameID{}
-	mi := &file_telemetry_proto_msgTypes[2]
+	mi := &file_proto_telemetry_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -283,7 +283,7 @@ func (x *FrameID) String() string {
 func (*FrameID) ProtoMessage() {}
 
 func (x *FrameID) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[2]
+	mi := &file_proto_telemetry_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -296,7 +296,7 @@ func (x *FrameID) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FrameID.ProtoReflect.Descriptor instead.
 func (*FrameID) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{2}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *FrameID) GetDevice() string {
@@ -347,13 +347,14 @@ type Score struct {
 	TimeLeft      float64                `protobuf:"fixed64,15,opt,name=time_left,json=timeLeft,proto3" json:"time_left,omitempty"`               // hours to failure, median; NaN unknown
 	TimeLeftLow   float64                `protobuf:"fixed64,16,opt,name=time_left_low,json=timeLeftLow,proto3" json:"time_left_low,omitempty"`    // p10
 	TimeLeftHigh  float64                `protobuf:"fixed64,17,opt,name=time_left_high,json=timeLeftHigh,proto3" json:"time_left_high,omitempty"` // p90
+	Runs          []string               `protobuf:"bytes,18,rep,name=runs,proto3" json:"runs,omitempty"`                                         // of the parts in place: position:serial
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Score) Reset() {
 	*x = Score{}
-	mi := &file_telemetry_proto_msgTypes[3]
+	mi := &file_proto_telemetry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -365,7 +366,7 @@ func (x *Score) String() string {
 func (*Score) ProtoMessage() {}
 
 func (x *Score) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[3]
+	mi := &file_proto_telemetry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -378,7 +379,7 @@ func (x *Score) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Score.ProtoReflect.Descriptor instead.
 func (*Score) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{3}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Score) GetDrill() string {
@@ -500,6 +501,13 @@ func (x *Score) GetTimeLeftHigh() float64 {
 	return 0
 }
 
+func (x *Score) GetRuns() []string {
+	if x != nil {
+		return x.Runs
+	}
+	return nil
+}
+
 type Subsystem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
@@ -512,7 +520,7 @@ type Subsystem struct {
 
 func (x *Subsystem) Reset() {
 	*x = Subsystem{}
-	mi := &file_telemetry_proto_msgTypes[4]
+	mi := &file_proto_telemetry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +532,7 @@ func (x *Subsystem) String() string {
 func (*Subsystem) ProtoMessage() {}
 
 func (x *Subsystem) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[4]
+	mi := &file_proto_telemetry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +545,7 @@ func (x *Subsystem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subsystem.ProtoReflect.Descriptor instead.
 func (*Subsystem) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{4}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Subsystem) GetName() string {
@@ -583,7 +591,7 @@ type Reason struct {
 
 func (x *Reason) Reset() {
 	*x = Reason{}
-	mi := &file_telemetry_proto_msgTypes[5]
+	mi := &file_proto_telemetry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +603,7 @@ func (x *Reason) String() string {
 func (*Reason) ProtoMessage() {}
 
 func (x *Reason) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[5]
+	mi := &file_proto_telemetry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +616,7 @@ func (x *Reason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reason.ProtoReflect.Descriptor instead.
 func (*Reason) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{5}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Reason) GetSubsystem() string {
@@ -673,7 +681,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_telemetry_proto_msgTypes[6]
+	mi := &file_proto_telemetry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -685,7 +693,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[6]
+	mi := &file_proto_telemetry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -698,7 +706,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{6}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Result) GetModel() string {
@@ -747,7 +755,7 @@ type Output struct {
 
 func (x *Output) Reset() {
 	*x = Output{}
-	mi := &file_telemetry_proto_msgTypes[7]
+	mi := &file_proto_telemetry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -759,7 +767,7 @@ func (x *Output) String() string {
 func (*Output) ProtoMessage() {}
 
 func (x *Output) ProtoReflect() protoreflect.Message {
-	mi := &file_telemetry_proto_msgTypes[7]
+	mi := &file_proto_telemetry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -772,7 +780,7 @@ func (x *Output) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Output.ProtoReflect.Descriptor instead.
 func (*Output) Descriptor() ([]byte, []int) {
-	return file_telemetry_proto_rawDescGZIP(), []int{7}
+	return file_proto_telemetry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Output) GetName() string {
@@ -796,11 +804,11 @@ func (x *Output) GetText() string {
 	return ""
 }
 
-var File_telemetry_proto protoreflect.FileDescriptor
+var File_proto_telemetry_proto protoreflect.FileDescriptor
 
-const file_telemetry_proto_rawDesc = "" +
+const file_proto_telemetry_proto_rawDesc = "" +
 	"\n" +
-	"\x0ftelemetry.proto\x12\vmudpulse.v1\"\xed\x02\n" +
+	"\x15proto/telemetry.proto\x12\vmudpulse.v1\"\xed\x02\n" +
 	"\x05Frame\x12\x14\n" +
 	"\x05drill\x18\x01 \x01(\tR\x05drill\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x12\n" +
@@ -828,7 +836,7 @@ const file_telemetry_proto_rawDesc = "" +
 	"\x06device\x18\x01 \x01(\tR\x06device\x12\x12\n" +
 	"\x04boot\x18\x02 \x01(\tR\x04boot\x12\x10\n" +
 	"\x03seq\x18\x03 \x01(\x04R\x03seq\x12\x12\n" +
-	"\x04part\x18\x04 \x01(\rR\x04part\"\xbc\x04\n" +
+	"\x04part\x18\x04 \x01(\rR\x04part\"\xd0\x04\n" +
 	"\x05Score\x12\x14\n" +
 	"\x05drill\x18\x01 \x01(\tR\x05drill\x12\x12\n" +
 	"\x04tick\x18\x02 \x01(\x10R\x04tick\x12\x1d\n" +
@@ -853,7 +861,8 @@ const file_telemetry_proto_rawDesc = "" +
 	"\bproduced\x18\x0e \x01(\x10R\bproduced\x12\x1b\n" +
 	"\ttime_left\x18\x0f \x01(\x01R\btimeLeft\x12\"\n" +
 	"\rtime_left_low\x18\x10 \x01(\x01R\vtimeLeftLow\x12$\n" +
-	"\x0etime_left_high\x18\x11 \x01(\x01R\ftimeLeftHigh\"g\n" +
+	"\x0etime_left_high\x18\x11 \x01(\x01R\ftimeLeftHigh\x12\x12\n" +
+	"\x04runs\x18\x12 \x03(\tR\x04runs\"g\n" +
 	"\tSubsystem\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06health\x18\x02 \x01(\x01R\x06health\x12\x1e\n" +
@@ -881,19 +890,19 @@ const file_telemetry_proto_rawDesc = "" +
 	"\x04text\x18\x03 \x01(\tR\x04textB:Z8github.com/mudpulse/mudpulse/telemetry/proto;telemetrypbb\x06proto3"
 
 var (
-	file_telemetry_proto_rawDescOnce sync.Once
-	file_telemetry_proto_rawDescData []byte
+	file_proto_telemetry_proto_rawDescOnce sync.Once
+	file_proto_telemetry_proto_rawDescData []byte
 )
 
-func file_telemetry_proto_rawDescGZIP() []byte {
-	file_telemetry_proto_rawDescOnce.Do(func() {
-		file_telemetry_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_telemetry_proto_rawDesc), len(file_telemetry_proto_rawDesc)))
+func file_proto_telemetry_proto_rawDescGZIP() []byte {
+	file_proto_telemetry_proto_rawDescOnce.Do(func() {
+		file_proto_telemetry_proto_rawDescData = protoimpl.X.CompressGZIP(unsafe.Slice(unsafe.StringData(file_proto_telemetry_proto_rawDesc), len(file_proto_telemetry_proto_rawDesc)))
 	})
-	return file_telemetry_proto_rawDescData
+	return file_proto_telemetry_proto_rawDescData
 }
 
-var file_telemetry_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
-var file_telemetry_proto_goTypes = []any{
+var file_proto_telemetry_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_proto_telemetry_proto_goTypes = []any{
 	(*Frame)(nil),     // 0: mudpulse.v1.Frame
 	(*Run)(nil),       // 1: mudpulse.v1.Run
 	(*FrameID)(nil),   // 2: mudpulse.v1.FrameID
@@ -903,7 +912,7 @@ var file_telemetry_proto_goTypes = []any{
 	(*Result)(nil),    // 6: mudpulse.v1.Result
 	(*Output)(nil),    // 7: mudpulse.v1.Output
 }
-var file_telemetry_proto_depIdxs = []int32{
+var file_proto_telemetry_proto_depIdxs = []int32{
 	1, // 0: mudpulse.v1.Frame.runs:type_name -> mudpulse.v1.Run
 	2, // 1: mudpulse.v1.Score.causes:type_name -> mudpulse.v1.FrameID
 	4, // 2: mudpulse.v1.Score.subsystems:type_name -> mudpulse.v1.Subsystem
@@ -917,26 +926,26 @@ var file_telemetry_proto_depIdxs = []int32{
 	0, // [0:6] is the sub-list for field type_name
 }
 
-func init() { file_telemetry_proto_init() }
-func file_telemetry_proto_init() {
-	if File_telemetry_proto != nil {
+func init() { file_proto_telemetry_proto_init() }
+func file_proto_telemetry_proto_init() {
+	if File_proto_telemetry_proto != nil {
 		return
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
-			RawDescriptor: unsafe.Slice(unsafe.StringData(file_telemetry_proto_rawDesc), len(file_telemetry_proto_rawDesc)),
+			RawDescriptor: unsafe.Slice(unsafe.StringData(file_proto_telemetry_proto_rawDesc), len(file_proto_telemetry_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
-		GoTypes:           file_telemetry_proto_goTypes,
-		DependencyIndexes: file_telemetry_proto_depIdxs,
-		MessageInfos:      file_telemetry_proto_msgTypes,
+		GoTypes:           file_proto_telemetry_proto_goTypes,
+		DependencyIndexes: file_proto_telemetry_proto_depIdxs,
+		MessageInfos:      file_proto_telemetry_proto_msgTypes,
 	}.Build()
-	File_telemetry_proto = out.File
-	file_telemetry_proto_goTypes = nil
-	file_telemetry_proto_depIdxs = nil
+	File_proto_telemetry_proto = out.File
+	file_proto_telemetry_proto_goTypes = nil
+	file_proto_telemetry_proto_depIdxs = nil
 }
