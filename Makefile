@@ -71,6 +71,9 @@ bench-gateway: ## CPU, memory and latency of the gateway alone, beside DESIGN's 
 schema: build ## Schemathesis against the API's description: no 5xx, no undocumented answer
 	@bash deploy/e2e/schemathesis.sh
 
+bench-scorer: build ## the scorer from a Kafka topic beside Spark + JPMML; latency; features, models, drills, memory: needs Java 17, Maven, Python 3
+	@bash deploy/bench/scorer.sh
+
 bench-live: build ## frame published → drawn in Chromium, 500 live clients, script a frame
 	@bash deploy/bench/live.sh
 

@@ -48,6 +48,7 @@ type group struct {
 	heavy   bool // moments or slope
 	tiles   bool // any function but those of single samples
 	raw     bool // single samples
+	later   bool // left to ReadLater
 	of      []member
 	weights []float64 // of an ewma, by age in tiles
 }
@@ -69,8 +70,11 @@ type member struct {
 }
 
 // Compile plans features; other names than features and times since events are refused.
-// All problems come back at once.
-func Compile(names []string) (*Plan, error) {
+// All problems come back at once. Those of the names that are given once more as
+// later are read by ReadLater: what is seldom asked for should not be computed
+// at every tick. (One held against a baseline is, since the baseline follows
+// every tick.)
+func Compile(names []string, later ...string) (*Plan, error) {
 	p := &Plan{}
 	var errs []error
 	for _, s := range names {
@@ -144,6 +148,10 @@ func Compile(names []string) (*Plan, error) {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
+	}
+	for i := range p.groups {
+		g := &p.groups[i]
+		g.later = !slices.ContainsFunc(g.of, func(m member) bool { return m.z || !slices.Contains(later, p.names[m.out].text) })
 	}
 	return p, nil
 }

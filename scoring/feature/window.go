@@ -47,11 +47,13 @@ func (w *weighed) value() float64 {
 
 // Read computes every feature at a tick, Unix ns of the start of a second, over
 // windows that end with that second: the value of feature i goes to num[to[i]].
-// NaN is missing.
+// NaN is missing. What the plan leaves for later stays as it is.
 func (s *State) Read(tick int64, num []float64, to []int) {
 	at := floorDiv(tick, ns)
 	for i := range s.plan.groups {
-		s.group(i, at, num, to)
+		if !s.plan.groups[i].later {
+			s.group(i, at, num, to)
+		}
 	}
 	for _, i := range s.plan.events {
 		n := &s.plan.names[i]
@@ -62,6 +64,17 @@ func (s *State) Read(tick int64, num []float64, to []int) {
 			}
 		}
 		num[to[i]] = v
+	}
+}
+
+// ReadLater computes what Read leaves out. The values are those that Read would
+// have given, as long as no sample at or before the tick has come since.
+func (s *State) ReadLater(tick int64, num []float64, to []int) {
+	at := floorDiv(tick, ns)
+	for i := range s.plan.groups {
+		if s.plan.groups[i].later {
+			s.group(i, at, num, to)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (l *lane) activate(m *telemetry.Marker, model Model) error {
 			all = append(all, fmt.Errorf("model %s: input %q: %w", a.ref, f.Name, err))
 		}
 	}
-	if _, err := newPlan(featureNames(a.in)); err != nil {
+	if _, err := newPlan(featureNames(a.in), nil); err != nil {
 		all = append(all, fmt.Errorf("model %s: %w", a.ref, err))
 	}
 	if err := errors.Join(all...); err != nil {

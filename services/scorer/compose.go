@@ -82,7 +82,8 @@ func newComposer(p *program) composer {
 // write fills in a score's health, reasons and time left. Where no model says
 // anything of health it stays unknown. ages are the ticks of words that were
 // said before this one, by node.
-func (c *composer) write(p *program, num []float64, txt []string, ages []int64, conf *[subs]float64, s *telemetry.Score) {
+func (c *composer) write(l *lane, w *row, num []float64, txt []string, ages []int64, conf *[subs]float64, s *telemetry.Score) {
+	p := w.prog
 	s.Subsystems, s.Reasons = s.Subsystems[:0], s.Reasons[:0]
 	s.Health, s.Confidence = nan, 0
 	s.TimeLeft, s.TimeLeftLow, s.TimeLeftHigh = nan, nan, nan
@@ -153,7 +154,7 @@ func (c *composer) write(p *program, num []float64, txt []string, ages []int64, 
 		}
 		r := telemetry.Reason{Subsystem: telemetry.Subsystems[v.sub], Model: p.nodes[v.node].ref, Code: code, Points: points, Feature: signal, Value: nan, Normal: nan}
 		if signal != "" {
-			r.Value = p.look(num, signal)
+			r.Value = l.look(w, num, signal)
 		}
 		if v.normal >= 0 {
 			r.Normal = num[v.normal]

@@ -13,8 +13,8 @@ type plan struct {
 	channels []string
 }
 
-func newPlan(names []string) (*plan, error) {
-	p, err := feature.Compile(names)
+func newPlan(names, later []string) (*plan, error) {
+	p, err := feature.Compile(names, later...)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +40,9 @@ func (f *feats) add(ch int, t int64, v float64)     { f.s.Add(ch, t, v) }
 func (f *feats) state(tick int64, s string, _ bool) { f.s.Rig(tick, s) }
 func (f *feats) read(tick int64, num []float64, to []int) {
 	f.s.Read(tick, num, to)
+}
+func (f *feats) readLater(tick int64, num []float64, to []int) {
+	f.s.ReadLater(tick, num, to)
 }
 func (f *feats) append(b []byte) ([]byte, error) { return f.s.AppendBinary(b) }
 func (f *feats) restore(b []byte) error          { return f.s.UnmarshalBinary(b) }

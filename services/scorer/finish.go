@@ -18,7 +18,7 @@ func (l *lane) finish(w *row) {
 	s.Runs = w.rd.runsAt(w.tick)
 	l.results(w, num, txt)
 	vnum, vtxt, ages := l.stand(w, num, txt)
-	p.compose.write(p, vnum, vtxt, ages, &w.subs, s)
+	p.compose.write(l, w, vnum, vtxt, ages, &w.subs, s)
 	l.part.out.Score(s)
 	if !w.amend {
 		l.watchRow(w, num)
@@ -96,7 +96,7 @@ type looker struct {
 }
 
 // Look returns a signal's value in the row.
-func (k *looker) Look(signal string) float64 { return k.w.prog.look(k.num, signal) }
+func (k *looker) Look(signal string) float64 { return k.l.look(k.w, k.num, signal) }
 
 // Unit returns the unit and normal band of a channel.
 func (k *looker) Unit(signal string) (string, float64, float64) {

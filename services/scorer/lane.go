@@ -42,6 +42,7 @@ type lane struct {
 
 	// the batch in hand
 	rows    []row
+	batch   uint64     // counts up
 	used    []*program // in the order first used
 	num     []float64
 	txt     []string
@@ -77,6 +78,7 @@ type row struct {
 	origin    telemetry.Origin
 	simulated bool
 	offset    int64
+	later     bool                               // features that are computed when asked for have been
 	subs      [len(telemetry.Subsystems)]float64 // confidence
 }
 
@@ -254,6 +256,9 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 			late = false
 		}
 	}
+	if late || tick-r.first > laterSpan {
+		l.readLater(r)
+	}
 	rec := r.open(tick)
 	if !late {
 		before := r.head
@@ -302,6 +307,45 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 		l.part.Flush()
 	}
 	return nil
+}
+
+// laterSpan is how far a drill may go on before features that were left for later
+// are read for its rows in hand: the samples they need are kept for longer.
+const laterSpan = 60 * second
+
+// readLater computes for a drill's rows in hand what was left for later, before
+// samples come that would change it.
+func (l *lane) readLater(r *road) {
+	if r.batch != l.batch {
+		return
+	}
+	for i := range l.rows {
+		if w := &l.rows[i]; w.rd == r {
+			l.rowLater(w)
+		}
+	}
+	r.first = r.head
+}
+
+func (l *lane) rowLater(w *row) {
+	if !w.later {
+		w.later = true
+		w.rd.feats.readLater(w.tick, l.num[w.num:w.num+len(w.prog.names)], w.prog.features)
+	}
+}
+
+// look returns the value of a signal in a row, whose signals are num; NaN where
+// nobody knows it.
+func (l *lane) look(w *row, num []float64, name string) float64 {
+	i, ok := w.prog.index[name]
+	switch {
+	case !ok:
+		return nan
+	case w.prog.later[i]:
+		l.rowLater(w)
+		return l.num[w.num+i]
+	}
+	return num[i]
 }
 
 func (l *lane) slot(r *road, name string, hint int) int {
@@ -430,7 +474,13 @@ func (l *lane) add(r *road, rec *record, origin telemetry.Origin, offset int64, 
 		l.due[w.due+i] = due
 	}
 	confidence(r, rec.tick, &w.subs)
+	if r.batch != l.batch {
+		r.batch, r.first = l.batch, rec.tick
+	}
 	l.rows = append(l.rows, w)
+	if amend && r.head-rec.tick > laterSpan { // its samples may not be kept until the batch is scored
+		l.rowLater(&l.rows[len(l.rows)-1])
+	}
 	if !slices.Contains(l.used, p) {
 		l.used = append(l.used, p)
 	}
@@ -454,7 +504,7 @@ func (l *lane) flush() {
 	for i := range l.rows {
 		l.finish(&l.rows[i])
 	}
-	l.rows, l.used = l.rows[:0], l.used[:0]
+	l.rows, l.used, l.batch = l.rows[:0], l.used[:0], l.batch+1
 	l.num, l.txt, l.due, l.errs, l.carried, l.causes = l.num[:0], l.txt[:0], l.due[:0], l.errs[:0], l.carried[:0], l.causes[:0]
 }
 

@@ -13,11 +13,12 @@ type program struct {
 	names    []string
 	index    map[string]int // signal by name
 	src      []source
-	node     []int // which node makes a signal; -1 none
-	channels []int // signals that are channels
-	features []int // signals that are features, in the plan's order
-	parts    []int // signals that are numbers of parts
-	state    int   // signal; -1: nobody reads it
+	node     []int  // which node makes a signal; -1 none
+	channels []int  // signals that are channels
+	features []int  // signals that are features, in the plan's order
+	later    []bool // by signal: a feature that is computed when an alarm asks for it
+	parts    []int  // signals that are numbers of parts
+	state    int    // signal; -1: nobody reads it
 	plan     *plan
 	watch    *alarms.Watch
 	watched  []int // signal of each of watch.Signals
@@ -103,21 +104,21 @@ func compile(acts []*activation, watch *alarms.Watch) (*program, error) {
 	for _, s := range watch.Signals {
 		p.watched = append(p.watched, signal(s, false))
 	}
+	asked := len(p.names)
+	var later []string
 	for _, s := range watch.Lazy {
-		signal(s, false)
+		if i := signal(s, false); i >= asked && p.src[i] == fromFeature {
+			later = append(later, s)
+		}
+	}
+	p.later = make([]bool, len(p.names))
+	for _, s := range later {
+		p.later[p.index[s]] = true
 	}
 	var err error
-	if p.plan, err = newPlan(names); err != nil {
+	if p.plan, err = newPlan(names, later); err != nil {
 		return nil, err
 	}
 	p.compose = newComposer(p)
 	return p, nil
-}
-
-// look returns the value of a signal in a row of numbers, NaN where nobody knows it.
-func (p *program) look(num []float64, name string) float64 {
-	if i, ok := p.index[name]; ok {
-		return num[i]
-	}
-	return nan
 }

@@ -29,9 +29,11 @@ type road struct {
 	rigIn  [rigChannels]int
 	can    []bool // by node: some channel behind its inputs was heard
 
-	head int64    // newest tick; 0 before the first
-	ring []record // by tick in seconds modulo its length
-	runs []carry  // by node
+	head  int64    // newest tick; 0 before the first
+	batch uint64   // the lane's batch that its newest row is in
+	first int64    // tick of its first row there for which not all features are read
+	ring  []record // by tick in seconds modulo its length
+	runs  []carry  // by node
 
 	simulated bool
 }

@@ -1,0 +1,83 @@
+"""Spark Structured Streaming with JPMML over the records that the scorer reads, in
+JSON: Kafka -> PMML -> Kafka. Prints one line of JSON: records, seconds
+and processor seconds of the JVM, from the end of the first batch on.
+
+spark.py MODEL.pmml BROKER IN OUT JARS SECONDS CORES
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+model, broker, source, sink, jars, seconds, cores = sys.argv[1:8]
+spark = (
+    SparkSession.builder.master(f"local[{cores}]")
+    .config("spark.jars", jars)
+    .config("spark.driver.memory", "3g")
+    .config("spark.driver.extraJavaOptions", f"-Dpmml.model={model}")
+    .config("spark.ui.enabled", "false")
+    .config("spark.driver.bindAddress", "127.0.0.1")
+    .config("spark.driver.host", "127.0.0.1")
+    .config("spark.sql.shuffle.partitions", cores)
+    .config("spark.sql.streaming.numRecentProgressUpdates", "10000")
+    .getOrCreate()
+)
+spark.sparkContext.setLogLevel("ERROR")
+spark.udf.registerJavaFunction("pmml", "PmmlUdf", T.DoubleType())
+clock = spark._jvm.java.lang.management.ManagementFactory.getOperatingSystemMXBean()
+names = [f"f{i}" for i in range(12)]
+schema = T.StructType([T.StructField("drill", T.StringType()), T.StructField("ts", T.LongType())] + [T.StructField(n, T.DoubleType()) for n in names])
+scored = (
+    spark.readStream.format("kafka")
+    .option("kafka.bootstrap.servers", broker)
+    .option("subscribe", source)
+    .option("startingOffsets", "earliest")
+    .option("maxOffsetsPerTrigger", "20000" if "forest" in model else "200000")
+    .load()
+    .select(F.from_json(F.col("value").cast("string"), schema).alias("r"))
+    .select("r.*")
+    .selectExpr("drill", "ts", f"pmml(struct({','.join(names)})) as p")
+    .select(F.col("drill").alias("key"), F.to_json(F.struct("drill", "ts", "p")).alias("value"))
+)
+checkpoint = tempfile.mkdtemp(prefix="spark-checkpoint-")
+query = (
+    scored.writeStream.format("kafka").option("kafka.bootstrap.servers", broker).option("topic", sink).option("checkpointLocation", checkpoint).start()
+)
+
+
+def done():
+    if not query.isActive:
+        raise SystemExit(f"spark: {query.exception()}")
+    batches = {}
+    for p in query.recentProgress:
+        p = p if isinstance(p, dict) else json.loads(p.json)
+        if p["numInputRows"] > 0:
+            batches[p["batchId"]] = p["numInputRows"]
+    return batches
+
+
+warm = None
+limit = time.time() + 300
+while warm is None and time.time() < limit:  # the first batches load classes and compile
+    if len(done()) >= (2 if "forest" in model else 3):
+        warm = (sum(done().values()), time.time(), clock.getProcessCpuTime())
+    time.sleep(0.05)
+if warm is None:
+    raise SystemExit("spark: not warm within 300 s")
+end = warm
+while time.time() - warm[1] < float(seconds):
+    n = sum(done().values())
+    if n > end[0]:
+        end = (n, time.time(), clock.getProcessCpuTime())
+    elif time.time() - end[1] > 20:
+        break  # all is read
+    time.sleep(0.05)
+query.stop()
+shutil.rmtree(checkpoint, ignore_errors=True)
+print(json.dumps({"records": end[0] - warm[0], "seconds": end[1] - warm[1], "cpu": (end[2] - warm[2]) / 1e9, "version": spark.version}))
