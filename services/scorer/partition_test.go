@@ -366,7 +366,7 @@ func streamShelf() *shelf {
 			return []float64{in[0] / 4, in[1]}, nil
 		}},
 	}, blobs: map[string][]byte{"rules": []byte(`{"version":2,"rules":[
-		{"id":"wob-high","kind":"limit","title":"Too much weight","subsystem":"bit","priority":2,"signal":"WOB","op":">","limit":250,"hysteresis":20,"on_delay":"5s","off_delay":"10s","reason":"Weight on bit {WOB|0} kN.","advice":"Ease off."},
+		{"id":"wob-high","kind":"limit","title":"Too much weight","subsystem":"bit","priority":2,"signal":"WOB","op":">","limit":250,"hysteresis":20,"on_delay":"5s","off_delay":"10s","reason":"Weight on bit {WOB|0} kN, {WOB__mean__2m|0.000000} over two minutes, {RPM__std__3m__in_rotary|0.000000} {WOB__q__p_50__10m|0.0000} {WOB__ewma__10m|0.000000}.","advice":"Ease off."},
 		{"id":"model-high","kind":"model","title":"Model says so","subsystem":"bit","priority":1,"signal":"second.z","op":">","limit":330,"n":2,"m":3,"off_delay":"10s","reason":"{value|0.0}","advice":"Look."}]}`)}}
 }
 
