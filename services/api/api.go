@@ -278,7 +278,7 @@ func (a *API) cluster(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM outbox"); err != nil { // all of it is in what is present
 			return err
 		}
-		return errors.Join(a.devices.Control(ctx, tx), a.models.Republish(ctx, tx), relational.SetFact(ctx, tx, fact, id))
+		return errors.Join(a.devices.Control(ctx, tx), a.models.Republish(ctx, tx), a.devices.Republish(ctx, tx), relational.SetFact(ctx, tx, fact, id))
 	})
 }
 

@@ -81,6 +81,7 @@ func (a *API) problem(op string, err error) error {
 	var ready huma.StatusError
 	var refused *models.Refused
 	var channel *storage.UnknownChannel
+	var invalid *equipment.Invalid
 	var against *models.Against
 	switch {
 	case errors.As(err, &ready):
@@ -107,11 +108,21 @@ func (a *API) problem(op string, err error) error {
 			all[i] = &huma.ErrorDetail{Location: "body.override", Message: why}
 		}
 		return huma.Error409Conflict(fmt.Sprintf("the report speaks against %s@%d; to put it on all the same, say why", against.Name, against.Version), all...)
+	case errors.As(err, &invalid):
+		all := make([]error, len(invalid.Problems))
+		for i, p := range invalid.Problems {
+			key, why, ok := strings.Cut(p.Error(), ": ")
+			if !ok {
+				key, why = "", p.Error()
+			}
+			all[i] = &huma.ErrorDetail{Location: strings.TrimSuffix("body."+key, "."), Message: why}
+		}
+		return huma.Error422UnprocessableEntity("the request is refused", all...)
 	case errors.As(err, &channel):
 		return huma.Error422UnprocessableEntity(err.Error())
 	case errors.Is(err, models.ErrUnknown), errors.Is(err, equipment.ErrUnknown), errors.Is(err, people.ErrUnknown):
 		return huma.Error404NotFound(err.Error())
-	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, people.ErrLast), errors.Is(err, people.ErrTaken):
+	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, equipment.ErrConflict), errors.Is(err, people.ErrLast), errors.Is(err, people.ErrTaken):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return huma.Error503ServiceUnavailable("this took too long; ask for less, or again later")
@@ -166,4 +177,5 @@ func (a *API) register() {
 	a.registerAlarms()
 	a.registerModels()
 	a.registerData()
+	a.registerEquipment()
 }

@@ -164,16 +164,17 @@ func (l *lane) equip(m *telemetry.Marker) error {
 	}
 	r.parts = e
 	from := m.From
+	same := had && m.Action == "activate" && old.from == c.from && old.Event == c.Event && slices.Equal(old.Channels, c.Channels)
 	if had {
 		from = min(from, old.from)
-		if old.Event != "" && old.from <= r.head {
+		if !same && old.Event != "" && old.from <= r.head {
 			r.feats.s.TakeEvent(old.from, old.Event)
 		}
 	}
 	if r.head == 0 || from > r.head {
 		return nil
 	}
-	if m.Action == "activate" {
+	if m.Action == "activate" && !same { // else only its numbers are others
 		r.change(&c)
 	}
 	origin := telemetry.Live

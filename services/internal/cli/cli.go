@@ -27,6 +27,13 @@ type Commands struct {
 		Try    edge.Try    `cmd:"" help:"Say what would become of a message; needs no running process."`
 		Doctor edge.Doctor `cmd:"" help:"Say what is wrong with a gateway, and what to do about it."`
 	} `cmd:"" help:"Gateways."`
+	Equipment struct {
+		Import equipmentImport `cmd:"" help:"Take a table (CSV) of sites, wells, parts, runs and maintenance; bad lines are named."`
+		List   struct {
+			server
+			Drill string `arg:"" optional:"" help:"Of this drill, with hours and metres; default: of all."`
+		} `cmd:"" help:"What stood and stands on drills."`
+	} `cmd:"" help:"Parts, their runs and maintenance."`
 	Quarantine quarantine     `cmd:"" help:"Messages that were set aside, with reason and cure."`
 	Link       link           `cmd:"" help:"Print a one-time link that signs its holder in."`
 	Evaluate   evaluateModels `cmd:"" help:"Judge the default models, or yours, on simulated fleets that no model has seen; needs no running process."`
@@ -138,10 +145,11 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"device add <drill>": c.deviceAdd, "device list": c.deviceList, "device revoke <id>": c.deviceRevoke,
 		"model push <file>": c.modelPush, "model list": c.modelList, "model activate <name>": c.modelActivate,
 		"model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
-		"gateway try":    func(env Env) error { return c.Gateway.Try.Run(env.Out) },
-		"gateway doctor": func(env Env) error { return c.Gateway.Doctor.Run(env.Ctx, env.Out) },
-		"evaluate":       c.evaluate,
-		"ledger":         c.ledger, "quarantine": c.quarantine, "link": c.link,
+		"gateway try":             func(env Env) error { return c.Gateway.Try.Run(env.Out) },
+		"gateway doctor":          func(env Env) error { return c.Gateway.Doctor.Run(env.Ctx, env.Out) },
+		"evaluate":                c.evaluate,
+		"equipment import <file>": c.equipmentImport, "equipment list": c.equipmentList, "equipment list <drill>": c.equipmentList,
+		"ledger": c.ledger, "quarantine": c.quarantine, "link": c.link,
 		"import <file>": c.importFile, "backup <to>": c.backup, "restore <from>": c.restore, "doctor": c.doctor,
 	}
 	f, ok := verbs[command]
