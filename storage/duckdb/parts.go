@@ -22,8 +22,15 @@ import (
 // Rows of hours that are not the present's (late frames, history, imports) share
 // one partition, the mixed one, and find their hour when it is sealed.
 
-// mixed stands for the hour of a partition of many hours.
-const mixed int32 = math.MinInt32
+// One partition more waits, empty, for the hour that comes next or the one that is
+// full: a commit that makes tables would wait for a checkpoint, one that takes
+// the spare does not. store.parts has a row of it from when it was made and
+// another from when it was taken; the lesser hour counts.
+
+const (
+	mixed int32 = math.MinInt32 // stands for the hour of a partition of many hours
+	spare int32 = math.MaxInt32 // and for that of one that has none yet
+)
 
 // hourOf returns the hour of event time that a time, in ns, lies in.
 func hourOf(ns int64) int32 { return int32(floorDiv(ns, int64(time.Hour))) }
@@ -96,11 +103,14 @@ func (s *Store) partFor(ns int64) *part {
 		h = mixed
 	}
 	p := s.open[h]
-	if p == nil {
-		p = &part{id: s.nextPart, hour: h, opened: time.Now(), lo: math.MaxInt64, hi: math.MinInt64}
-		p.t = newDataTables(s.cat, p.prefix())
-		p.reset()
-		s.nextPart++
+	switch {
+	case p == nil && s.spare != nil:
+		p, s.spare = s.spare, nil
+		p.hour, p.opened = h, time.Now()
+		s.open[h] = p
+		s.taken = append(s.taken, p)
+	case p == nil:
+		p = s.newPart(h)
 		s.open[h] = p
 		s.fresh = append(s.fresh, p)
 	}
@@ -110,12 +120,57 @@ func (s *Store) partFor(ns int64) *part {
 	return p
 }
 
+// newPart numbers a partition; its tables are not made. Writer only.
+func (s *Store) newPart(hour int32) *part {
+	p := &part{id: s.nextPart, hour: hour, opened: time.Now(), lo: math.MaxInt64, hi: math.MinInt64}
+	p.t = newDataTables(s.cat, p.prefix())
+	p.reset()
+	s.nextPart++
+	return p
+}
+
+// makeSpare makes the partition that is begun next, if there is none. Commits wait meanwhile: milliseconds.
+func (s *Store) makeSpare() error {
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.spare != nil || s.closed {
+		return nil
+	}
+	p := s.newPart(spare)
+	if err := s.exec("BEGIN TRANSACTION"); err != nil {
+		return err
+	}
+	err := s.makeTables(p)
+	if err == nil {
+		err = s.makeDataViews(append(s.hot(), p), s.sealedFiles())
+	}
+	if err == nil {
+		s.cfg.CrashPoint(CrashSpare)
+		if err = s.exec("COMMIT"); err == nil {
+			p.made = true
+			s.spare = p
+			s.lay.Lock()
+			s.parts = append(s.parts, p)
+			s.generation++
+			s.lay.Unlock()
+			return nil
+		}
+	}
+	_ = s.exec("ROLLBACK") // where COMMIT failed there is mostly nothing to roll back
+	for _, t := range p.t.all() {
+		t.close()
+	}
+	return fmt.Errorf("partition %d: %w", p.id, err)
+}
+
 // beginParts settles which hours are the present's and which partitions are full.
 func (s *Store) beginParts() {
 	now := s.clock.Now().UnixNano()
 	s.liveFrom, s.liveTo = hourOf(now-int64(s.cfg.Grace)), hourOf(now)+1
 	s.lastPart = nil
-	s.fresh = s.fresh[:0]
+	s.fresh, s.taken = s.fresh[:0], s.taken[:0]
 	for h, p := range s.open {
 		if p.rows >= s.cfg.PartRows {
 			p.closed = true
@@ -128,21 +183,13 @@ func (s *Store) beginParts() {
 
 // makeParts makes the tables of partitions that this commit begins.
 func (s *Store) makeParts() error {
+	for _, p := range s.taken {
+		if err := s.exec(p.entry()); err != nil {
+			return err
+		}
+	}
 	for _, p := range s.fresh {
-		for _, t := range p.t.all() {
-			if err := s.exec(t.create("CREATE TABLE")); err != nil {
-				return err
-			}
-			if err := t.open(s.conn); err != nil {
-				return err
-			}
-		}
-		for _, class := range rollupClasses {
-			if err := s.exec(s.rollupDDL(p, class)); err != nil {
-				return err
-			}
-		}
-		if err := s.exec(fmt.Sprintf("INSERT INTO store.parts VALUES (%d, %d, 0, 0, 0, 0)", p.id, p.hour)); err != nil {
+		if err := s.makeTables(p); err != nil {
 			return err
 		}
 	}
@@ -150,6 +197,29 @@ func (s *Store) makeParts() error {
 		return s.makeDataViews(append(s.hot(), s.fresh...), s.sealedFiles())
 	}
 	return nil
+}
+
+// entry enters a partition's hour.
+func (p *part) entry() string {
+	return fmt.Sprintf("INSERT INTO store.parts VALUES (%d, %d, 0, 0, 0, 0)", p.id, p.hour)
+}
+
+// makeTables makes a partition's tables and enters it.
+func (s *Store) makeTables(p *part) error {
+	for _, t := range p.t.all() {
+		if err := s.exec(t.create("CREATE TABLE")); err != nil {
+			return err
+		}
+		if err := t.open(s.conn); err != nil {
+			return err
+		}
+	}
+	for _, class := range rollupClasses {
+		if err := s.exec(s.rollupDDL(p, class)); err != nil {
+			return err
+		}
+	}
+	return s.exec(p.entry())
 }
 
 // keepParts takes up what a commit added; dropFresh undoes what one began.
@@ -167,7 +237,7 @@ func (s *Store) keepParts() {
 	if len(s.fresh) > 0 {
 		s.generation++
 	}
-	s.fresh = s.fresh[:0]
+	s.fresh, s.taken = s.fresh[:0], s.taken[:0]
 }
 
 func (s *Store) dropFresh() {
@@ -177,7 +247,13 @@ func (s *Store) dropFresh() {
 		}
 		delete(s.open, p.hour)
 	}
-	s.fresh = s.fresh[:0]
+	for _, p := range s.taken {
+		delete(s.open, p.hour)
+		p.hour = spare
+		p.reset()
+		s.spare = p
+	}
+	s.fresh, s.taken = s.fresh[:0], s.taken[:0]
 	s.lastPart = nil
 }
 
@@ -196,7 +272,7 @@ func (s *Store) sealedFiles() []*file {
 
 // loadParts finds the hot partitions and the manifest on open.
 func (s *Store) loadParts(ctx context.Context) error {
-	err := s.each(ctx, "SELECT part, hour FROM store.parts ORDER BY part", func(r *sql.Rows) error {
+	err := s.each(ctx, "SELECT part, min(hour) FROM store.parts GROUP BY part ORDER BY part", func(r *sql.Rows) error {
 		p := &part{opened: time.Now(), made: true}
 		if err := r.Scan(&p.id, &p.hour); err != nil {
 			return err
@@ -263,7 +339,7 @@ func (s *Store) loadPart(ctx context.Context, p *part) error {
 	if lo != nil {
 		p.lo, p.hi = *lo, *hi
 	}
-	if p.closed || s.open[p.hour] != nil {
+	if p.closed || s.open[p.hour] != nil || p.hour == spare && s.spare != nil {
 		p.closed = true
 		return nil
 	}
@@ -271,6 +347,10 @@ func (s *Store) loadPart(ctx context.Context, p *part) error {
 		if err := t.open(s.conn); err != nil {
 			return err
 		}
+	}
+	if p.hour == spare {
+		s.spare = p
+		return nil
 	}
 	s.open[p.hour] = p
 	return nil

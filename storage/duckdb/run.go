@@ -11,8 +11,9 @@ import (
 
 // Run rolls up, seals, merges, drops what is old and checkpoints until ctx is
 // done. A checkpoint comes every cfg.Checkpoint, and sooner when the WAL grows,
-// since what is not checkpointed is held in memory. Commits wait for a
-// checkpoint and for a change of the manifest; reads wait for nothing.
+// since what is not checkpointed is held in memory. Commits wait for a change of
+// the manifest and for a spare partition to be made, milliseconds, and not for a
+// checkpoint, a rollup or a seal; reads wait for nothing.
 func (s *Store) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
@@ -27,6 +28,9 @@ func (s *Store) Run(ctx context.Context) error {
 	last := time.Now()
 	wal := filepath.Join(s.cfg.Dir, "mudpulse.duckdb.wal")
 	s.every(ctx, time.Second, func() {
+		if err := s.makeSpare(); err != nil && ctx.Err() == nil {
+			s.log.Warn("a partition to spare; it is tried again", "err", err) // without one a commit makes its own
+		}
 		if time.Since(last) < s.cfg.Checkpoint && size(wal) < s.cfg.Memory/3 {
 			return
 		}
@@ -53,6 +57,9 @@ func (s *Store) every(ctx context.Context, d time.Duration, f func()) {
 
 // Maintain does once what Run does again and again, but for the checkpoint.
 func (s *Store) Maintain(ctx context.Context) error {
+	if err := s.makeSpare(); err != nil {
+		return err
+	}
 	if err := s.Rollup(ctx); err != nil {
 		return err
 	}
@@ -70,28 +77,49 @@ func (s *Store) Maintain(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Checkpoint drops what is superseded and moves the WAL into the file. It waits
-// for no seal: what does not fit between two is left to the next.
+// Checkpoint moves the WAL into the file and drops what is superseded. It waits
+// for no seal: what does not fit between two is left to the next. Since DuckDB
+// 1.5 transactions that only append to tables without indexes, as commits are,
+// go on meanwhile and write to a second WAL (duckdb/duckdb#20052); any other must
+// not be open, nor wait to be cleaned up behind a reader that began before it.
 func (s *Store) Checkpoint(ctx context.Context) error {
-	s.checkpoint.Lock() // no transaction of maintenance meanwhile
+	s.checkpoint.Lock()
 	defer s.checkpoint.Unlock()
 	s.wmu.Lock()
-	defer s.wmu.Unlock()
-	if s.closed {
+	closed := s.closed
+	s.wmu.Unlock()
+	if closed {
 		return errClosed
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.prune(); err != nil {
-		return fmt.Errorf("prune: %w", err)
-	}
 	s.cfg.CrashPoint(CrashCheckpoint)
-	if err := s.exec("CHECKPOINT"); err != nil {
+	if err := s.checkpointSoon(ctx); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	s.cfg.CrashPoint(CrashCheckpointed)
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if err := s.prune(); err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
 	return nil
+}
+
+// checkpointSoon checkpoints as soon as nothing but appends is open, or says after a few seconds that it cannot.
+func (s *Store) checkpointSoon(ctx context.Context) error {
+	for try := 0; ; try++ {
+		err := s.pointer.exec("CHECKPOINT")
+		if err == nil || try == 30 || !strings.Contains(err.Error(), "other write transactions active") {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // prune deletes superseded rows: of positions, snapshots, statuses and ledgers only the last count.

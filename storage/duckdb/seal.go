@@ -110,6 +110,8 @@ func (s *Store) seal(ctx context.Context, p *part) error {
 // swap changes the manifest in one transaction: files in, old files and a hot
 // partition out, whose files have spans. Commits wait meanwhile: milliseconds.
 func (s *Store) swap(p *part, old, files []*file, statements []string, crash string, spans ...stageSpan) error {
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.closed {

@@ -86,7 +86,7 @@ func hours(t *testing.T, dir string, n int, sealed bool) *Store {
 func TestSealedAndRolledUpAnswersAreThoseOfRawRows(t *testing.T) {
 	ctx := context.Background()
 	raw, sealed := hours(t, t.TempDir(), 4, false), hours(t, t.TempDir(), 4, true)
-	if len(raw.sealedFiles()) != 0 || len(sealed.hot()) != 0 {
+	if hot := sealed.hot(); len(raw.sealedFiles()) != 0 || len(hot) != 1 || hot[0] != sealed.spare {
 		t.Fatalf("%d sealed and %d hot", len(raw.sealedFiles()), len(sealed.hot()))
 	}
 	parts := map[string]int{}

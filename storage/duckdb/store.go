@@ -52,6 +52,7 @@ type Config struct {
 const (
 	CrashAppended     = "store-appended"     // a batch's rows are appended, the transaction is open
 	CrashCommitted    = "store-committed"    // it is committed, the caller has not been told
+	CrashSpare        = "store-spare"        // the next partition's tables are made, the transaction is open
 	CrashRolled       = "store-rolled"       // rollups are appended, the transaction is open
 	CrashWritten      = "store-written"      // a sealed file is written and synced under its temporary name
 	CrashRenamed      = "store-renamed"      // it has its name, the manifest does not know it
@@ -68,7 +69,7 @@ const (
 )
 
 // CrashPoints lists them.
-var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashRolled, CrashWritten, CrashRenamed, CrashSummed, CrashSealing, CrashSealed,
+var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashSpare, CrashRolled, CrashWritten, CrashRenamed, CrashSummed, CrashSealing, CrashSealed,
 	CrashMerging, CrashMerged, CrashPruned, CrashRetired, CrashCheckpoint, CrashCheckpointed, CrashSnapshot}
 
 // DefaultConfig suits a laptop or the demo.
@@ -140,6 +141,8 @@ type Store struct {
 	pending         pending
 	open            map[int32]*part // partitions that take rows, by hour
 	fresh           []*part         // begun by the commit in progress
+	taken           []*part         // spares that it took: one, or none
+	spare           *part           // made, without an hour
 	lastPart        *part
 	nextPart        int64
 	liveFrom        int32 // hours that have partitions of their own
@@ -154,7 +157,8 @@ type Store struct {
 	// Maintenance: one at a time, beside the commits. mmu before wmu before lay.
 	mmu        sync.Mutex
 	maintain   session
-	checkpoint sync.Mutex // held while a transaction of maintenance is open, and by a checkpoint
+	checkpoint sync.Mutex // held while a transaction is open that does more than append, and by a checkpoint; before wmu
+	pointer    session    // checkpoints
 	garbage    []garbage
 	sealedAt   map[int32]time.Time // wall time of an hour's last seal
 
@@ -267,8 +271,10 @@ func (s *Store) openFiles() error {
 	if mapping.Connect(s.raw, &s.conn) == mapping.StateError {
 		return errors.New("connect")
 	}
-	if mapping.Connect(s.raw, &s.maintain.conn) == mapping.StateError {
-		return errors.New("connect")
+	for _, own := range []*session{&s.maintain, &s.pointer} {
+		if mapping.Connect(s.raw, &own.conn) == mapping.StateError {
+			return errors.New("connect")
+		}
 	}
 	for _, q := range []string{
 		"SET autoinstall_known_extensions=false", "SET autoload_known_extensions=false",
@@ -324,6 +330,8 @@ func (s *Store) openFiles() error {
 func (s *Store) Close() error {
 	s.mmu.Lock()
 	defer s.mmu.Unlock()
+	s.checkpoint.Lock()
+	defer s.checkpoint.Unlock()
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.closed {
@@ -349,6 +357,7 @@ func (s *Store) release() {
 			t.close()
 		}
 	}
+	mapping.Disconnect(&s.pointer.conn)
 	mapping.Disconnect(&s.maintain.conn)
 	mapping.Disconnect(&s.conn)
 	mapping.Close(&s.raw)

@@ -53,6 +53,7 @@ func config(dir string) duckdb.Config {
 // between, until it dies at the nth pass of a crash point, or has done commits
 // of them. limit is the largest file it may write, 0: any. A commit that is
 // refused twice ends it, as it ends the writer; failing maintenance does not.
+// Checkpoints go on while the next frames are committed.
 func Victim(dir, point string, nth, commits int, limit uint64) error {
 	cfg := config(dir)
 	passed := 0
@@ -85,6 +86,8 @@ func Victim(dir, point string, nth, commits int, limit uint64) error {
 			return err
 		}
 	}
+	checkpoint := make(chan error, 1)
+	checkpoint <- nil
 	for done := 0; done < commits; done++ {
 		b := batch(next)
 		next += perCommit
@@ -102,14 +105,18 @@ func Victim(dir, point string, nth, commits int, limit uint64) error {
 		}
 		fmt.Println("DONE", next)
 		if done%perRound == perRound-1 {
-			err := errors.Join(s.Maintain(ctx), s.Checkpoint(ctx))
+			err := errors.Join(<-checkpoint, s.Maintain(ctx))
 			if done%(2*perRound) == perRound-1 {
 				err = errors.Join(err, s.Snapshot(ctx, filepath.Join(dir, "snapshot.duckdb")))
 			}
 			if err != nil {
 				fmt.Println("FULL", strings.ReplaceAll(err.Error(), "\n", " "))
 			}
+			go func() { checkpoint <- s.Checkpoint(ctx) }()
 		}
+	}
+	if err := <-checkpoint; err != nil {
+		fmt.Println("FULL", strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	return finish(s, limit)
 }
