@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,7 +20,24 @@ type Manifest struct {
 	Frames   int64  `json:"frames,string"`   // first offset not covered
 	Backfill int64  `json:"backfill,string"` // the same of backfill
 	SHA256   string `json:"sha256"`          // of the blob: the snapshot, zstd
+	Bytes    int64  `json:"bytes,string"`    // of the blob
 	At       int64  `json:"at,string"`       // wall clock, Unix ns
+}
+
+// mostIntervals is how many times Config.Checkpoint may pass before a
+// checkpoint is kept whatever its share.
+const mostIntervals = 60
+
+// due says whether a checkpoint is to be kept: since the one before (which took
+// packed bytes) input bytes were read, the last of them idle ago.
+func (c *Config) due(since, idle time.Duration, input, packed int64) bool {
+	switch {
+	case since < c.Checkpoint:
+		return false
+	case idle >= c.Checkpoint, since >= mostIntervals*c.Checkpoint, input >= c.Replay:
+		return true
+	}
+	return float64(packed) <= c.Share*float64(input) || c.Share == 0
 }
 
 func manifestKey(p int32) string { return "frames/" + strconv.Itoa(int(p)) }

@@ -11,6 +11,7 @@ type meters struct {
 	s               *Scorer
 	checkpoint      prometheus.Histogram
 	checkpointBytes prometheus.Counter
+	inputBytes      prometheus.Counter
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -36,12 +37,13 @@ var (
 func newMeters(reg prometheus.Registerer, s *Scorer) (*meters, error) {
 	m := &meters{s: s,
 		checkpoint:      prometheus.NewHistogram(prometheus.HistogramOpts{Name: "scorer_checkpoint_seconds", Help: "Time a checkpoint took.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 14)}),
-		checkpointBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "scorer_checkpoint_bytes_total", Help: "Bytes of checkpoints, before packing."}),
+		checkpointBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "scorer_checkpoint_bytes_total", Help: "Bytes of checkpoints, packed."}),
+		inputBytes:      prometheus.NewCounter(prometheus.CounterOpts{Name: "scorer_checkpointed_input_bytes_total", Help: "Bytes of records that checkpoints cover."}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.checkpoint, m.checkpointBytes, m} {
+	for _, c := range []prometheus.Collector{m.checkpoint, m.checkpointBytes, m.inputBytes, m} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -24,7 +24,9 @@ type Config struct {
 
 	Group        string        // consumer group by which processes share the partitions; empty: this one takes all
 	Instance     string        // of the group's static membership; empty: a new member at every start
-	Checkpoint   time.Duration // wall time between checkpoints
+	Checkpoint   time.Duration // wall time between checkpoints, at least; by it one is kept where nothing more comes
+	Share        float64       // of the bytes read that checkpoints may take; 0: one is kept at every Checkpoint
+	Replay       int64         // bytes of a partition after which one is kept whatever its share: a restart reads them again
 	Drain        time.Duration // how long a stopping scorer may take to finish and checkpoint
 	BackfillRate int           // frames of history a second and partition, at most
 	BlobWait     time.Duration // how long a marker waits for a blob that cannot be had before it is refused
@@ -35,7 +37,7 @@ type Config struct {
 
 // DefaultConfig returns what suits one process and a small fleet.
 func DefaultConfig() Config {
-	return Config{Topics: telemetry.NewTopics(telemetry.DefaultPrefix), Checkpoint: 10 * time.Second, Drain: 5 * time.Second, BackfillRate: 5000,
+	return Config{Topics: telemetry.NewTopics(telemetry.DefaultPrefix), Checkpoint: 10 * time.Second, Share: 0.1, Replay: 128 << 20, Drain: 5 * time.Second, BackfillRate: 5000,
 		BlobWait: 30 * time.Second, Engine: DefaultPartitionConfig()}
 }
 
@@ -46,6 +48,10 @@ func (c Config) Validate() error {
 		return errors.New("topics: must be given")
 	case c.Checkpoint <= 0:
 		return fmt.Errorf("checkpoint: must be positive, not %v", c.Checkpoint)
+	case c.Share < 0 || c.Share > 1:
+		return fmt.Errorf("share: must be 0 to 1, not %v", c.Share)
+	case c.Replay < 1:
+		return fmt.Errorf("replay: must be positive, not %d", c.Replay)
 	case c.Drain <= 0:
 		return fmt.Errorf("drain: must be positive, not %v", c.Drain)
 	case c.BackfillRate < 1:

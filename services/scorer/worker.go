@@ -45,6 +45,9 @@ type worker struct {
 	tokens  float64 // frames of history that may pass
 	filled  time.Time
 	buf     []byte
+	input   int64     // bytes taken since the last checkpoint
+	packed  int64     // bytes of that one
+	heard   time.Time // when a record came last
 
 	acks    acks
 	fail    atomic.Pointer[error] // of a record that could not be produced
@@ -87,7 +90,7 @@ func (w *worker) run(ctx context.Context) error {
 			return err
 		}
 		w.steer(cl)
-		if time.Since(last) >= w.s.cfg.Checkpoint {
+		if w.s.cfg.due(time.Since(last), time.Since(w.heard), w.input, w.packed) {
 			if err := w.checkpoint(work); err != nil {
 				return err
 			}
@@ -187,7 +190,7 @@ func (w *worker) restore(ctx context.Context, m *Manifest) (err error) {
 			return err
 		}
 	}
-	w.blob = m.SHA256
+	w.blob, w.packed = m.SHA256, m.Bytes
 	if m.Cluster == w.s.cluster {
 		w.next = [2]int64{m.Frames, m.Backfill}
 		w.covered.Store(m)
@@ -252,6 +255,9 @@ func (w *worker) may() int {
 
 // take scores what came: live records first, then some of history.
 func (w *worker) take(ctx context.Context, fs kgo.Fetches) error {
+	if fs.NumRecords() > 0 {
+		w.heard = time.Now()
+	}
 	live := w.s.cfg.Topics.Frames
 	var err error
 	fs.EachPartition(func(p kgo.FetchTopicPartition) {
@@ -335,6 +341,7 @@ func (w *worker) record(ctx context.Context, r *kgo.Record, road int) error {
 		}
 	}
 	w.next[road] = r.Offset + 1
+	w.input += int64(len(r.Value))
 	w.s.cfg.CrashPoint("frame")
 	return nil
 }
@@ -441,7 +448,9 @@ func (w *worker) checkpoint(ctx context.Context) error {
 	}
 	w.s.cfg.CrashPoint("acked")
 	m := &Manifest{Cluster: w.s.cluster, Frames: w.next[0], Backfill: w.next[1], At: time.Now().UnixNano()}
-	if m.SHA256, err = w.s.deps.Blobs.Put(ctx, w.zip.EncodeAll(raw, nil)); err != nil {
+	packed := w.zip.EncodeAll(raw, nil)
+	m.Bytes = int64(len(packed))
+	if m.SHA256, err = w.s.deps.Blobs.Put(ctx, packed); err != nil {
 		if ctx.Err() != nil {
 			return err
 		}
@@ -468,7 +477,9 @@ func (w *worker) checkpoint(ctx context.Context) error {
 	}
 	w.blob = m.SHA256
 	w.s.meters.checkpoint.Observe(time.Since(began).Seconds())
-	w.s.meters.checkpointBytes.Add(float64(len(raw)))
+	w.s.meters.checkpointBytes.Add(float64(len(packed)))
+	w.s.meters.inputBytes.Add(float64(w.input))
+	w.input, w.packed = 0, m.Bytes
 	return nil
 }
 

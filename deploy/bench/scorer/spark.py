@@ -2,7 +2,7 @@
 JSON: Kafka -> PMML -> Kafka. Prints one line of JSON: records, seconds
 and processor seconds of the JVM, from the end of the first batch on.
 
-spark.py MODEL.pmml BROKER IN OUT JARS SECONDS CORES
+spark.py MODEL.pmml BROKER IN OUT JARS SECONDS CORES BATCH
 """
 
 import json
@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-model, broker, source, sink, jars, seconds, cores = sys.argv[1:8]
+model, broker, source, sink, jars, seconds, cores, size = sys.argv[1:9]
 spark = (
     SparkSession.builder.master(f"local[{cores}]")
     .config("spark.jars", jars)
@@ -38,7 +38,7 @@ scored = (
     .option("kafka.bootstrap.servers", broker)
     .option("subscribe", source)
     .option("startingOffsets", "earliest")
-    .option("maxOffsetsPerTrigger", "20000" if "forest" in model else "200000")
+    .option("maxOffsetsPerTrigger", size)
     .load()
     .select(F.from_json(F.col("value").cast("string"), schema).alias("r"))
     .select("r.*")
@@ -64,8 +64,8 @@ def done():
 
 warm = None
 limit = time.time() + 300
-while warm is None and time.time() < limit:  # the first batches load classes and compile
-    if len(done()) >= (2 if "forest" in model else 3):
+while warm is None and time.time() < limit:  # the first batch loads classes and compiles
+    if done():
         warm = (sum(done().values()), time.time(), clock.getProcessCpuTime())
     time.sleep(0.05)
 if warm is None:

@@ -25,13 +25,13 @@ var points = []struct {
 	upTo int
 }{{"frame", 150}, {"produced", 3}, {"acked", 1}, {"blob", 1}, {"manifest", 1}}
 
-// kills is how many crash points are hit in one run: MUDPULSE_KILLS for the long dose.
+// kills is how many crash points are hit in one run: CHAOS_KILLS for the long dose.
 func kills(t *testing.T) int {
 	n := 10
-	if s := os.Getenv("MUDPULSE_KILLS"); s != "" {
+	if s := os.Getenv("CHAOS_KILLS"); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil || n < len(points) {
-			t.Fatalf("MUDPULSE_KILLS=%q: want a number of at least %d", s, len(points))
+			t.Fatalf("CHAOS_KILLS=%q: want a number of at least %d", s, len(points))
 		}
 	}
 	return n

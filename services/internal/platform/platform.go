@@ -191,6 +191,9 @@ func (p *platform) openScorer(ctx context.Context) (err error) {
 	cfg := scorer.DefaultConfig()
 	cfg.Topics, cfg.Client, cfg.Drain, cfg.CrashPoint = p.kafka.Topics(), p.opts, p.s.Drain, p.crash
 	cfg.Engine.LimitRules, cfg.Checkpoint = p.s.LimitRules, p.s.Checkpoint
+	if len(p.s.Brokers) == 0 {
+		cfg.Replay = 32 << 20 // of each partition: the embedded log keeps no more than 256 MB
+	}
 	if !p.s.Has("writer") {
 		cfg.Group, cfg.Instance = p.s.Prefix+"scorer", p.s.Instance // one of many
 	}
