@@ -218,3 +218,15 @@ type DrillSummary struct {
 	Mean, Min, Max, Last float64
 	TLast                int64 // of the last bucket's last row, Unix ns
 }
+
+// A ReplayQuery selects frames of one drill by their ts, Unix ns.
+type ReplayQuery struct {
+	Drill    string
+	From, To int64
+}
+
+// Replayed says what a replay gave.
+type Replayed struct {
+	Frames int64
+	Short  int64 // of these, frames some of whose readings are stored no more: retention, or a damaged hour
+}

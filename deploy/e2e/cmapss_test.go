@@ -157,7 +157,7 @@ func (c *cmapss) setUp(p *platform) string {
 			p.t.Fatal(err)
 		}
 	}
-	if out := p.cli("model", "push", c.model); !strings.Contains(out, "cmapss_rul version 1") || !strings.Contains(out, "20 rows of its own verification") {
+	if out := p.cli("model", "push", c.model, "--activate"); !strings.Contains(out, "cmapss_rul version 1") || !strings.Contains(out, "20 rows of its own verification") {
 		p.t.Errorf("model push says:\n%s", out)
 	}
 	return path

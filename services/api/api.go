@@ -26,6 +26,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/api/live"
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/equipment"
+	"github.com/mudpulse/mudpulse/services/gate"
 	"github.com/mudpulse/mudpulse/services/internal/blobs"
 	"github.com/mudpulse/mudpulse/services/internal/kafka"
 	"github.com/mudpulse/mudpulse/services/internal/outbox"
@@ -129,6 +130,8 @@ type Deps struct {
 	MQTT        func() string                              // host:port where devices connect; nil: unknown
 	Gateway     func() Gateway                             // nil, or returns nil: gateways are elsewhere
 	Keeper      Keeper                                     // what the command line may ask of the store
+	Frames      gate.Store                                 // on which models are tested; nil: they are not
+	GateWorker  []string                                   // the command that tests them; nil: this process does
 }
 
 // API is the service.
@@ -140,6 +143,7 @@ type API struct {
 	people   *people.Store
 	devices  *equipment.Registry
 	models   *models.Registry
+	gate     *gate.Runner // nil: models are not tested on the past
 	outbox   *outbox.Outbox
 	hub      *live.Hub
 	consumer *live.Consumer
@@ -172,6 +176,15 @@ func New(cfg Config, d Deps) (*API, error) {
 		Past: d.Store, Catalogue: d.Catalogue, Clock: d.Clock, Log: d.Log, Metrics: d.Registerer, SHA: a.sha, Equipment: a.equipped,
 	})
 	a.consumer = live.NewConsumer(a.hub, cfg.Client, cfg.Topics, nil)
+	if d.Frames != nil {
+		c := gate.DefaultConfig()
+		c.Worker = d.GateWorker
+		var err error
+		if a.gate, err = gate.New(c, a.models, d.Blobs, d.Frames, d.Catalogue, d.Log, a.hub.ModelsChanged); err != nil {
+			return nil, err
+		}
+		a.models.Gated()
+	}
 	a.m = newMetrics(d.Registerer)
 	a.handler = a.routes()
 	return a, nil
@@ -300,7 +313,7 @@ func (a *API) Run(ctx context.Context) error {
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	var all sync.WaitGroup
-	errs := make(chan error, 4)
+	errs := make(chan error, 5)
 	start := func(run func() error) {
 		all.Go(func() {
 			if err := run(); err != nil {
@@ -312,6 +325,9 @@ func (a *API) Run(ctx context.Context) error {
 	start(func() error { return a.outbox.Run(ctx) })
 	start(func() error { return a.consumer.Run(ctx) })
 	start(func() error { return a.hub.Run(ctx) })
+	if a.gate != nil {
+		start(func() error { return a.gate.Run(ctx) })
+	}
 	start(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -74,7 +74,7 @@ type uploaded struct {
 	Version int            `json:"version"`
 	SHA256  string         `json:"sha256"`
 	Checks  []models.Check `json:"checks"`
-	Marker  string         `json:"marker,omitempty" doc:"id of the switch in the stream, where it was activated"`
+	Marker  string         `json:"marker,omitempty" doc:"id of the switch in the stream, where it was activated at once"`
 }
 
 type switched struct {
@@ -89,7 +89,7 @@ type ModelName struct {
 
 type uploadIn struct {
 	Name        string `query:"name" maxLength:"48" doc:"default: the name in the model, else the file's"`
-	Activate    bool   `query:"activate" doc:"switch it on at once"`
+	Activate    bool   `query:"activate" doc:"switch it on as soon as its test on the past does not speak against it"`
 	Shadow      bool   `query:"shadow" doc:"switch it on as a shadow: it scores beside, and raises nothing"`
 	ContentType string `header:"Content-Type"`
 	RawBody     []byte `contentType:"application/xml"`
@@ -208,6 +208,7 @@ func (a *API) registerModels() {
 	}, func(op *huma.Operation) {
 		op.Responses = map[string]*huma.Response{"200": {Description: "The PMML", Content: map[string]*huma.MediaType{"application/xml": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}
 	})
+	a.registerGate()
 	a.registerRules()
 }
 
@@ -334,10 +335,19 @@ func (a *API) upload(ctx context.Context, in *uploadIn) (*body[uploaded], error)
 		return nil, err
 	}
 	out := uploaded{Name: v.Name, Version: v.Version, SHA256: v.SHA256, Checks: v.About.Checks}
+	if a.gate != nil {
+		then := ""
+		if in.Activate && !in.Shadow {
+			then = who(ctx).Name
+		}
+		if err := a.gate.Ask(ctx, v.Name, v.Version, then); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case in.Shadow:
 		out.Marker, err = a.models.Activate(ctx, v.Name, v.Version, true, nil, who(ctx).Name)
-	case in.Activate:
+	case in.Activate && a.gate == nil:
 		out.Marker, _, err = a.models.Promote(ctx, models.Promotion{Name: v.Name, Version: v.Version, By: who(ctx).Name})
 	}
 	if err != nil {

@@ -176,15 +176,30 @@ func (c *Client) PushModel(ctx context.Context, name string, pmml, rows []byte, 
 	return p, c.Do(ctx, http.MethodPost, path, form.FormDataContentType(), &body, &p)
 }
 
-// Activate switches a version on; Rollback goes back to the one before; Deactivate switches off.
+// Activate switches a version on.
 func (c *Client) Activate(ctx context.Context, name string, version int, shadow bool, drills []string) (marker string, err error) {
 	var out struct{ Marker string }
 	return out.Marker, c.send(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/activate", map[string]any{"version": version, "shadow": shadow, "drills": drills}, &out)
 }
 
-// Rollback switches back to the version that was on before.
-func (c *Client) Rollback(ctx context.Context, name string) error {
-	return c.Do(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/rollback", "", nil, nil)
+// Promote puts a version in the place of the one that is on; in: see the API.
+func (c *Client) Promote(ctx context.Context, name string, in map[string]any) (marker string, version int, err error) {
+	var out struct {
+		Marker  string
+		Version int
+	}
+	err = c.send(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/promote", in, &out)
+	return out.Marker, out.Version, err
+}
+
+// Rollback takes a canary off, or switches back to the version that was on before, and tells which is on then.
+func (c *Client) Rollback(ctx context.Context, name string) (marker string, version int, err error) {
+	var out struct {
+		Marker  string
+		Version int
+	}
+	err = c.Do(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/rollback", "", nil, &out)
+	return out.Marker, out.Version, err
 }
 
 // Deactivate switches a model off.

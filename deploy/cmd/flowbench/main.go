@@ -121,7 +121,7 @@ func (b *bench) prepare(ctx context.Context) error {
 		if path == "" {
 			continue
 		}
-		cmd := exec.Command(b.o.bin, "model", "push", path, "--data", filepath.Join(b.dir, "data"))
+		cmd := exec.Command(b.o.bin, "model", "push", path, "--activate", "--data", filepath.Join(b.dir, "data"))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("push %s: %w\n%s", path, err, out)
 		}

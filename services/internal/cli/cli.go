@@ -14,15 +14,18 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/services/client"
+	"github.com/mudpulse/mudpulse/services/gate"
 	"github.com/mudpulse/mudpulse/services/internal/edge"
 	"github.com/mudpulse/mudpulse/services/internal/process"
 )
 
 // Commands are the verbs; kong reads them.
 type Commands struct {
-	Device  device `cmd:"" help:"Devices that may publish."`
-	Model   model  `cmd:"" help:"PMML models."`
-	Ledger  ledger `cmd:"" help:"What each stage has of what was sent, and every gap."`
+	Device  device   `cmd:"" help:"Devices that may publish."`
+	Model   model    `cmd:"" help:"PMML models."`
+	Labels  labels   `cmd:"" help:"What was really the matter with drills, and when: models are tested and trained on it."`
+	Worker  struct{} `cmd:"" name:"gate-worker" hidden:"" help:"What a running process starts to test a model."`
+	Ledger  ledger   `cmd:"" help:"What each stage has of what was sent, and every gap."`
 	Gateway struct {
 		Try    edge.Try    `cmd:"" help:"Say what would become of a message; needs no running process."`
 		Doctor edge.Doctor `cmd:"" help:"Say what is wrong with a gateway, and what to do about it."`
@@ -90,35 +93,6 @@ type device struct {
 	} `cmd:"" help:"Take a device away."`
 }
 
-type model struct {
-	Push struct {
-		server
-		File     string `arg:"" type:"existingfile"`
-		Rows     string `help:"CSV of inputs and what should come out of them; default: the model's name with .csv, where that is there." type:"existingfile" placeholder:"FILE"`
-		Name     string `help:"Its name; default: the one in the file, else the file's."`
-		Activate bool   `help:"Switch it on at once." default:"true" negatable:""`
-		Shadow   bool   `help:"Let it score beside, raising nothing."`
-	} `cmd:"" help:"Upload a PMML model; it takes effect without a restart."`
-	List struct {
-		server
-	} `cmd:"" help:"Models and versions."`
-	Activate struct {
-		server
-		Name    string   `arg:""`
-		Version int      `required:""`
-		Shadow  bool     `help:"Let it score beside, raising nothing."`
-		Drills  []string `help:"For these drills only, as 'RIG-*'."`
-	} `cmd:"" help:"Switch a version on."`
-	Rollback struct {
-		server
-		Name string `arg:""`
-	} `cmd:"" help:"Switch back to the version that was on before."`
-	Deactivate struct {
-		server
-		Name string `arg:""`
-	} `cmd:"" help:"Switch a model off."`
-}
-
 type ledger struct {
 	server
 	Drill  string `help:"Of this drill only."`
@@ -143,8 +117,10 @@ type quarantine struct {
 func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 	verbs := map[string]func(Env) error{
 		"device add <drill>": c.deviceAdd, "device list": c.deviceList, "device revoke <id>": c.deviceRevoke,
-		"model push <file>": c.modelPush, "model list": c.modelList, "model activate <name>": c.modelActivate,
-		"model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
+		"model push <file>": c.modelPush, "model list": c.modelList, "model report <name>": c.modelReport, "model promote <name>": c.modelPromote,
+		"model shadow <name>": c.modelShadow, "model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
+		"model deprecate <name>": c.modelDeprecate, "model decided <name>": c.modelDecided, "labels import <file>": c.labelsImport, "labels list": c.labelsList,
+		"gate-worker":             func(env Env) error { gate.Niced(); return gate.Work(env.Ctx, os.Stdin, env.Out) },
 		"gateway try":             func(env Env) error { return c.Gateway.Try.Run(env.Out) },
 		"gateway doctor":          func(env Env) error { return c.Gateway.Doctor.Run(env.Ctx, env.Out) },
 		"evaluate":                c.evaluate,
@@ -189,83 +165,6 @@ func (c *Commands) deviceRevoke(env Env) error {
 		return err
 	}
 	return cl.RevokeDevice(env.Ctx, c.Device.Revoke.ID)
-}
-
-func (c *Commands) modelPush(env Env) error {
-	p := &c.Model.Push
-	cl, err := p.client()
-	if err != nil {
-		return err
-	}
-	b, err := os.ReadFile(p.File)
-	if err != nil {
-		return err
-	}
-	name := p.Name
-	if name == "" {
-		name = strings.TrimSuffix(filepath.Base(p.File), filepath.Ext(p.File))
-	}
-	rows, err := ownRows(p.File, p.Rows)
-	if err != nil {
-		return err
-	}
-	m, err := cl.PushModel(env.Ctx, name, b, rows, p.Activate && !p.Shadow, p.Shadow)
-	if err != nil {
-		return fmt.Errorf("%s is refused: %w", p.File, err)
-	}
-	for _, ch := range m.Checks {
-		mark := "ok  "
-		if !ch.OK {
-			mark = "note"
-		}
-		fmt.Fprintf(env.Out, "%s  %s: %s\n", mark, ch.Name, ch.Detail)
-	}
-	state := "uploaded, not switched on"
-	if m.Marker != "" {
-		state = "switched on by marker " + m.Marker
-	}
-	_, err = fmt.Fprintf(env.Out, "%s version %d, SHA-256 %s: %s\n", m.Name, m.Version, m.SHA256, state)
-	return err
-}
-
-// ownRows reads the engineer's rows: the file named, or the one beside the model.
-func ownRows(model, named string) ([]byte, error) {
-	if named != "" {
-		return os.ReadFile(named)
-	}
-	b, err := os.ReadFile(strings.TrimSuffix(model, filepath.Ext(model)) + ".csv")
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
-}
-
-func (c *Commands) modelList(env Env) error { return show(env, c.Model.List.server, "/models") }
-
-func (c *Commands) modelActivate(env Env) error {
-	a := &c.Model.Activate
-	cl, err := a.client()
-	if err != nil {
-		return err
-	}
-	_, err = cl.Activate(env.Ctx, a.Name, a.Version, a.Shadow, a.Drills)
-	return err
-}
-
-func (c *Commands) modelRollback(env Env) error {
-	cl, err := c.Model.Rollback.client()
-	if err != nil {
-		return err
-	}
-	return cl.Rollback(env.Ctx, c.Model.Rollback.Name)
-}
-
-func (c *Commands) modelDeactivate(env Env) error {
-	cl, err := c.Model.Deactivate.client()
-	if err != nil {
-		return err
-	}
-	return cl.Deactivate(env.Ctx, c.Model.Deactivate.Name)
 }
 
 func (c *Commands) quarantine(env Env) error {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/mudpulse/mudpulse/dashboard"
 	"github.com/mudpulse/mudpulse/services/api"
+	"github.com/mudpulse/mudpulse/services/gate"
 	"github.com/mudpulse/mudpulse/services/internal/edge"
 	"github.com/mudpulse/mudpulse/services/internal/relational"
 	"github.com/mudpulse/mudpulse/services/models"
@@ -37,6 +39,13 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 		Registerer: p.reg, Gatherer: p.reg, Dashboard: dashboard.Handler(), Models: defaults,
 		Checks: map[string]func(context.Context) error{"writer": p.writerReady}, ModelStatus: p.modelStatus,
 		Keeper: p.keeper(),
+	}
+	if past, ok := any(p.store).(gate.Store); ok {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("where this program lies: %w", err)
+		}
+		d.Frames, d.GateWorker = past, []string{self, "gate-worker"}
 	}
 	if p.s.Has("gateway") {
 		d.Gateway = func() api.Gateway {
