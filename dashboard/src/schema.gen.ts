@@ -89,6 +89,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that is known of one alarm in one file, which mudpulse evidence verify checks */
+        get: operations["export-evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms/in-service": {
         parameters: {
             query?: never;
@@ -157,6 +174,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alarms/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All records of a drill's alarms as they are stored, oldest first */
+        get: operations["list-evidence"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alarms/shelve": {
         parameters: {
             query?: never;
@@ -168,6 +202,23 @@ export interface paths {
         put?: never;
         /** Set an alarm aside for a time, at most 12 h */
         post: operations["shelve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alarms/similar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Past alarms whose evidence is most like this one's, with what people said of them */
+        get: operations["list-similar-alarms"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -619,25 +670,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/labels": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What was really the matter, and when */
-        get: operations["list-labels"];
-        put?: never;
-        /** Record what was the matter, and when: CSV of drill, kind, from, to, value */
-        post: operations["add-labels"];
-        /** Forget labels of a drill and kind; of all, where neither is given */
-        delete: operations["remove-labels"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/ledger": {
         parameters: {
             query?: never;
@@ -761,23 +793,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/models/{name}/decided": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Which version judged a drill at a moment */
-        get: operations["who-decided"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/models/{name}/promote": {
         parameters: {
             query?: never;
@@ -812,23 +827,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/models/{name}/switches": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Every decision on a model, oldest first */
-        get: operations["list-switches"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/models/{name}/versions/{version}/deprecate": {
         parameters: {
             query?: never;
@@ -857,24 +855,6 @@ export interface paths {
         get: operations["get-pmml"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/models/{name}/versions/{version}/report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How a version stood the past, beside what is on and plain limits */
-        get: operations["get-model-report"];
-        put?: never;
-        /** Test a version on the past, again where something has changed since */
-        post: operations["test-model"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1221,6 +1201,13 @@ export interface components {
             /** @description default: made up from the drill's */
             id?: string;
         };
+        After: {
+            /** Format: date-time */
+            at: string | null;
+            hash: string;
+            inputs: components["schemas"]["Measured"][];
+            text: string;
+        };
         Alarm: {
             /** Format: date-time */
             acked_at: string | null;
@@ -1327,8 +1314,14 @@ export interface components {
             acked_at: string | null;
             acked_by: string;
             advice: string;
+            /** @description the readings ten minutes later; null: not yet */
+            after: components["schemas"]["After"];
             /** @description late data changed what it rests on */
             amended: boolean;
+            /** @description what late readings changed, oldest first */
+            amendments: components["schemas"]["After"][];
+            /** @description of its stored records, computed now; null: the store has them not yet */
+            check: components["schemas"]["Report"];
             /** Format: date-time */
             cleared: string | null;
             /** @description right, wrong, unsure, or empty */
@@ -1373,8 +1366,12 @@ export interface components {
             returns: number;
             rig_state: string;
             rule: string;
+            /** @description null in alarms of earlier versions */
+            rule_as_it_stood: components["schemas"]["Rule"];
             /** Format: int64 */
             rule_version: number;
+            /** @description of all rules in force when it was raised */
+            rules_sha256: string;
             shelve_reason: string;
             shelved_by?: string;
             /** Format: date-time */
@@ -1433,70 +1430,6 @@ export interface components {
             /** @description told this once; send it as Authorization: Bearer */
             token: string;
         };
-        Arm: {
-            /**
-             * Format: int64
-             * @description episodes
-             */
-            alarms: number;
-            /**
-             * Format: int64
-             * @description failures warned of
-             */
-            caught: number;
-            /**
-             * Format: int64
-             * @description raised again within 30 minutes
-             */
-            chatter: number;
-            /**
-             * Format: int64
-             * @description with nothing on record that explains them
-             */
-            false_alarms: number;
-            /** Format: double */
-            false_high: number;
-            /**
-             * Format: double
-             * @description 95 % between
-             */
-            false_low: number;
-            /** Format: double */
-            false_per_drill_month: number;
-            name: string;
-            /**
-             * Format: int64
-             * @description failures on record
-             */
-            of: number;
-            /**
-             * Format: double
-             * @description share of alarms that something on record explains; -1: no alarm
-             */
-            precision: number;
-            /**
-             * Format: int64
-             * @description alarms that people called right
-             */
-            right: number;
-            /**
-             * Format: double
-             * @description of those caught; -1: none
-             */
-            warning_median_h: number;
-            /**
-             * Format: double
-             * @description nine in ten failures get as much; -1: missed
-             */
-            warning_p10_h: number;
-            /** @description false alarms, the first of them */
-            which: string[];
-            /**
-             * Format: int64
-             * @description and wrong
-             */
-            wrong: number;
-        };
         AuditEntry: {
             action: string;
             /**
@@ -1541,22 +1474,11 @@ export interface components {
             kinds: components["schemas"]["Kind"][];
             mechanisms: components["schemas"]["Code"][];
         };
-        "BodyStruct { Labels ListLabel \"json:\\\"labels\\\"\" }Body": {
-            labels: components["schemas"]["Label"][];
-        };
-        "BodyStruct { Labels int \"json:\\\"labels\\\"\" }Body": {
-            /** Format: int64 */
-            labels: number;
-        };
         "BodyStruct { Models ListModel \"json:\\\"models\\\"\" }Body": {
             models: components["schemas"]["Model"][];
         };
         "BodyStruct { Parts ListPart \"json:\\\"parts\\\"\" }Body": {
             parts: components["schemas"]["Part"][];
-        };
-        "BodyStruct { Removed int64 \"json:\\\"removed\\\"\" }Body": {
-            /** Format: int64 */
-            removed: number;
         };
         "BodyStruct { Rows ListLedgerTotals \"json:\\\"totals\\\"\" }Body": {
             rows: components["schemas"]["LedgerRow"][];
@@ -1585,29 +1507,8 @@ export interface components {
             stations: components["schemas"]["Station"][];
             worst: number | null;
         };
-        "BodyStruct { Switches ListModelSwitch \"json:\\\"switches\\\"\" }Body": {
-            switches: components["schemas"]["ModelSwitch"][];
-        };
         "BodyStruct { Unregistered ListUnregistered \"json:\\\"unregistered\\\"\" }Body": {
             unregistered: components["schemas"]["Unregistered"][];
-        };
-        Change: {
-            /** @description raised, by the candidate where it raised it */
-            at: string;
-            /**
-             * Format: double
-             * @description earlier or later
-             */
-            by_h: number;
-            drill: string;
-            /** @enum {string} */
-            how: "gained" | "lost" | "earlier" | "later";
-            rule: string;
-            /**
-             * @description whether something on record explains it
-             * @enum {string}
-             */
-            true: "yes" | "no" | "unknown";
         };
         "Change-personRequest": {
             disabled?: boolean;
@@ -1721,6 +1622,12 @@ export interface components {
             /** @description its id; the live channel shows what it did */
             command: string;
         };
+        Condition: {
+            /** Format: double */
+            limit: number;
+            op: string;
+            signal: string;
+        };
         Contribution: {
             name: string;
             /** Format: double */
@@ -1798,20 +1705,6 @@ export interface components {
             text?: string;
             /** @enum {string} */
             value: "right" | "wrong" | "unsure";
-        };
-        Drifted: {
-            baseline: string;
-            /** Format: double */
-            js: number;
-            /** Format: double */
-            missing: number;
-            /** Format: double */
-            missing_before: number;
-            name: string;
-            /** Format: double */
-            psi: number;
-            /** Format: double */
-            values: number;
         };
         Drill: {
             /** @description of its newest reading, s of wall time */
@@ -1959,12 +1852,11 @@ export interface components {
             /** Format: date-time */
             tick: string | null;
         };
-        Failure: {
-            at: string;
-            drill: string;
-            kind: string;
-            /** @description by arm; -1: missed */
-            leads_h: number[];
+        Finding: {
+            id: string;
+            /** Format: int64 */
+            record: number;
+            what: string;
         };
         Flood: {
             /** Format: int64 */
@@ -2106,16 +1998,6 @@ export interface components {
              */
             works: "drilling" | "turning" | "pumping" | "in place";
         };
-        Label: {
-            by: string;
-            drill: string;
-            /** Format: date-time */
-            from: string | null;
-            kind: string;
-            /** Format: date-time */
-            to: string | null;
-            value?: string;
-        };
         LedgerRow: {
             /** Format: int64 */
             accepted: number;
@@ -2154,20 +2036,6 @@ export interface components {
             /** @description no gateway has reported yet: accepted says nothing */
             without_ledger: boolean;
         };
-        Left: {
-            /** Format: double */
-            mae_h: number;
-            /** Format: int64 */
-            n: number;
-            name: string;
-            /**
-             * Format: double
-             * @description mean of the score of the PHM08 challenge; late counts more
-             */
-            phm08: number;
-            /** Format: double */
-            rmse_h: number;
-        };
         Line: {
             /** @description what was done; empty where it was refused */
             done: string;
@@ -2194,6 +2062,7 @@ export interface components {
         Measured: {
             high: number | null;
             low: number | null;
+            missing: boolean;
             name: string;
             unit: string;
             value: number | null;
@@ -2254,44 +2123,6 @@ export interface components {
             version: number;
             /** @description newest first */
             versions: components["schemas"]["ModelVersion"][];
-        };
-        ModelReport: {
-            /** @description what speaks against putting it on, or why it could not be tested */
-            against: string[];
-            /** Format: date-time */
-            at: string | null;
-            name: string;
-            /**
-             * Format: double
-             * @description 0 to 1, while it is in work
-             */
-            progress: number;
-            report?: components["schemas"]["Report"];
-            /** @enum {string} */
-            state: "" | "waiting" | "done" | "failed";
-            /** @enum {string} */
-            verdict: "" | "better" | "same" | "worse" | "untested";
-            /** Format: int64 */
-            version: number;
-            working: boolean;
-        };
-        ModelSwitch: {
-            /** @enum {string} */
-            action: "activate" | "deactivate";
-            /** Format: date-time */
-            at: string | null;
-            by: string;
-            canary: boolean;
-            /** @description globs; empty: all */
-            drills: string[];
-            /** @description id of the record in the stream: scores change at its place */
-            marker: string;
-            /** @description why it was put on against its report */
-            reason: string;
-            sha256: string;
-            shadow: boolean;
-            /** Format: int64 */
-            version: number;
         };
         ModelVersion: {
             /** @description what speaks against putting it on */
@@ -2397,40 +2228,6 @@ export interface components {
             to: string | null;
             /** Format: date-time */
             told: string | null;
-        };
-        Past: {
-            /** Format: double */
-            drill_months: number;
-            /** Format: int64 */
-            drills: number;
-            /**
-             * Format: int64
-             * @description rows that it could not score
-             */
-            errors: number;
-            /**
-             * Format: double
-             * @description one whole second of each such span; 0: all
-             */
-            every_s: number;
-            /** Format: int64 */
-            frames: number;
-            from: string;
-            /** Format: int64 */
-            labels: number;
-            /** @description why the candidate could not be put on there */
-            refused: string;
-            /**
-             * Format: int64
-             * @description that the candidate scored
-             */
-            rows: number;
-            to: string;
-            /**
-             * Format: int64
-             * @description of people on alarms
-             */
-            verdicts: number;
         };
         Performance: {
             /** @description 1, 2, 3; 5, 15, 80 in 100 wanted */
@@ -2626,43 +2423,15 @@ export interface components {
             message?: string;
         };
         Report: {
-            /** @description what speaks against it */
-            against: string[];
-            /** @description the candidate, what is on, plain limits */
-            arms: components["schemas"]["Arm"][];
-            /** @description alarms of the candidate beside those of what is on */
-            changes: components["schemas"]["Change"][];
-            /** @description of the candidate's inputs, the largest first */
-            drift: components["schemas"]["Drifted"][];
             /** Format: int64 */
-            earlier: number;
-            /** @description on record, the longest warning first */
-            failures: components["schemas"]["Failure"][];
-            /** @description what speaks for it */
-            for: string[];
+            alarms: number;
             /** Format: int64 */
-            gained: number;
-            key: string;
+            chains: number;
+            findings: components["schemas"]["Finding"][];
             /** Format: int64 */
-            later: number;
-            /** @description in a sentence */
-            lead: string;
+            outside: number;
             /** Format: int64 */
-            lost: number;
-            name: string;
-            past: components["schemas"]["Past"];
-            sha256: string;
-            /** @description by arm: what was said of the hours left, where a failure on record says what was */
-            time_left: components["schemas"]["Left"][];
-            /**
-             * Format: double
-             * @description processor seconds
-             */
-            took_s: number;
-            /** @enum {string} */
-            verdict: "better" | "same" | "worse" | "untested";
-            /** Format: int64 */
-            version: number;
+            records: number;
         };
         Result: {
             /**
@@ -2680,6 +2449,47 @@ export interface components {
             shadow: boolean;
             /** Format: int64 */
             version: number;
+        };
+        Rule: {
+            advice: string;
+            /** Format: int64 */
+            again?: number;
+            and?: components["schemas"]["Condition"][];
+            drills?: string[];
+            drop?: boolean;
+            escalate?: components["schemas"]["Step"][];
+            fault?: string;
+            format?: string;
+            hold?: boolean;
+            /** Format: double */
+            hysteresis?: number;
+            id: string;
+            inputs?: string[];
+            kind: string;
+            /** Format: double */
+            limit: number;
+            /** Format: int64 */
+            m?: number;
+            /** Format: int64 */
+            n?: number;
+            normal?: string;
+            off?: boolean;
+            /** Format: int64 */
+            off_delay?: number;
+            /** Format: int64 */
+            on_delay?: number;
+            op: string;
+            /** Format: int64 */
+            priority: number;
+            reason: string;
+            /** Format: int64 */
+            settle?: number;
+            signal: string;
+            states?: string[];
+            subsystem: string;
+            title: string;
+            under?: string[];
+            unit?: string;
         };
         Rules: {
             by: string;
@@ -2757,6 +2567,97 @@ export interface components {
              */
             seen: string | null;
         };
+        SimilarAlarm: {
+            /** Format: date-time */
+            acked_at: string | null;
+            acked_by: string;
+            advice: string;
+            /** @description 0 to 1: how near the values of their evidence lie */
+            alike: number | null;
+            /** @description late data changed what it rests on */
+            amended: boolean;
+            /** Format: date-time */
+            cleared: string | null;
+            /** @description right, wrong, unsure, or empty */
+            disposition: string;
+            drill: string;
+            id: string;
+            /** @description id of the first alarm of the same fault; its own where it is the first */
+            incident: string;
+            limit: number | null;
+            /** @description name@version; empty for a limit rule */
+            model: string;
+            model_sha256: string;
+            note: string;
+            /** @enum {string} */
+            origin: "live" | "backfill";
+            /**
+             * Format: date-time
+             * @description its rule is out of service at this drill since
+             */
+            out_at: string | null;
+            out_by?: string;
+            out_reason?: string;
+            /**
+             * Format: int64
+             * @description 1 act now, 2 this tour, 3 plan
+             */
+            priority: number;
+            /**
+             * @description what it is under its shelf, or while it is suppressed or out of service
+             * @enum {string}
+             */
+            process: "unack" | "ack" | "rtn_unack" | "returned";
+            /** Format: date-time */
+            raised: string | null;
+            reason: string;
+            /**
+             * Format: int64
+             * @description times it held again soon after it was cleared
+             */
+            returns: number;
+            rig_state: string;
+            rule: string;
+            /** Format: int64 */
+            rule_version: number;
+            shelve_reason: string;
+            shelved_by?: string;
+            /** Format: date-time */
+            shelved_until: string | null;
+            signal: string;
+            simulated: boolean;
+            /**
+             * @description ISA-18.2
+             * @enum {string}
+             */
+            status: "unack" | "ack" | "rtn_unack" | "returned" | "shelved" | "suppressed" | "out_of_service";
+            subsystem: string;
+            /**
+             * Format: date-time
+             * @description held back by the rig's state since
+             */
+            suppressed_at: string | null;
+            time_left_h: number | null;
+            title: string;
+            unit: string;
+            value: number | null;
+        };
+        SimilarAlarms: {
+            /** @description most alike first, at most eight; of the same rule or fault */
+            alarms: components["schemas"]["SimilarAlarm"][];
+            /**
+             * Format: int64
+             * @description all of the rule
+             */
+            known: number;
+            /**
+             * Format: int64
+             * @description of all of the rule, judged right by people
+             */
+            right: number;
+            /** Format: int64 */
+            wrong: number;
+        };
         Site: {
             country: string;
             id: string;
@@ -2795,6 +2696,12 @@ export interface components {
             toolface: number | null;
             /** @description m */
             tvd: number | null;
+        };
+        Step: {
+            /** Format: double */
+            limit: number;
+            /** Format: int64 */
+            priority: number;
         };
         Subsystem: {
             /**
@@ -2870,7 +2777,7 @@ export interface components {
         };
         Uploaded: {
             checks: components["schemas"]["Check"][];
-            /** @description id of the switch in the stream, where it was activated at once */
+            /** @description id of the switch in the stream, where it was activated */
             marker?: string;
             name: string;
             sha256: string;
@@ -3325,6 +3232,84 @@ export interface operations {
             };
         };
     };
+    "export-evidence": {
+        parameters: {
+            query: {
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "put-in-service": {
         parameters: {
             query?: never;
@@ -3682,6 +3667,84 @@ export interface operations {
             };
         };
     };
+    "list-evidence": {
+        parameters: {
+            query: {
+                drill: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    "Content-Type"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     shelve: {
         parameters: {
             query?: never;
@@ -3742,6 +3805,82 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-similar-alarms": {
+        parameters: {
+            query: {
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimilarAlarms"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -6105,235 +6244,6 @@ export interface operations {
             };
         };
     };
-    "list-labels": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BodyStruct { Labels ListLabel \"json:\\\"labels\\\"\" }Body"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-        };
-    };
-    "add-labels": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "text/csv": string;
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BodyStruct { Labels int \"json:\\\"labels\\\"\" }Body"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-        };
-    };
-    "remove-labels": {
-        parameters: {
-            query?: {
-                drill?: string;
-                kind?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BodyStruct { Removed int64 \"json:\\\"removed\\\"\" }Body"];
-                };
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-        };
-    };
     "get-ledger": {
         parameters: {
             query?: {
@@ -6562,7 +6472,7 @@ export interface operations {
             query?: {
                 /** @description default: the name in the model, else the file's */
                 name?: string;
-                /** @description switch it on as soon as its test on the past does not speak against it */
+                /** @description switch it on at once */
                 activate?: boolean;
                 /** @description switch it on as a shadow: it scores beside, and raises nothing */
                 shadow?: boolean;
@@ -6939,86 +6849,6 @@ export interface operations {
             };
         };
     };
-    "who-decided": {
-        parameters: {
-            query: {
-                drill: string;
-                /** @description RFC 3339, now, or as -1h; default: now */
-                at?: string;
-            };
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelSwitch"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-        };
-    };
     "promote-model": {
         parameters: {
             query?: never;
@@ -7211,82 +7041,6 @@ export interface operations {
             };
         };
     };
-    "list-switches": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BodyStruct { Switches ListModelSwitch \"json:\\\"switches\\\"\" }Body"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-        };
-    };
     "deprecate-model": {
         parameters: {
             query?: never;
@@ -7428,176 +7182,6 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-model-report": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-                version: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelReport"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unprocessable Entity */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Service Unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-        };
-    };
-    "test-model": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-                version: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Bad Request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Not Found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ErrorModel"];
-                };
-            };
-            /** @description Conflict */
-            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -31,14 +31,12 @@ export interface Result { model: string; version: number | string; shadow: boole
 
 export type AlarmStatus = Schema['Alarm']['status'];
 export type Alarm = Schema['Alarm'] & { raised: string }; // raised is never unknown
-export interface Measured { name: string; value: number | null; unit?: string; low?: number; high?: number; missing?: boolean }
-export interface Contribution { name: string; value: number }
-export interface Evidence {
-  tick: string | number; inputs: Measured[]; contributions: Contribution[] | null; baseline: number; score: number;
-  frames: unknown[]; offset?: string; prev: string; hash: string;
-}
-export interface Happening { at: string; by: string; kind: string; text: string }
-export interface AlarmDetail extends Alarm { evidence: Evidence | null; history: Happening[] | null }
+export type Measured = Schema['Measured'];
+export type Contribution = Schema['Contribution'];
+export type Evidence = Schema['Evidence'];
+export type Happening = Schema['Happening'];
+export type AlarmDetail = Schema['AlarmDetail'] & { raised: string };
+export type SimilarAlarms = Schema['SimilarAlarms'];
 export type AlarmList = Omit<Schema['AlarmList'], 'alarms'> & { alarms: Alarm[] };
 export type Performance = Schema['Performance'];
 

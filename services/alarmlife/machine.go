@@ -39,9 +39,12 @@ func (m *machine) event(e *telemetry.AlarmEvent) bool {
 		case standing || m.past:
 			return false
 		case m.answered == 0 || e.Priority >= telemetry.P1 && e.Priority < m.answered:
-			m.process = Unack
+			m.process, m.answered, m.by = Unack, 0, ""
 		default:
 			m.process = Ack // who has the fault has it still
+		}
+		if e.Priority >= telemetry.P1 && e.Priority < m.priority {
+			m.priority = e.Priority
 		}
 	case telemetry.AlarmEscalate:
 		if !standing || e.Priority < telemetry.P1 || e.Priority >= m.priority {

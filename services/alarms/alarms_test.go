@@ -112,8 +112,8 @@ func (b *bench) want(want ...string) {
 func TestAnAlarmIsRaisedOnceAndClearedOnce(t *testing.T) {
 	b := newBench(t, `"id":"r","hysteresis":2`)
 	b.feed(9, 11, 12, 9, 8.5, 11, 8, 7, 9, 10.5)
-	b.want("raised 1", "cleared 6", "raised 9")
-	if b.events[0].ID != "RIG-07/r/1795000001" || b.events[1].ID != b.events[0].ID || b.events[2].ID == b.events[0].ID {
+	b.want("raised 1", "cleared 6", "context 9", "raised 9")
+	if b.events[0].ID != "RIG-07/r/1795000001" || b.events[1].ID != b.events[0].ID || b.events[3].ID == b.events[0].ID {
 		t.Errorf("ids %s %s %s", b.events[0].ID, b.events[1].ID, b.events[2].ID)
 	}
 }
@@ -242,7 +242,9 @@ func TestTheReasonIsInWordsWithItsNumbers(t *testing.T) {
 	}
 	f("Standpipe pressure {SPP|0.0}[, should be {normal|0.0}] MPa[ at {FLIN|0} L/min].", "Standpipe pressure 21.0, should be 22.4 MPa at 2,100 L/min.")
 	f("{drill}: {SPP|0.0}[, should be {none|0.0}] MPa", "RIG-07: 21.0 MPa")
-	f("{none|0.0} and {ratio|0.0%} and {SPP}", "unknown and −6.2 % and 21.0")
+	f("{ratio|0.0%} and {SPP}", "−6.2 % and 21.0")
+	f("Winding is {none|0} °C. Flow is {FLIN|0} L/min. Look at {none}.", "Flow is 2,100 L/min.")
+	f("Winding is {none|0} °C.", "")
 }
 
 func TestNumbersAreWrittenForPeople(t *testing.T) {

@@ -1,6 +1,12 @@
 package alarms
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -10,12 +16,21 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
+// IncidentGap is how long after the last alarm of a fault was cleared another one
+// of it is still the same incident.
+const IncidentGap = 30 * time.Minute
+
+// chatters is how often an alarm comes back before its off delay becomes as long
+// as its time to be the same: it then stands until it has been quiet for so long.
+const chatters = 3
+
 // ContextAfter is how long after an alarm the readings that follow it are added.
 const ContextAfter = 10 * time.Minute
 
 // A Watch is rules made ready to run: immutable, shared by all drills.
 type Watch struct {
 	Version int
+	SHA256  string   // of the rules in JSON
 	Signals []string // read at every tick; Tick.Values is in this order
 	Lazy    []string // read when an alarm is raised: texts and evidence
 	rules   []watched
@@ -29,6 +44,8 @@ type watched struct {
 	states uint16 // bit per telemetry.States; 0: all
 	under  []int
 	model  string // name of the model whose output it watches; "" for a limit
+	text   json.RawMessage
+	fault  string
 	reason template
 	advice template
 }
@@ -44,7 +61,12 @@ func Compile(r *Rules) (*Watch, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	w := &Watch{Version: r.Version}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	w := &Watch{Version: r.Version, SHA256: hex.EncodeToString(sum[:])}
 	index := map[string]int{}
 	signal := func(name string) int {
 		i, ok := index[name]
@@ -61,7 +83,10 @@ func Compile(r *Rules) (*Watch, error) {
 		if u.Off {
 			continue
 		}
-		x := watched{Rule: u, op: ops[u.Op], signal: signal(u.Signal)}
+		x := watched{Rule: u, op: ops[u.Op], signal: signal(u.Signal), fault: cmp.Or(u.Fault, u.ID)}
+		if x.text, err = json.Marshal(u); err != nil {
+			return nil, fmt.Errorf("rule %s: %w", u.ID, err)
+		}
 		for _, c := range u.And {
 			x.and = append(x.and, condition{signal(c.Signal), ops[c.Op], c.Limit})
 		}
@@ -124,6 +149,7 @@ type Tick struct {
 	Values    []float64 // by Watch.Signals; NaN unknown
 	Fresh     []bool    // by Watch.Signals: said anew at this tick
 	Frames    []telemetry.FrameID
+	Runs      []string // of bit and BHA that were in the hole
 	Health    float64
 	TimeLeft  float64 // hours; NaN unknown
 }
@@ -153,12 +179,23 @@ type status struct {
 	phase    byte
 	priority byte
 	context  bool   // the ten minutes after were added
-	bits     uint64 // last evaluations, newest lowest
+	held     bool   // held back, by the rig's state
+	returns  byte   // times it held again
 	seen     byte   // how many of bits are real
+	bits     uint64 // last evaluations, newest lowest
 	since    int64  // of pending or leaving
-	raised   int64
+	raised   int64  // of the last alarm, standing or cleared; 0 none that matters any more
+	cleared  int64  // 0 while it stands
 	value    float64
+	first    float64 // value when it was raised
+	incident string  // id of the first alarm of its fault
 	origin   telemetry.Origin
+}
+
+// A fault is the incident that its alarms at a drill belong to.
+type fault struct {
+	incident string // id of its first alarm
+	last     int64  // when one of its alarms was last cleared
 }
 
 // A Detector watches one drill. Its state belongs to a checkpoint.
@@ -166,14 +203,15 @@ type Detector struct {
 	drill string
 	watch *Watch
 	st    []status
-	on    []bool   // which rules apply to the drill
+	on    []bool // which rules apply to the drill
+	fault map[string]fault
 	prev  [64]byte // hex SHA-256 of the event before; zero: none
 	last  int64    // newest tick stepped
 }
 
 // NewDetector returns a detector that has seen nothing.
 func NewDetector(drill string, w *Watch) *Detector {
-	d := &Detector{drill: drill}
+	d := &Detector{drill: drill, fault: map[string]fault{}}
 	d.bind(w)
 	return d
 }
@@ -217,6 +255,9 @@ func (d *Detector) Step(t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
 	for i := range d.watch.rules {
 		x, s := &d.watch.rules[i], &d.st[i]
 		v := t.Values[x.signal]
+		if s.raised != 0 {
+			d.after(i, t, v, src, emit)
+		}
 		if s.phase == quiet && (!d.on[i] || !t.Fresh[x.signal]) {
 			continue
 		}
@@ -234,7 +275,7 @@ func (d *Detector) Step(t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
 func (d *Detector) rise(i int, v float64, gated bool, t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
 	x, s := &d.watch.rules[i], &d.st[i]
 	if gated {
-		s.phase, s.bits, s.seen = quiet, 0, 0
+		s.phase, s.bits, s.seen, s.since = quiet, 0, 0, 0
 		return
 	}
 	if v != v || !t.Fresh[x.signal] {
@@ -257,7 +298,7 @@ func (d *Detector) rise(i int, v float64, gated bool, t *Tick, src Source, emit 
 		holds = n >= max(x.N, 1)
 	}
 	if !holds {
-		s.phase = quiet
+		s.phase, s.since = quiet, 0
 		return
 	}
 	if s.phase == quiet {
@@ -271,15 +312,69 @@ func (d *Detector) rise(i int, v float64, gated bool, t *Tick, src Source, emit 
 			return
 		}
 	}
-	first := s.since
-	*s = status{phase: active, priority: byte(x.Priority), raised: t.At, value: v, origin: t.Origin, bits: s.bits, seen: s.seen}
+	since, what, old := s.since, telemetry.AlarmRaised, *s
+	again := old.raised != 0 && x.Again > 0 && t.At-old.cleared < int64(x.Again)
+	if old.raised != 0 && !old.context && !again { // another alarm begins: what came after the last is said now
+		d.context(i, t, v, src, emit)
+	}
+	*s = status{phase: active, priority: byte(x.Priority), raised: t.At, value: v, first: v, origin: t.Origin, bits: s.bits, seen: s.seen}
+	if again {
+		what = telemetry.AlarmAgain
+		s.raised, s.context, s.first, s.incident, s.origin, s.returns = old.raised, old.context, old.first, old.incident, old.origin, old.returns
+		if s.returns < 255 {
+			s.returns++
+		}
+	}
 	for _, step := range x.Escalate {
 		if x.op.holds(v, step.Limit, 0) {
 			s.priority = min(s.priority, byte(step.Priority))
 		}
 	}
-	e := d.event(telemetry.AlarmRaised, i, t, v, src)
-	d.explain(e, x, t, src, first)
+	if what == telemetry.AlarmRaised {
+		s.incident = d.incident(i, t.At)
+	}
+	e := d.event(what, i, t, v, src)
+	e.Evidence.Rule = x.text
+	d.explain(e, x, t, src, since)
+	d.seal(e)
+	emit(e)
+}
+
+// incident returns the id of the first alarm of rule i's fault, while that fault
+// stands or was only just over; else that of rule i's own.
+func (d *Detector) incident(i int, at int64) string {
+	x := &d.watch.rules[i]
+	f, known := d.fault[x.fault]
+	known = known && at-f.last < int64(IncidentGap)
+	for j := range d.watch.rules {
+		known = known || j != i && d.watch.rules[j].fault == x.fault && d.st[j].phase >= active && f.incident != ""
+	}
+	if !known {
+		f.incident = ID(d.drill, x.ID, at)
+	}
+	f.last = at
+	d.fault[x.fault] = f
+	return f.incident
+}
+
+// after adds the readings of the ten minutes after an alarm, also where it did
+// not stand for so long, and forgets one that can matter no more.
+func (d *Detector) after(i int, t *Tick, v float64, src Source, emit func(*telemetry.AlarmEvent)) {
+	x, s := &d.watch.rules[i], &d.st[i]
+	if !s.context && t.At-s.raised >= int64(ContextAfter) {
+		d.context(i, t, v, src, emit)
+	}
+	if s.phase < active && s.context && t.At-s.cleared >= int64(x.Again) {
+		*s = status{phase: s.phase, bits: s.bits, seen: s.seen, since: s.since}
+	}
+}
+
+// context adds the readings as they stand to the last alarm of rule i.
+func (d *Detector) context(i int, t *Tick, v float64, src Source, emit func(*telemetry.AlarmEvent)) {
+	x, s := &d.watch.rules[i], &d.st[i]
+	s.context = true
+	e := d.event(telemetry.AlarmContext, i, t, v, src)
+	d.measure(e, x, src)
 	d.seal(e)
 	emit(e)
 }
@@ -287,10 +382,13 @@ func (d *Detector) rise(i int, v float64, gated bool, t *Tick, src Source, emit 
 // fall moves a rule that is raised.
 func (d *Detector) fall(i int, v float64, gated bool, t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
 	x, s := &d.watch.rules[i], &d.st[i]
-	if !s.context && t.At-s.raised >= int64(ContextAfter) {
-		s.context = true
-		e := d.event(telemetry.AlarmContext, i, t, v, src)
-		d.measure(e, x, src)
+	if hold := gated && x.Hold; hold != s.held {
+		s.held = hold
+		what := telemetry.AlarmSuppressed
+		if !hold {
+			what = telemetry.AlarmReleased
+		}
+		e := d.event(what, i, t, v, src)
 		d.seal(e)
 		emit(e)
 	}
@@ -316,7 +414,7 @@ func (d *Detector) fall(i int, v float64, gated bool, t *Tick, src Source, emit 
 			if step.Priority < int(s.priority) && x.op.holds(v, step.Limit, 0) {
 				s.priority = byte(step.Priority)
 				e := d.event(telemetry.AlarmEscalate, i, t, v, src)
-				d.measure(e, x, src)
+				d.explain(e, x, t, src, s.raised)
 				d.seal(e)
 				emit(e)
 			}
@@ -326,13 +424,59 @@ func (d *Detector) fall(i int, v float64, gated bool, t *Tick, src Source, emit 
 	if s.phase == active {
 		s.phase, s.since = leaving, t.At
 	}
-	if t.At-s.since < int64(x.OffDelay) {
+	off := x.OffDelay
+	if s.returns >= chatters {
+		off = max(off, x.Again)
+	}
+	if t.At-s.since < int64(off) {
 		return
 	}
+	d.clear(i, t, v, src, "", emit)
+}
+
+// clear ends the alarm of rule i.
+func (d *Detector) clear(i int, t *Tick, v float64, src Source, why string, emit func(*telemetry.AlarmEvent)) {
+	x, s := &d.watch.rules[i], &d.st[i]
 	e := d.event(telemetry.AlarmCleared, i, t, v, src)
+	e.Reason = why
 	d.seal(e)
-	*s = status{}
+	s.phase, s.since, s.cleared, s.held = quiet, 0, t.At, false
+	f := d.fault[x.fault]
+	f.last = t.At
+	d.fault[x.fault] = f
 	emit(e)
+}
+
+// Amend looks again at a tick that late readings changed: an alarm raised at it
+// is told what it rests on now. Nothing is raised or cleared by it.
+func (d *Detector) Amend(t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
+	for i := range d.st {
+		x, s := &d.watch.rules[i], &d.st[i]
+		v := t.Values[x.signal]
+		if s.raised != t.At || v == s.first || v != v {
+			continue
+		}
+		e := d.event(telemetry.AlarmAmended, i, t, v, src)
+		d.explain(e, x, t, src, t.At)
+		e.Reason = fmt.Sprintf("Late readings: the value was %s, it is %s", Number(s.first, x.Format), Number(v, x.Format))
+		if !x.op.holds(v, x.Limit, 0) {
+			e.Reason += "; by itself it would not have raised the alarm then"
+		}
+		e.Reason += "."
+		s.first = v
+		d.seal(e)
+		emit(e)
+	}
+}
+
+// RaisedAt reports whether any alarm that still matters was raised at a tick.
+func (d *Detector) RaisedAt(tick int64) bool {
+	for i := range d.st {
+		if d.st[i].raised == tick {
+			return true
+		}
+	}
+	return false
 }
 
 // Rebind goes over to other rules: a rule that stays, by its id, keeps its
@@ -350,10 +494,7 @@ func (d *Detector) Rebind(w *Watch, t *Tick, emit func(*telemetry.AlarmEvent)) {
 			continue
 		}
 		if st[i].phase >= active {
-			e := d.event(telemetry.AlarmCleared, i, t, st[i].value, nil)
-			e.Reason = "The rule was withdrawn."
-			d.seal(e)
-			emit(e)
+			d.clear(i, t, st[i].value, nil, "The rule was withdrawn.", emit)
 		}
 	}
 	d.bind(w)
@@ -380,12 +521,24 @@ func (d *Detector) Append(w *snapshot.Writer) {
 		w.Uint(uint64(s.phase))
 		w.Uint(uint64(s.priority))
 		w.Bool(s.context)
+		w.Bool(s.held)
+		w.Uint(uint64(s.returns))
 		w.Fixed(s.bits)
 		w.Uint(uint64(s.seen))
 		w.Int(s.since)
 		w.Int(s.raised)
+		w.Int(s.cleared)
 		w.Float(s.value)
+		w.Float(s.first)
+		w.String(s.incident)
 		w.Uint(uint64(s.origin))
+	}
+	names := slices.Sorted(maps.Keys(d.fault))
+	w.Uint(uint64(len(names)))
+	for _, name := range names {
+		w.String(name)
+		w.String(d.fault[name].incident)
+		w.Int(d.fault[name].last)
 	}
 }
 
@@ -395,11 +548,15 @@ func (d *Detector) Restore(r *snapshot.Reader) error {
 	copy(d.prev[:], r.Bytes())
 	for range r.Len(20) {
 		id := r.String()
-		s := status{phase: byte(r.Uint()), priority: byte(r.Uint()), context: r.Bool(), bits: r.Fixed(), seen: byte(r.Uint()),
-			since: r.Int(), raised: r.Int(), value: r.Float(), origin: telemetry.Origin(r.Uint())}
+		s := status{phase: byte(r.Uint()), priority: byte(r.Uint()), context: r.Bool(), held: r.Bool(), returns: byte(r.Uint()), bits: r.Fixed(), seen: byte(r.Uint()),
+			since: r.Int(), raised: r.Int(), cleared: r.Int(), value: r.Float(), first: r.Float(), incident: r.String(), origin: telemetry.Origin(r.Uint())}
 		if i := slices.IndexFunc(d.watch.rules, func(x watched) bool { return x.ID == id }); i >= 0 && s.phase <= leaving {
 			d.st[i] = s
 		}
+	}
+	for range r.Len(3) {
+		name := r.String()
+		d.fault[name] = fault{r.String(), r.Int()}
 	}
 	return r.Err()
 }

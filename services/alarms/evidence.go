@@ -22,10 +22,10 @@ func ID(drill, rule string, raised int64) string {
 func (d *Detector) event(what string, i int, t *Tick, v float64, src Source) *telemetry.AlarmEvent {
 	x, s := &d.watch.rules[i], &d.st[i]
 	e := &telemetry.AlarmEvent{
-		Event: what, ID: ID(d.drill, x.ID, s.raised), Drill: d.drill, Rule: x.ID, RuleV: d.watch.Version,
+		Event: what, ID: ID(d.drill, x.ID, s.raised), Drill: d.drill, Rule: x.ID, RuleV: d.watch.Version, RulesSHA256: d.watch.SHA256, Incident: s.incident,
 		At: t.At, Raised: s.raised, Priority: int(s.priority), Subsystem: x.Subsystem, Title: x.Title,
 		Signal: x.Signal, Unit: x.Unit, Value: number(v), Limit: x.Limit, State: t.State,
-		Health: number(t.Health), TimeLeft: number(t.TimeLeft), Origin: s.origin, Simulated: t.Simulated,
+		Health: number(t.Health), TimeLeft: number(t.TimeLeft), Origin: s.origin, Simulated: t.Simulated, Runs: t.Runs,
 		Evidence: &telemetry.Evidence{Tick: t.At, Score: number(v), Frames: slices.Clone(t.Frames)},
 	}
 	if src != nil {
@@ -69,7 +69,19 @@ func (d *Detector) explain(e *telemetry.AlarmEvent, x *watched, t *Tick, src Sou
 		return src.Look(name), ""
 	}
 	e.Reason = x.reason.fill(look)
+	if e.Reason == "" { // none of its sentences can be said
+		e.Reason = plain(e, x.Format)
+	}
 	e.Advice = x.advice.fill(look)
+}
+
+// plain says what every alarm can say.
+func plain(e *telemetry.AlarmEvent, format string) string {
+	unit := ""
+	if e.Unit != "" && e.Unit != "–" {
+		unit = " " + e.Unit
+	}
+	return fmt.Sprintf("%s: %s%s, limit %s%s.", e.Title, Number(e.Value, format), unit, Number(e.Limit, format), unit)
 }
 
 // measure adds the values of the rule's signals as they stand.

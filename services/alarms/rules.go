@@ -26,6 +26,7 @@ var defaultRules []byte
 // Kinds of Rule.
 const (
 	Limit = "limit" // on a channel or a feature
+	Rate  = "rate"  // on how fast a channel changes: a feature slope, rate or delta
 	Model = "model" // on what a model says
 )
 
@@ -64,7 +65,7 @@ type Rules struct {
 // A Rule raises one alarm for a drill while its condition holds.
 type Rule struct {
 	ID        string   `json:"id"`   // [a-z0-9-]+, for ever
-	Kind      string   `json:"kind"` // Limit or Model
+	Kind      string   `json:"kind"` // Limit, Rate or Model
 	Off       bool     `json:"off,omitempty"`
 	Title     string   `json:"title"`
 	Subsystem string   `json:"subsystem"`
@@ -85,6 +86,10 @@ type Rule struct {
 	States []string `json:"states,omitempty"` // watched only in these; empty: in all
 	Settle Duration `json:"settle,omitempty"` // masked so long after the state changed
 	Drop   bool     `json:"drop,omitempty"`   // cleared when its state is left; else it stays as it was
+	Hold   bool     `json:"hold,omitempty"`   // held back while its state is left: suppressed by design
+
+	Fault string   `json:"fault,omitempty"` // alarms of one fault at a drill are one incident; empty: of none but itself
+	Again Duration `json:"again,omitempty"` // holding again so soon after it was cleared, it is the same alarm
 
 	Escalate []Step   `json:"escalate,omitempty"`
 	Under    []string `json:"under,omitempty"` // not raised while one of these is active: their fault drags it along
@@ -148,6 +153,7 @@ func (r *Rules) Without(kind string) *Rules {
 
 var (
 	ruleID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	rate   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*?__(slope|rate|delta)__[0-9]+[smhd](__|$)`)
 	format = regexp.MustCompile(`^0(\.0{1,6})?%?$`)
 )
 
@@ -177,8 +183,11 @@ func (r *Rules) Validate() error {
 			bad(name, "id", "is used twice")
 		}
 		ids[u.ID] = true
-		if u.Kind != Limit && u.Kind != Model {
-			bad(name, "kind", "must be limit or model, not %q", u.Kind)
+		if u.Kind != Limit && u.Kind != Rate && u.Kind != Model {
+			bad(name, "kind", "must be limit, rate or model, not %q", u.Kind)
+		}
+		if u.Kind == Rate && !rate.MatchString(u.Signal) {
+			bad(name, "signal", "%q says of no channel how fast it changes; write TAG__slope__10m, TAG__rate__10m or TAG__delta__10m", u.Signal)
 		}
 		if u.Kind == Model && !strings.Contains(u.Signal, ".") {
 			bad(name, "signal", "%q is no model.output", u.Signal)
@@ -206,8 +215,14 @@ func (r *Rules) Validate() error {
 		if u.Hysteresis < 0 || math.IsNaN(u.Hysteresis) || math.IsInf(u.Hysteresis, 0) {
 			bad(name, "hysteresis", "must not be below 0")
 		}
-		if u.OnDelay < 0 || u.OffDelay < 0 || u.Settle < 0 {
-			bad(name, "on_delay, off_delay, settle", "must not be below 0")
+		if u.OnDelay < 0 || u.OffDelay < 0 || u.Settle < 0 || u.Again < 0 {
+			bad(name, "on_delay, off_delay, settle, again", "must not be below 0")
+		}
+		if u.Hold && (u.Drop || len(u.States) == 0 && u.Settle == 0) {
+			bad(name, "hold", "needs states or settle, and not drop: a rule that is dropped is not held")
+		}
+		if u.Fault != "" && !ruleID.MatchString(u.Fault) {
+			bad(name, "fault", "must be of a-z, 0-9 and single dashes, not %q", u.Fault)
 		}
 		if u.M < 0 || u.M > 64 || u.N < 0 || u.N > u.M {
 			bad(name, "n, m", "must be n of at most 64, not %d of %d", u.N, u.M)

@@ -10,7 +10,7 @@ import (
 // A template is text with {name} and {name|format}. A name is a signal, or one
 // of value, limit, normal, drill, state, for. A format is 0, 0.0, …: decimals
 // (a % after it: times 100, with the sign). Text in [brackets] is left out when
-// a number in it is missing; outside, a missing number is written "unknown".
+// a number in it is missing; outside, the whole sentence is.
 //
 //	Standpipe pressure {SPP|0.0}[, should be {normal|0.0}] MPa[ at {FLIN|0} L/min].
 type template []piece
@@ -113,11 +113,31 @@ func (t template) fill(look func(name string) (v float64, text string)) string {
 		}
 		v, text := look(p.name)
 		if text == "" {
-			text = Number(v, p.format)
+			if text = Number(v, p.format); math.IsNaN(v) {
+				text = gap
+			}
 		}
 		b.WriteString(text)
 	}
-	return b.String()
+	return sayable(b.String())
+}
+
+// gap stands for a number that is missing; no text has it.
+const gap = "\x00"
+
+// sayable leaves out the sentences that have a gap: nobody is told that a motor
+// is unknown °C hot.
+func sayable(s string) string {
+	if !strings.Contains(s, gap) {
+		return s
+	}
+	var kept []string
+	for _, sentence := range strings.SplitAfter(s, ". ") {
+		if !strings.Contains(sentence, gap) {
+			kept = append(kept, sentence)
+		}
+	}
+	return strings.TrimSpace(strings.Join(kept, ""))
 }
 
 // Number writes v with the decimals of format ("0.0"; empty: three significant

@@ -68,6 +68,7 @@ func (a *API) registerAlarms() {
 	})
 	a.registerAlarmCommands()
 	a.registerPerformance()
+	a.registerEvidence()
 }
 
 // alarmsIn says which alarms.
@@ -188,7 +189,8 @@ func (a *API) getAlarm(ctx context.Context, id string) (*body[view.AlarmDetail],
 	if err != nil {
 		return nil, err
 	}
-	return answer(view.DetailOf(al)), nil
+	d, err := a.detail(ctx, al)
+	return answer(d), err
 }
 
 func (a *API) find(ctx context.Context, id string) (*alarmlife.Alarm, error) {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,6 +84,7 @@ func (c Config) Validate() error {
 // Past is the columnstore, as much of it as the API asks; *duckdb.Store is one.
 type Past interface {
 	live.Past
+	AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error)
 	Unregistered() []storage.SeenChannel
 	Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Series, error)
 	Quarantine(ctx context.Context, limit int, before int64) ([]telemetry.Quarantined, int64, error)

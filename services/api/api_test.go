@@ -78,6 +78,18 @@ func (s *store) AlarmEvents(_ context.Context, q storage.AlarmQuery) ([]telemetr
 	}
 	return out, s.fail
 }
+func (s *store) AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error) {
+	events, err := s.AlarmEvents(ctx, q)
+	out := []json.RawMessage{}
+	for i := range events {
+		raw, err := json.Marshal(&events[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, raw)
+	}
+	return out, err
+}
 func (s *store) Commands(context.Context, storage.CommandQuery) ([]telemetry.Command, error) {
 	return s.commands, s.fail
 }

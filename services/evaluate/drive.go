@@ -76,6 +76,10 @@ func (t *tape) Alarm(e *telemetry.AlarmEvent) {
 	case telemetry.AlarmRaised:
 		t.open[e.ID] = len(t.episodes)
 		t.episodes = append(t.episodes, Episode{Drill: e.Drill, Rule: e.Rule, Kind: t.rules[e.Rule].Kind, Priority: e.Priority, Raised: time.Unix(0, e.At).UTC(), Reason: e.Reason})
+	case telemetry.AlarmAgain: // the same alarm: it was not over yet
+		if i, ok := t.open[e.ID]; ok {
+			t.episodes[i].Cleared = time.Time{}
+		}
 	case telemetry.AlarmEscalate:
 		if i, ok := t.open[e.ID]; ok {
 			t.episodes[i].Priority = e.Priority

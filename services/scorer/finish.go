@@ -20,7 +20,7 @@ func (l *lane) finish(w *row) {
 	vnum, vtxt, ages := l.stand(w, num, txt)
 	p.compose.write(l, w, vnum, vtxt, ages, &w.subs, s)
 	l.part.out.Score(s)
-	if !w.amend {
+	if !w.amend || w.rd.det.RaisedAt(w.tick) {
 		l.watchRow(w, num)
 	}
 	l.part.count.rows++
@@ -54,7 +54,8 @@ func (l *lane) results(w *row, num []float64, txt []string) {
 	}
 }
 
-// watchRow steps the drill's alarms.
+// watchRow steps the drill's alarms; a row that is amended changes only what
+// alarms of its tick rest on.
 func (l *lane) watchRow(w *row, num []float64) {
 	p := w.prog
 	t := &l.tick
@@ -63,6 +64,7 @@ func (l *lane) watchRow(w *row, num []float64) {
 	if l.which != laneLive {
 		t.Origin = telemetry.Backfill // nothing old pages anyone
 	}
+	t.Runs = w.rd.runsAt(w.tick)
 	t.Frames, t.Health, t.TimeLeft = l.score.Causes, l.score.Health, l.score.TimeLeft
 	t.Values, t.Fresh = resize(t.Values, len(p.watched)), resize(t.Fresh, len(p.watched))
 	for i, sig := range p.watched {
@@ -75,10 +77,11 @@ func (l *lane) watchRow(w *row, num []float64) {
 		t.Fresh[i] = fresh
 	}
 	l.looker = looker{l: l, w: w, num: num}
-	w.rd.det.Step(t, &l.looker, func(e *telemetry.AlarmEvent) {
-		e.Runs = w.rd.runsAt(w.tick)
-		l.part.out.Alarm(e)
-	})
+	if w.amend {
+		w.rd.det.Amend(t, &l.looker, l.part.out.Alarm)
+		return
+	}
+	w.rd.det.Step(t, &l.looker, l.part.out.Alarm)
 }
 
 func (l *lane) topic() string {

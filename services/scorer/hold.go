@@ -18,7 +18,8 @@ type said struct {
 	at     int64 // tick; 0 never
 	num    []float64
 	txt    []string
-	before *said // the last word before the last silence
+	in     []float64 // what it was said of: a reason names one of these
+	before *said     // the last word before the last silence
 }
 
 // speaks reports whether a model says something of health in this row.
@@ -62,6 +63,11 @@ func (l *lane) stand(w *row, num []float64, txt []string) ([]float64, []string, 
 		for o, sig := range n.out {
 			num[sig], txt[sig] = s.num[o], s.txt[o]
 		}
+		for k, sig := range n.in {
+			if num[sig] != num[sig] && len(s.in) == len(n.in) {
+				num[sig] = s.in[k]
+			}
+		}
 		l.ages[i] = s.at
 	}
 	return num, txt, l.ages
@@ -72,9 +78,12 @@ func (s *said) say(n *node, at int64, num []float64, txt []string) {
 		return // a tick amended
 	}
 	if s.at != 0 && at-s.at > max(n.every, second)+10*second {
-		s.before = &said{at: s.at, num: slices.Clone(s.num), txt: slices.Clone(s.txt)}
+		s.before = &said{at: s.at, num: slices.Clone(s.num), txt: slices.Clone(s.txt), in: slices.Clone(s.in)}
 	}
-	s.at, s.num, s.txt = at, s.num[:0], s.txt[:0]
+	s.at, s.num, s.txt, s.in = at, s.num[:0], s.txt[:0], s.in[:0]
+	for _, sig := range n.in {
+		s.in = append(s.in, num[sig])
+	}
 	for _, sig := range n.out {
 		s.num, s.txt = append(s.num, num[sig]), append(s.txt, txt[sig])
 	}
@@ -95,6 +104,10 @@ func (s *said) append(w *snapshot.Writer) {
 		w.Float(s.num[k])
 		w.String(s.txt[k])
 	}
+	w.Uint(uint64(len(s.in)))
+	for _, v := range s.in {
+		w.Float(v)
+	}
 	w.Bool(s.before != nil)
 	if s.before != nil {
 		s.before.append(w)
@@ -108,6 +121,9 @@ func restoreSaid(rd *snapshot.Reader) said {
 		words[i].at = rd.Int()
 		for range rd.Len(9) {
 			words[i].num, words[i].txt = append(words[i].num, rd.Float()), append(words[i].txt, rd.String())
+		}
+		for range rd.Len(8) {
+			words[i].in = append(words[i].in, rd.Float())
 		}
 		if !rd.Bool() {
 			break

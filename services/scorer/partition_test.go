@@ -25,6 +25,7 @@ type fake struct {
 	every time.Duration
 	hold  time.Duration
 	f     func(in []float64, text []string) ([]float64, error)
+	says  map[int]string // outputs that are text
 }
 
 func (m *fake) Inputs() []Field      { return m.in }
@@ -59,7 +60,7 @@ func (e *fakeEval) Run() {
 	}
 }
 func (e *fakeEval) Err(row int) error                   { return e.err[row] }
-func (e *fakeEval) Output(i, row int) (float64, string) { return e.out[row][i], "" }
+func (e *fakeEval) Output(i, row int) (float64, string) { return e.out[row][i], e.m.says[i] }
 func (e *fakeEval) Explain(row int, ev *telemetry.Evidence) {
 	ev.Baseline, ev.Score = 1, e.out[row][0]
 	ev.Contributions = []telemetry.Contribution{{Name: e.m.in[0].Name, Value: e.out[row][0] - 1}}
@@ -714,6 +715,43 @@ func TestWhatAModelSaidOfHealthStandsWhileItCannotBeAsked(t *testing.T) {
 	}
 	if s := at(180); s.Health != 96 || s.TimeLeft == s.TimeLeft || !math.IsNaN(s.Subsystems[0].Health) {
 		t.Errorf("a word of 101 seconds ago stands still: %+v", s)
+	}
+}
+
+func TestAReasonKeepsTheValueThatItWasSaidOf(t *testing.T) {
+	out := newTape()
+	signal := "WOB__mean__10s__in_rotary"
+	m := &fake{in: []Field{{Name: signal}, {Name: "RPM"}}, out: []string{"health_hydraulics", "reason_hydraulics"}, says: map[int]string{1: "m:" + signal}, f: func(in []float64, _ []string) ([]float64, error) {
+		if in[0] != in[0] {
+			return []float64{nan, nan}, nil
+		}
+		return []float64{40, nan}, nil
+	}}
+	p := newPartition(t, testConfig(), &shelf{models: map[string]*fake{"a": m}}, out)
+	mark(t, p, activate("m", 1, "a"))
+	for i := range uint64(400) { // it turns for 5 min, and then stands: nothing is measured while drilling any more
+		rpm := 100.0
+		if i >= 300 {
+			rpm = 0
+		}
+		feed(t, p, frame("R1", i, 80, rpm))
+	}
+	p.Flush()
+	said := 0
+	for tick := start + 100*second; tick < start+400*second; tick += second {
+		var s telemetry.Score
+		if err := telemetry.DecodeScore([]byte(out.last["R1"][tick]), &s); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range s.Reasons {
+			said++
+			if r.Feature != signal || math.Abs(r.Value-80) > 0.1 {
+				t.Fatalf("%d s: %+v", (tick-start)/second, r)
+			}
+		}
+	}
+	if said < 250 {
+		t.Errorf("said %d times", said)
 	}
 }
 

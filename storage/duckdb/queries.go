@@ -85,6 +85,16 @@ func records[T any](ctx context.Context, s *Store, what, q string, args ...any) 
 
 // AlarmEvents returns alarm events, newest first.
 func (s *Store) AlarmEvents(ctx context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error) {
+	return alarms[telemetry.AlarmEvent](ctx, s, q)
+}
+
+// AlarmRecords returns alarm events as they were stored, to the byte: what
+// evidence is checked by. Newest first.
+func (s *Store) AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error) {
+	return alarms[json.RawMessage](ctx, s, q)
+}
+
+func alarms[T any](ctx context.Context, s *Store, q storage.AlarmQuery) ([]T, error) {
 	var c conditions
 	if q.ID != "" {
 		c.add("id = ?", q.ID)
@@ -98,7 +108,7 @@ func (s *Store) AlarmEvents(ctx context.Context, q storage.AlarmQuery) ([]teleme
 	if q.Since != 0 {
 		c.add(fmt.Sprintf("ts >= make_timestamp(%d)", us(q.Since)))
 	}
-	return records[telemetry.AlarmEvent](ctx, s, "alarms", fmt.Sprintf("SELECT record FROM store.alarms%s ORDER BY ts DESC, commit DESC, rowid DESC LIMIT %d", c.String(), limit(q.Limit)), c.args...)
+	return records[T](ctx, s, "alarms", fmt.Sprintf("SELECT record FROM store.alarms%s ORDER BY ts DESC, commit DESC, rowid DESC LIMIT %d", c.String(), limit(q.Limit)), c.args...)
 }
 
 // Commands returns commands, newest first.

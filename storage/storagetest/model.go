@@ -5,6 +5,7 @@ package storagetest
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
@@ -29,6 +30,7 @@ type Store interface {
 	Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Series, error)
 	Scores(ctx context.Context, drill string, from, to int64, limit int) ([]telemetry.Score, error)
 	AlarmEvents(ctx context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error)
+	AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error)
 	Commands(ctx context.Context, q storage.CommandQuery) ([]telemetry.Command, error)
 	Quarantine(ctx context.Context, limit int, before int64) ([]telemetry.Quarantined, int64, error)
 	Ledger(ctx context.Context, q storage.LedgerQuery) (storage.Ledger, error)

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -100,6 +101,18 @@ func newest[T any](list []T, at func(T) int64, keep func(T) bool) []T {
 	}
 	slices.SortStableFunc(out, func(a, b T) int { return cmp.Compare(at(b), at(a)) })
 	return out
+}
+
+// AlarmRecords writes what AlarmEvents finds as a store would have.
+func (m *Model) AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error) {
+	events, err := m.AlarmEvents(ctx, q)
+	out := make([]json.RawMessage, len(events))
+	for i := range events {
+		if out[i], err = json.Marshal(&events[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, err
 }
 
 // AlarmEvents goes through all.

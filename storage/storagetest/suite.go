@@ -283,6 +283,14 @@ func compare(t *testing.T, s, m Store, rng *rand.Rand) {
 		check("alarms", func(s Store) (any, error) { return s.AlarmEvents(ctx, storage.AlarmQuery{Drill: drill}) })
 		check("commands", func(s Store) (any, error) { return s.Commands(ctx, storage.CommandQuery{Drill: drill}) })
 	}
+	check("alarms as they were written", func(s Store) (any, error) {
+		list, err := s.AlarmRecords(ctx, storage.AlarmQuery{Since: Start + 10e9, Before: Start + 70e9})
+		text := make([]string, len(list))
+		for i := range list {
+			text[i] = string(list[i])
+		}
+		return text, err
+	})
 	check("alarms by time", func(s Store) (any, error) {
 		return s.AlarmEvents(ctx, storage.AlarmQuery{Since: Start + 10e9, Before: Start + 70e9})
 	})

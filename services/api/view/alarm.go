@@ -2,9 +2,11 @@ package view
 
 import (
 	"cmp"
+	"encoding/json"
 	"math"
 
 	"github.com/mudpulse/mudpulse/services/alarmlife"
+	"github.com/mudpulse/mudpulse/services/alarms"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -76,6 +78,20 @@ type AlarmDetail struct {
 	Alarm
 	Evidence *Evidence   `json:"evidence"`
 	History  []Happening `json:"history"`
+
+	Stood       *alarms.Rule   `json:"rule_as_it_stood" doc:"null in alarms of earlier versions"`
+	RulesSHA256 string         `json:"rules_sha256" doc:"of all rules in force when it was raised"`
+	After       *After         `json:"after" doc:"the readings ten minutes later; null: not yet"`
+	Amendments  []After        `json:"amendments" doc:"what late readings changed, oldest first"`
+	Check       *alarms.Report `json:"check" doc:"of its stored records, computed now; null: the store has them not yet"`
+}
+
+// After is a later look at what an alarm rests on.
+type After struct {
+	At     Time       `json:"at"`
+	Text   string     `json:"text"`
+	Inputs []Measured `json:"inputs"`
+	Hash   string     `json:"hash"`
 }
 
 // Happening is one step of an alarm's life.
@@ -101,33 +117,57 @@ type Evidence struct {
 
 // Measured is one input as it stood; low and high are its normal band where known.
 type Measured struct {
-	Name  string `json:"name"`
-	Value Num    `json:"value"`
-	Unit  string `json:"unit"`
-	Low   Num    `json:"low"`
-	High  Num    `json:"high"`
+	Name    string `json:"name"`
+	Value   Num    `json:"value"`
+	Unit    string `json:"unit"`
+	Missing bool   `json:"missing"`
+	Low     Num    `json:"low"`
+	High    Num    `json:"high"`
+}
+
+// Add takes one of the alarm's later steps, in their order.
+func (d *AlarmDetail) Add(e *telemetry.AlarmEvent) {
+	if e.Evidence == nil {
+		return
+	}
+	x := After{At: Time(e.At), Text: e.Reason, Inputs: measured(e.Evidence.Inputs), Hash: e.Evidence.Hash}
+	switch e.Event {
+	case telemetry.AlarmContext:
+		d.After = &x
+	case telemetry.AlarmAmended:
+		d.Amendments = append(d.Amendments, x)
+	}
+}
+
+func measured(list []telemetry.Measured) []Measured {
+	out := make([]Measured, len(list))
+	for i, m := range list {
+		v := Measured{Name: m.Name, Value: Num(m.Value), Unit: m.Unit, Missing: m.Missing, Low: Num(math.NaN()), High: Num(math.NaN())}
+		if m.Missing {
+			v.Value = Num(math.NaN())
+		}
+		if m.Low < m.High {
+			v.Low, v.High = Num(m.Low), Num(m.High)
+		}
+		out[i] = v
+	}
+	return out
 }
 
 // DetailOf shows a whole.
 func DetailOf(a *alarmlife.Alarm) AlarmDetail {
-	d := AlarmDetail{Alarm: AlarmOf(a), History: []Happening{}}
+	d := AlarmDetail{Alarm: AlarmOf(a), History: []Happening{}, Amendments: []After{}, RulesSHA256: a.RulesSHA256}
 	for _, s := range a.History {
 		d.History = append(d.History, Happening{Time(s.At), s.By, s.Kind, s.Text})
 	}
 	if e := a.Evidence; e != nil {
 		d.Evidence = &Evidence{
-			Tick: Time(e.Tick), Inputs: []Measured{}, Contributions: append([]telemetry.Contribution{}, e.Contributions...),
+			Tick: Time(e.Tick), Inputs: measured(e.Inputs), Contributions: append([]telemetry.Contribution{}, e.Contributions...),
 			Baseline: Num(e.Baseline), Score: Num(e.Score), Frames: append([]telemetry.FrameID{}, e.Frames...), Offset: e.Offset, Prev: e.Prev, Hash: e.Hash,
 		}
-		for _, m := range e.Inputs {
-			v := Measured{Name: m.Name, Value: Num(m.Value), Unit: m.Unit, Low: Num(math.NaN()), High: Num(math.NaN())}
-			if m.Missing {
-				v.Value = Num(math.NaN())
-			}
-			if m.Low < m.High {
-				v.Low, v.High = Num(m.Low), Num(m.High)
-			}
-			d.Evidence.Inputs = append(d.Evidence.Inputs, v)
+		var r alarms.Rule
+		if len(e.Rule) > 0 && json.Unmarshal(e.Rule, &r) == nil {
+			d.Stood = &r
 		}
 	}
 	return d

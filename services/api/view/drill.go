@@ -89,7 +89,7 @@ func words(r telemetry.Reason, cat Channels) (text, unit string) {
 		ch = cat.Get(base)
 	}
 	if ch == nil {
-		if model, output, ok := strings.Cut(r.Feature, "."); ok {
+		if model, output, ok := strings.Cut(r.Feature, "."); ok && !math.IsNaN(r.Value) {
 			return fmt.Sprintf("%s says %s = %s", model, output, number(r.Value, 0.001)), ""
 		}
 		return strings.ReplaceAll(strings.ToLower(r.Code), "_", " "), ""
@@ -110,6 +110,9 @@ func words(r telemetry.Reason, cat Channels) (text, unit string) {
 	suffix := ""
 	if unit != "" && unit != "–" {
 		suffix = " " + unit
+	}
+	if math.IsNaN(r.Value) { // nobody is told that a motor is unknown °C hot
+		return what + " was out of its normal when last judged", unit
 	}
 	text = fmt.Sprintf("%s is %s%s", what, number(r.Value, resolution), suffix)
 	if !math.IsNaN(r.Normal) {
@@ -161,9 +164,6 @@ func dimensionless(parts []string) bool {
 
 // number writes v with as many decimals as resolution asks for.
 func number(v, resolution float64) string {
-	if math.IsNaN(v) {
-		return "unknown"
-	}
 	decimals := 3
 	if resolution > 0 {
 		decimals = min(6, max(0, int(math.Ceil(-math.Log10(resolution)-1e-9))))

@@ -37,6 +37,7 @@ type Commands struct {
 			Drill string `arg:"" optional:"" help:"Of this drill, with hours and metres; default: of all."`
 		} `cmd:"" help:"What stood and stands on drills."`
 	} `cmd:"" help:"Parts, their runs and maintenance."`
+	Evidence   evidence       `cmd:"" help:"Evidence of alarms."`
 	Quarantine quarantine     `cmd:"" help:"Messages that were set aside, with reason and cure."`
 	Link       link           `cmd:"" help:"Print a one-time link that signs its holder in."`
 	Evaluate   evaluateModels `cmd:"" help:"Judge the default models, or yours, on simulated fleets that no model has seen; needs no running process."`
@@ -126,6 +127,7 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"evaluate":                c.evaluate,
 		"equipment import <file>": c.equipmentImport, "equipment list": c.equipmentList, "equipment list <drill>": c.equipmentList,
 		"ledger": c.ledger, "quarantine": c.quarantine, "link": c.link,
+		"evidence verify": c.evidenceVerify, "evidence verify <file>": c.evidenceVerify, "evidence export <alarm>": c.evidenceExport,
 		"import <file>": c.importFile, "backup <to>": c.backup, "restore <from>": c.restore, "doctor": c.doctor,
 	}
 	f, ok := verbs[command]
