@@ -143,9 +143,15 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     for (const version of [1, 2]) {
       await page.getByTestId('file').setInputFiles({ name: `${name}.pmml`, mimeType: 'application/xml', buffer: Buffer.from(pmml(version)) });
       await page.getByLabel('Called').fill(name);
-      await page.getByRole('button', { name: /at once/ }).click();
+      await page.getByRole('button', { name: 'Only keep it' }).click();
       await page.getByRole('button', { name: 'Take it in' }).click();
       await page.getByTestId('told').filter({ hasText: `${name} ${version}` }).waitFor();
+      await page.locator(`.vs tr[data-version="${version}"]`).getByRole('button', { name: /Put on/ }).click();
+      const why = page.getByLabel('Why all the same'), go = page.getByRole('button', { name: /^Put it on/ });
+      await go.waitFor();
+      if (await why.count()) await why.fill('the suite must see it score, whatever its report says'); // it may not be finished
+      await go.click();
+      await page.getByTestId('told').filter({ hasText: `${name} ${version} is on` }).waitFor();
       await until(`version ${version} is listed as on`, 15000, async () => (await page.locator(`tr[data-model="${name}"]`).getAttribute('data-version')) === String(version));
       await until(`version ${version} scores`, 30000, async () => (await drill.locator(`tr[data-model="${name}"][data-version="${version}"]`).count()) > 0);
     }

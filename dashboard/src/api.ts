@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -75,6 +75,9 @@ export const upload = (file: Blob, name: string, activate: boolean, shadow: bool
   json('POST', '/models' + query({ name, activate, shadow }), undefined, file);
 const model = (name: string) => `/models/${encodeURIComponent(name)}`;
 export const activate = (name: string, version: number, shadow: boolean): Promise<{ marker: string }> => json('POST', model(name) + '/activate', { version, shadow });
+export const promote = (name: string, p: { version: number; canary?: number; override?: string }): Promise<{ marker: string }> => json('POST', model(name) + '/promote', p);
+export const report = (name: string, version: number): Promise<ModelReport> => json('GET', `${model(name)}/versions/${version}/report`);
+export const test = async (name: string, version: number): Promise<void> => { await call('POST', `${model(name)}/versions/${version}/report`); };
 export const rollBack = (name: string): Promise<{ marker: string }> => json('POST', model(name) + '/rollback');
 export const deactivate = (name: string): Promise<{ marker: string }> => json('POST', model(name) + '/deactivate');
 export const pmmlAddress = (name: string, version: number): string => `${ROOT}${model(name)}/versions/${version}/pmml`;

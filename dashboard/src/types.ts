@@ -48,8 +48,10 @@ export interface Model {
   name: string; version: number; active_version: number | null; kind: string; function: string; author: string; uploaded: string;
   sha256: string; size: number; inputs: ModelInput[]; outputs: (ModelOutput | string)[]; shadow: boolean; drills: string[] | number | null;
   status: string; rows_per_s: number | null; errors: number; mean_us: number | null;
-  versions: ModelVersion[]; checks: Check[];
+  versions: ModelVersion[]; checks: Check[]; canary_version?: number | null; canary_drills?: string[];
 }
+export type GateReport = Schema['Report'];
+export type ModelReport = Schema['ModelReport'];
 
 export interface Gap { stage: string; from: number | string; to: number | string; count: number | null; why: string; pending?: boolean }
 export interface LedgerRow {

@@ -1,4 +1,4 @@
-import type { Model } from '../types';
+import type { GateReport, Model } from '../types';
 import { count, upper } from '../format';
 
 /** nameOf makes a model's name of its file's: "pump-rul-v7.pmml" → "pump-rul". */
@@ -26,3 +26,25 @@ export const drillsOf = (m: Model): string =>
   m.drills == null || (Array.isArray(m.drills) && !m.drills.length) ? 'all' : Array.isArray(m.drills) ? String(m.drills.length) : String(m.drills);
 
 export const outputName = (o: Model['outputs'][number]): string => (typeof o === 'string' ? o : o.name);
+
+/** held says a span of hours: "40 min", "9.5 h", "4.2 d". */
+export const held = (h: number): string => (h < 1 ? `${Math.round(h * 60)} min` : h < 100 ? `${h < 10 ? h.toFixed(1) : Math.round(h)} h` : `${(h / 24).toFixed(1)} d`);
+
+export const per = (x: number): string => (x < 10 ? x.toFixed(2) : String(Math.round(x)));
+
+/** ticksOf cuts 0 to most hours into about n round steps. */
+export function ticksOf(most: number, n: number): number[] {
+  const step = [0.1, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 72, 120, 240, 480, 960].find((s) => most / s <= n) ?? 1920;
+  const out = [];
+  for (let t = 0; t < most + step * 0.999; t += step) out.push(t);
+  return out;
+}
+
+export const dayOf = (iso: string, offsetMin: number): string => new Date(Date.parse(iso) + offsetMin * 60000).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+
+/** changesIn says what would have been otherwise. */
+export function changesIn(r: GateReport): string {
+  const other = r.arms[1]?.name ?? 'what is on';
+  const parts = [[r.earlier, 'earlier'], [r.later, 'later'], [r.gained, 'new'], [r.lost, 'gone']].filter(([n]) => Number(n) > 0).map(([n, w]) => `${n} ${w}`);
+  return parts.length ? `Alarms against ${other}: ${parts.join(', ')}.` : `The same alarms as ${other}.`;
+}
