@@ -143,8 +143,8 @@ test('what a signal is made of, and in words', () => {
   expect(edge({ signal: 'SPP', value: 18, limit: 20 } as Alarm)).toEqual([20, null]);
   expect(edge({ signal: 'washout.drift', value: 18, limit: 20 } as Alarm)).toEqual([null, null]);
   const c = new Map([['SPP', spp]]);
-  expect(signalWords('SPP__slope__30m', c)).toBe('standpipe pressure, slope, 30 min');
-  expect(signalWords('SPP__std__5m__in_rotary', c)).toBe('standpipe pressure, spread, 5 min, while drilling');
+  expect(signalWords('SPP__slope__30m', c)).toBe('slope of standpipe pressure over 30 min');
+  expect(signalWords('SPP__std__5m__in_rotary', c)).toBe('spread of standpipe pressure over 5 min, while drilling');
   expect(signalWords('pump-rul.time_left_h', c)).toBe('time left, middle');
   expect(signalWords('stick_slip.probability', c)).toBe('how likely, stick slip');
   expect([outputWords('washout.deficit_pct'), outputWords('cooling.excess_c'), outputWords('m.y')]).toEqual([['under what is expected', '%'], ['over what is expected', '°C'], ['y', '']]);

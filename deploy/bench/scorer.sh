@@ -42,7 +42,7 @@ bash deploy/tools/kafka.sh up --brokers 1 >/dev/null
 printf 'machine: %s cores, %s, load %s, %s; Apache Kafka, Spark %s, %s\n' "$(nproc)" "$(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo)" \
   "$(cut -d' ' -f1-3 /proc/loadavg)" "$(go version | cut -d' ' -f3,4)" "$SPARK" "$(java -version 2>&1 | head -1)"
 run=$(date +%s)
-declare -A batch=([logistic]=$((${RECORDS:-500000} / 5)) [forest]=10000) # records a batch of Spark's
+declare -A batch=([logistic]=$((${RECORDS:-500000} / 5)) [forest]=$((${RECORDS:-500000} / 50))) # records a batch of Spark's
 for m in logistic forest; do
   "$work/benchscorer" process --broker $broker --prefix "$run-$m." --model "$models/$m.pmml" --records "${RECORDS:-500000}" >"$work/$m.ours"
   SPARK_LOCAL_IP=127.0.0.1 "$VENV/bin/python" $here/spark.py "$(realpath "$models/$m.pmml")" $broker "$run-$m.json" "$run-$m.spark" "$jars" "${SECONDS_OF_SPARK:-60}" "$(nproc)" "${batch[$m]}" 2>"$work/spark.err" | tail -1 >"$work/$m.spark" \

@@ -148,7 +148,7 @@ func bind(about *About, own string, cat Channels, seen []string, outputs map[str
 		}
 		switch name.Kind {
 		case feature.Output:
-			if name.Model == "part" { // a number of a part in place (docs/equipment.md)
+			if name.Model == "part" || name.Model == "subsystem" { // a number of a part in place (docs/equipment.md); what all models said of a subsystem
 				in.Known = true
 				continue
 			}

@@ -15,7 +15,7 @@ import (
 func (l *lane) activate(m *telemetry.Marker, model Model) error {
 	a := &activation{name: m.Name, ref: reference(m.Name, m.Version), version: m.Version, sha256: m.SHA256, shadow: m.Shadow, canary: m.Canary, drills: slices.Clone(m.Drills)}
 	a.use(model)
-	if m.Name == "" || m.Name == stateSignal || m.Name == partModel {
+	if m.Name == "" || m.Name == stateSignal || m.Name == partModel || m.Name == healthModel {
 		return fmt.Errorf("model %q: name is taken or empty", m.Name)
 	}
 	var all []error
@@ -27,6 +27,7 @@ func (l *lane) activate(m *telemetry.Marker, model Model) error {
 	if _, err := newPlan(featureNames(a.in), nil); err != nil {
 		all = append(all, fmt.Errorf("model %s: %w", a.ref, err))
 	}
+	all = append(all, a.composition(l.acts)...)
 	if err := errors.Join(all...); err != nil {
 		return err
 	}
@@ -120,7 +121,7 @@ func replace(acts []*activation, a *activation) []*activation {
 // producers reports whether the models that a reads are among acts.
 func producers(a *activation, acts []*activation) bool {
 	for _, f := range a.in {
-		if model, _, ok := nameOf(f.Name); ok && model != a.name && model != partModel && producer(acts, model, a.shadow) < 0 {
+		if model, _, ok := nameOf(f.Name); ok && model != a.name && model != partModel && model != healthModel && producer(acts, model, a.shadow) < 0 {
 			return false
 		}
 	}

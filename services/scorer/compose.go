@@ -33,6 +33,7 @@ type composer struct {
 	judges   []int // nodes that say something of health
 	reasons  []verdict
 	timeLeft []verdict
+	own      []int // nodes of models that compose the drill's health, shadows among them
 }
 
 // A verdict is one model's word on a subsystem, or on the time left; signals, -1 none.
@@ -49,6 +50,10 @@ func newComposer(p *program) composer {
 	var c composer
 	for i := range p.nodes {
 		n := &p.nodes[i]
+		if n.composes() {
+			c.own = append(c.own, i)
+			continue
+		}
 		if n.shadow {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // finish makes the score of a row that was run, and watches it for alarms.
-func (l *lane) finish(w *row) {
+func (l *lane) finish(w *row, at int) {
 	p, s := w.prog, &l.score
 	num, txt := l.num[w.num:w.num+len(p.names)], l.txt[w.num:w.num+len(p.names)]
 	causes := l.causes[w.cause : w.cause+w.causes : w.cause+w.causes]
@@ -19,6 +19,9 @@ func (l *lane) finish(w *row) {
 	l.results(w, num, txt)
 	vnum, vtxt, ages := l.stand(w, num, txt)
 	p.compose.write(l, w, vnum, vtxt, ages, &w.subs, s)
+	for _, i := range p.compose.own {
+		l.composeOwn(w, i, at)
+	}
 	l.part.out.Score(s)
 	if !w.amend || w.rd.det.RaisedAt(w.tick) {
 		l.watchRow(w, num)

@@ -18,6 +18,7 @@ const (
 	fromOutput                // of a model before
 	fromState                 // the rig's state
 	fromPart                  // a number of a part in place
+	fromHealth                // of a subsystem, once all models were asked
 	fromNowhere               // its producer is not active: missing
 )
 
@@ -62,7 +63,7 @@ func order(acts []*activation) ([]*activation, error) {
 				continue
 			}
 			model, output, ok := nameOf(f.Name)
-			if !ok || model == partModel {
+			if !ok || model == partModel || model == healthModel {
 				continue
 			}
 			j := producer(acts, model, a.shadow)

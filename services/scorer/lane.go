@@ -52,6 +52,7 @@ type lane struct {
 	causes  []telemetry.FrameID
 
 	sel    []int
+	one    [1]int // row that composes
 	score  telemetry.Score
 	outs   []telemetry.Output
 	tick   alarms.Tick
@@ -502,7 +503,7 @@ func (l *lane) flush() {
 		l.run(p)
 	}
 	for i := range l.rows {
-		l.finish(&l.rows[i])
+		l.finish(&l.rows[i], i)
 	}
 	l.rows, l.used, l.batch = l.rows[:0], l.used[:0], l.batch+1
 	l.num, l.txt, l.due, l.errs, l.carried, l.causes = l.num[:0], l.txt[:0], l.due[:0], l.errs[:0], l.carried[:0], l.causes[:0]

@@ -60,6 +60,8 @@ func compile(acts []*activation, watch *alarms.Watch) (*program, error) {
 		case dotted && model == partModel:
 			p.src = append(p.src, fromPart)
 			p.parts = append(p.parts, i)
+		case dotted && model == healthModel:
+			p.src = append(p.src, fromHealth)
 		case dotted:
 			p.src = append(p.src, fromNowhere) // until its node says that it makes it
 		case isFeature(name):

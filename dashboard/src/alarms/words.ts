@@ -1,5 +1,6 @@
 import type { Alarm, Channel } from '../types';
 import { subsystemWord } from '../format';
+import { words } from './feature';
 
 /** steps of an advice, one a line, as they are numbered on the page. */
 export const steps = (advice: string): string[] => advice.split(/\n+|(?<=[.!])\s+(?=(?:If|Driller|Toolpusher|Derrickhand|Mechanic|Electrician|Then|Before|Plan)\b)/).map((s) => s.trim()).filter(Boolean);
@@ -50,15 +51,9 @@ export function outputWords(name: string): [string, string] {
 /** shown turns a value of a signal into what people read: a probability is so many in a hundred. */
 export const shown = (signal: string, v: number | null): number | null => (v != null && /\.probability/.test(signal) ? v * 100 : v);
 
-const FUNCTION: Record<string, string> = {
-  mean: 'mean', median: 'median', min: 'lowest', max: 'highest', last: '', std: 'spread', var: 'spread', range: 'range', slope: 'slope', delta: 'change', sum: 'sum', count: 'count',
-  kurtosis: 'spikes', skew: 'lean', rms: 'RMS', cusum: 'summed drift', ewma: 'running mean', resid: 'against expected', resid_exp: 'against expected', z: 'against its usual',
-};
-const WINDOW = (w: string): string => w.replace(/^(\d+)([smhd])$/, (_, n: string, u: string) => `${n} ${{ s: 's', m: 'min', h: 'h', d: 'd' }[u] ?? u}`);
-
-/** signalWords says what a signal is in words: "SPP__slope__30m" → "standpipe pressure, slope, 30 min". */
+/** signalWords says what a signal is in words: "SPP__slope__30m" → "slope of standpipe pressure over 30 min". */
 export function signalWords(signal: string, channels: Map<string, Channel>): string {
   if (signal.includes('.')) return outputWords(signal)[0];
-  const [tag, ...rest] = signal.split('__');
-  return [channels.get(tag)?.what ?? tag, ...rest.map((r) => (r in FUNCTION ? FUNCTION[r] : r === 'in_rotary' ? 'while drilling' : r.startsWith('in_') ? `while ${r.slice(3)}` : r.startsWith('resid') ? 'against expected' : WINDOW(r)))].filter(Boolean).join(', ');
+  const what = (tag: string): string => channels.get(tag)?.what ?? tag;
+  return words(signal, what) || what(signal);
 }

@@ -63,13 +63,13 @@ def done():
 
 
 warm = None
-limit = time.time() + 300
+limit = time.time() + 900
 while warm is None and time.time() < limit:  # the first batch loads classes and compiles
     if done():
         warm = (sum(done().values()), time.time(), clock.getProcessCpuTime())
     time.sleep(0.05)
 if warm is None:
-    raise SystemExit("spark: not warm within 300 s")
+    raise SystemExit("spark: not warm within 900 s")
 end = warm
 while time.time() - warm[1] < float(seconds):
     n = sum(done().values())
