@@ -670,6 +670,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was really the matter, and when */
+        get: operations["list-labels"];
+        put?: never;
+        /** Record what was the matter, and when: CSV of drill, kind, from, to, value */
+        post: operations["add-labels"];
+        /** Forget labels of a drill and kind; of all, where neither is given */
+        delete: operations["remove-labels"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ledger": {
         parameters: {
             query?: never;
@@ -793,6 +812,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/decided": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which version judged a drill at a moment */
+        get: operations["who-decided"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/promote": {
         parameters: {
             query?: never;
@@ -827,6 +863,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/models/{name}/switches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every decision on a model, oldest first */
+        get: operations["list-switches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models/{name}/versions/{version}/deprecate": {
         parameters: {
             query?: never;
@@ -855,6 +908,24 @@ export interface paths {
         get: operations["get-pmml"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/models/{name}/versions/{version}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a version stood the past, beside what is on and plain limits */
+        get: operations["get-model-report"];
+        put?: never;
+        /** Test a version on the past, again where something has changed since */
+        post: operations["test-model"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1321,7 +1392,7 @@ export interface components {
             /** @description what late readings changed, oldest first */
             amendments: components["schemas"]["After"][];
             /** @description of its stored records, computed now; null: the store has them not yet */
-            check: components["schemas"]["Report"];
+            check: components["schemas"]["EvidenceReport"];
             /** Format: date-time */
             cleared: string | null;
             /** @description right, wrong, unsure, or empty */
@@ -1430,6 +1501,70 @@ export interface components {
             /** @description told this once; send it as Authorization: Bearer */
             token: string;
         };
+        Arm: {
+            /**
+             * Format: int64
+             * @description episodes
+             */
+            alarms: number;
+            /**
+             * Format: int64
+             * @description failures warned of
+             */
+            caught: number;
+            /**
+             * Format: int64
+             * @description raised again within 30 minutes
+             */
+            chatter: number;
+            /**
+             * Format: int64
+             * @description with nothing on record that explains them
+             */
+            false_alarms: number;
+            /** Format: double */
+            false_high: number;
+            /**
+             * Format: double
+             * @description 95 % between
+             */
+            false_low: number;
+            /** Format: double */
+            false_per_drill_month: number;
+            name: string;
+            /**
+             * Format: int64
+             * @description failures on record
+             */
+            of: number;
+            /**
+             * Format: double
+             * @description share of alarms that something on record explains; -1: no alarm
+             */
+            precision: number;
+            /**
+             * Format: int64
+             * @description alarms that people called right
+             */
+            right: number;
+            /**
+             * Format: double
+             * @description of those caught; -1: none
+             */
+            warning_median_h: number;
+            /**
+             * Format: double
+             * @description nine in ten failures get as much; -1: missed
+             */
+            warning_p10_h: number;
+            /** @description false alarms, the first of them */
+            which: string[];
+            /**
+             * Format: int64
+             * @description and wrong
+             */
+            wrong: number;
+        };
         AuditEntry: {
             action: string;
             /**
@@ -1474,11 +1609,22 @@ export interface components {
             kinds: components["schemas"]["Kind"][];
             mechanisms: components["schemas"]["Code"][];
         };
+        "BodyStruct { Labels ListLabel \"json:\\\"labels\\\"\" }Body": {
+            labels: components["schemas"]["Label"][];
+        };
+        "BodyStruct { Labels int \"json:\\\"labels\\\"\" }Body": {
+            /** Format: int64 */
+            labels: number;
+        };
         "BodyStruct { Models ListModel \"json:\\\"models\\\"\" }Body": {
             models: components["schemas"]["Model"][];
         };
         "BodyStruct { Parts ListPart \"json:\\\"parts\\\"\" }Body": {
             parts: components["schemas"]["Part"][];
+        };
+        "BodyStruct { Removed int64 \"json:\\\"removed\\\"\" }Body": {
+            /** Format: int64 */
+            removed: number;
         };
         "BodyStruct { Rows ListLedgerTotals \"json:\\\"totals\\\"\" }Body": {
             rows: components["schemas"]["LedgerRow"][];
@@ -1507,8 +1653,29 @@ export interface components {
             stations: components["schemas"]["Station"][];
             worst: number | null;
         };
+        "BodyStruct { Switches ListModelSwitch \"json:\\\"switches\\\"\" }Body": {
+            switches: components["schemas"]["ModelSwitch"][];
+        };
         "BodyStruct { Unregistered ListUnregistered \"json:\\\"unregistered\\\"\" }Body": {
             unregistered: components["schemas"]["Unregistered"][];
+        };
+        Change: {
+            /** @description raised, by the candidate where it raised it */
+            at: string;
+            /**
+             * Format: double
+             * @description earlier or later
+             */
+            by_h: number;
+            drill: string;
+            /** @enum {string} */
+            how: "gained" | "lost" | "earlier" | "later";
+            rule: string;
+            /**
+             * @description whether something on record explains it
+             * @enum {string}
+             */
+            true: "yes" | "no" | "unknown";
         };
         "Change-personRequest": {
             disabled?: boolean;
@@ -1706,6 +1873,20 @@ export interface components {
             /** @enum {string} */
             value: "right" | "wrong" | "unsure";
         };
+        Drifted: {
+            baseline: string;
+            /** Format: double */
+            js: number;
+            /** Format: double */
+            missing: number;
+            /** Format: double */
+            missing_before: number;
+            name: string;
+            /** Format: double */
+            psi: number;
+            /** Format: double */
+            values: number;
+        };
         Drill: {
             /** @description of its newest reading, s of wall time */
             age_s: number | null;
@@ -1852,11 +2033,29 @@ export interface components {
             /** Format: date-time */
             tick: string | null;
         };
-        Finding: {
+        EvidenceFinding: {
             id: string;
             /** Format: int64 */
             record: number;
             what: string;
+        };
+        EvidenceReport: {
+            /** Format: int64 */
+            alarms: number;
+            /** Format: int64 */
+            chains: number;
+            findings: components["schemas"]["EvidenceFinding"][];
+            /** Format: int64 */
+            outside: number;
+            /** Format: int64 */
+            records: number;
+        };
+        Failure: {
+            at: string;
+            drill: string;
+            kind: string;
+            /** @description by arm; -1: missed */
+            leads_h: number[];
         };
         Flood: {
             /** Format: int64 */
@@ -1998,6 +2197,16 @@ export interface components {
              */
             works: "drilling" | "turning" | "pumping" | "in place";
         };
+        Label: {
+            by: string;
+            drill: string;
+            /** Format: date-time */
+            from: string | null;
+            kind: string;
+            /** Format: date-time */
+            to: string | null;
+            value?: string;
+        };
         LedgerRow: {
             /** Format: int64 */
             accepted: number;
@@ -2035,6 +2244,20 @@ export interface components {
             stored: number;
             /** @description no gateway has reported yet: accepted says nothing */
             without_ledger: boolean;
+        };
+        Left: {
+            /** Format: double */
+            mae_h: number;
+            /** Format: int64 */
+            n: number;
+            name: string;
+            /**
+             * Format: double
+             * @description mean of the score of the PHM08 challenge; late counts more
+             */
+            phm08: number;
+            /** Format: double */
+            rmse_h: number;
         };
         Line: {
             /** @description what was done; empty where it was refused */
@@ -2123,6 +2346,44 @@ export interface components {
             version: number;
             /** @description newest first */
             versions: components["schemas"]["ModelVersion"][];
+        };
+        ModelReport: {
+            /** @description what speaks against putting it on, or why it could not be tested */
+            against: string[];
+            /** Format: date-time */
+            at: string | null;
+            name: string;
+            /**
+             * Format: double
+             * @description 0 to 1, while it is in work
+             */
+            progress: number;
+            report?: components["schemas"]["Report"];
+            /** @enum {string} */
+            state: "" | "waiting" | "done" | "failed";
+            /** @enum {string} */
+            verdict: "" | "better" | "same" | "worse" | "untested";
+            /** Format: int64 */
+            version: number;
+            working: boolean;
+        };
+        ModelSwitch: {
+            /** @enum {string} */
+            action: "activate" | "deactivate";
+            /** Format: date-time */
+            at: string | null;
+            by: string;
+            canary: boolean;
+            /** @description globs; empty: all */
+            drills: string[];
+            /** @description id of the record in the stream: scores change at its place */
+            marker: string;
+            /** @description why it was put on against its report */
+            reason: string;
+            sha256: string;
+            shadow: boolean;
+            /** Format: int64 */
+            version: number;
         };
         ModelVersion: {
             /** @description what speaks against putting it on */
@@ -2228,6 +2489,40 @@ export interface components {
             to: string | null;
             /** Format: date-time */
             told: string | null;
+        };
+        Past: {
+            /** Format: double */
+            drill_months: number;
+            /** Format: int64 */
+            drills: number;
+            /**
+             * Format: int64
+             * @description rows that it could not score
+             */
+            errors: number;
+            /**
+             * Format: double
+             * @description one whole second of each such span; 0: all
+             */
+            every_s: number;
+            /** Format: int64 */
+            frames: number;
+            from: string;
+            /** Format: int64 */
+            labels: number;
+            /** @description why the candidate could not be put on there */
+            refused: string;
+            /**
+             * Format: int64
+             * @description that the candidate scored
+             */
+            rows: number;
+            to: string;
+            /**
+             * Format: int64
+             * @description of people on alarms
+             */
+            verdicts: number;
         };
         Performance: {
             /** @description 1, 2, 3; 5, 15, 80 in 100 wanted */
@@ -2423,15 +2718,43 @@ export interface components {
             message?: string;
         };
         Report: {
+            /** @description what speaks against it */
+            against: string[];
+            /** @description the candidate, what is on, plain limits */
+            arms: components["schemas"]["Arm"][];
+            /** @description alarms of the candidate beside those of what is on */
+            changes: components["schemas"]["Change"][];
+            /** @description of the candidate's inputs, the largest first */
+            drift: components["schemas"]["Drifted"][];
             /** Format: int64 */
-            alarms: number;
+            earlier: number;
+            /** @description on record, the longest warning first */
+            failures: components["schemas"]["Failure"][];
+            /** @description what speaks for it */
+            for: string[];
             /** Format: int64 */
-            chains: number;
-            findings: components["schemas"]["Finding"][];
+            gained: number;
+            key: string;
             /** Format: int64 */
-            outside: number;
+            later: number;
+            /** @description in a sentence */
+            lead: string;
             /** Format: int64 */
-            records: number;
+            lost: number;
+            name: string;
+            past: components["schemas"]["Past"];
+            sha256: string;
+            /** @description by arm: what was said of the hours left, where a failure on record says what was */
+            time_left: components["schemas"]["Left"][];
+            /**
+             * Format: double
+             * @description processor seconds
+             */
+            took_s: number;
+            /** @enum {string} */
+            verdict: "better" | "same" | "worse" | "untested";
+            /** Format: int64 */
+            version: number;
         };
         Result: {
             /**
@@ -2777,7 +3100,7 @@ export interface components {
         };
         Uploaded: {
             checks: components["schemas"]["Check"][];
-            /** @description id of the switch in the stream, where it was activated */
+            /** @description id of the switch in the stream, where it was activated at once */
             marker?: string;
             name: string;
             sha256: string;
@@ -6244,6 +6567,235 @@ export interface operations {
             };
         };
     };
+    "list-labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { Labels ListLabel \"json:\\\"labels\\\"\" }Body"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "add-labels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { Labels int \"json:\\\"labels\\\"\" }Body"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "remove-labels": {
+        parameters: {
+            query?: {
+                drill?: string;
+                kind?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { Removed int64 \"json:\\\"removed\\\"\" }Body"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-ledger": {
         parameters: {
             query?: {
@@ -6472,7 +7024,7 @@ export interface operations {
             query?: {
                 /** @description default: the name in the model, else the file's */
                 name?: string;
-                /** @description switch it on at once */
+                /** @description switch it on as soon as its test on the past does not speak against it */
                 activate?: boolean;
                 /** @description switch it on as a shadow: it scores beside, and raises nothing */
                 shadow?: boolean;
@@ -6849,6 +7401,86 @@ export interface operations {
             };
         };
     };
+    "who-decided": {
+        parameters: {
+            query: {
+                drill: string;
+                /** @description RFC 3339, now, or as -1h; default: now */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSwitch"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "promote-model": {
         parameters: {
             query?: never;
@@ -7041,6 +7673,82 @@ export interface operations {
             };
         };
     };
+    "list-switches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { Switches ListModelSwitch \"json:\\\"switches\\\"\" }Body"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "deprecate-model": {
         parameters: {
             query?: never;
@@ -7182,6 +7890,176 @@ export interface operations {
             };
             /** @description Not Found */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-model-report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelReport"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "test-model": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -12,20 +12,20 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-// A Finding is what is wrong with one record of evidence.
-type Finding struct {
+// An EvidenceFinding is what is wrong with one record of evidence.
+type EvidenceFinding struct {
 	Record int    `json:"record"` // its place among those checked, from 1; 0: the file itself
 	ID     string `json:"id"`     // of its alarm, where it can be read
 	What   string `json:"what"`
 }
 
-// A Report is what checking evidence came to.
-type Report struct {
-	Records  int       `json:"records"`
-	Alarms   int       `json:"alarms"`
-	Chains   int       `json:"chains"`   // runs of records, each holding the hash of the one before
-	Outside  int       `json:"outside"`  // records that hold the hash of one that is not among those checked
-	Findings []Finding `json:"findings"` // empty: nothing was changed
+// An EvidenceReport is what checking evidence came to.
+type EvidenceReport struct {
+	Records  int               `json:"records"`
+	Alarms   int               `json:"alarms"`
+	Chains   int               `json:"chains"`   // runs of records, each holding the hash of the one before
+	Outside  int               `json:"outside"`  // records that hold the hash of one that is not among those checked
+	Findings []EvidenceFinding `json:"findings"` // empty: nothing was changed
 }
 
 // Check computes the hash of each record, which is an AlarmEvent as it was
@@ -34,12 +34,12 @@ type Report struct {
 //
 // What it cannot see: records cut off the end of a chain, and a chain computed
 // anew from a changed record on. Who keeps a head's hash elsewhere sees both.
-func Check(records []json.RawMessage, whole bool) Report {
-	r := Report{Records: len(records), Findings: []Finding{}}
+func Check(records []json.RawMessage, whole bool) EvidenceReport {
+	r := EvidenceReport{Records: len(records), Findings: []EvidenceFinding{}}
 	alarmIDs, byHash, after := map[string]bool{}, map[string]int{}, map[string]int{}
 	events := make([]*telemetry.AlarmEvent, len(records))
 	find := func(i int, id, form string, args ...any) {
-		r.Findings = append(r.Findings, Finding{i + 1, id, fmt.Sprintf(form, args...)})
+		r.Findings = append(r.Findings, EvidenceFinding{i + 1, id, fmt.Sprintf(form, args...)})
 	}
 	for i, raw := range records {
 		e, err := read(raw)
@@ -139,11 +139,11 @@ func (b Bundle) sum() (string, error) {
 }
 
 // CheckBundle checks an exported file, to the byte.
-func CheckBundle(raw []byte) (Bundle, Report) {
+func CheckBundle(raw []byte) (Bundle, EvidenceReport) {
 	raw = bytes.TrimSpace(raw)
 	var b Bundle
-	broken := func(form string, args ...any) (Bundle, Report) {
-		return b, Report{Records: len(b.Records), Findings: []Finding{{0, b.Alarm, fmt.Sprintf(form, args...)}}}
+	broken := func(form string, args ...any) (Bundle, EvidenceReport) {
+		return b, EvidenceReport{Records: len(b.Records), Findings: []EvidenceFinding{{0, b.Alarm, fmt.Sprintf(form, args...)}}}
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
@@ -154,7 +154,7 @@ func CheckBundle(raw []byte) (Bundle, Report) {
 		return broken("the file is of format %q; this reads %s", b.Format, bundleFormat)
 	}
 	r := Check(b.Records, false)
-	add := func(i int, what string) { r.Findings = append(r.Findings, Finding{i, b.Alarm, what}) }
+	add := func(i int, what string) { r.Findings = append(r.Findings, EvidenceFinding{i, b.Alarm, what}) }
 	if again, err := json.Marshal(&b); err != nil || !bytes.Equal(again, raw) {
 		add(0, "the file was changed: it is not written as it was exported")
 	}

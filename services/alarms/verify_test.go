@@ -31,7 +31,7 @@ func recorded(t *testing.T) (records []json.RawMessage, events []telemetry.Alarm
 	return records, b.events
 }
 
-func found(r Report) string {
+func found(r EvidenceReport) string {
 	var s []string
 	for _, f := range r.Findings {
 		s = append(s, f.ID+": "+f.What)

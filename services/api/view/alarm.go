@@ -79,11 +79,11 @@ type AlarmDetail struct {
 	Evidence *Evidence   `json:"evidence"`
 	History  []Happening `json:"history"`
 
-	Stood       *alarms.Rule   `json:"rule_as_it_stood" doc:"null in alarms of earlier versions"`
-	RulesSHA256 string         `json:"rules_sha256" doc:"of all rules in force when it was raised"`
-	After       *After         `json:"after" doc:"the readings ten minutes later; null: not yet"`
-	Amendments  []After        `json:"amendments" doc:"what late readings changed, oldest first"`
-	Check       *alarms.Report `json:"check" doc:"of its stored records, computed now; null: the store has them not yet"`
+	Stood       *alarms.Rule           `json:"rule_as_it_stood" doc:"null in alarms of earlier versions"`
+	RulesSHA256 string                 `json:"rules_sha256" doc:"of all rules in force when it was raised"`
+	After       *After                 `json:"after" doc:"the readings ten minutes later; null: not yet"`
+	Amendments  []After                `json:"amendments" doc:"what late readings changed, oldest first"`
+	Check       *alarms.EvidenceReport `json:"check" doc:"of its stored records, computed now; null: the store has them not yet"`
 }
 
 // After is a later look at what an alarm rests on.

@@ -44,7 +44,7 @@ func (c *Commands) evidenceExport(env Env) error {
 func (c *Commands) evidenceVerify(env Env) error {
 	v := &c.Evidence.Verify
 	wrong := 0
-	tell := func(name string, r alarms.Report) {
+	tell := func(name string, r alarms.EvidenceReport) {
 		for _, f := range r.Findings {
 			at := ""
 			if f.Record > 0 {
@@ -76,7 +76,7 @@ func (c *Commands) evidenceVerify(env Env) error {
 	return nil
 }
 
-func (c *Commands) verifyStored(env Env, tell func(string, alarms.Report)) error {
+func (c *Commands) verifyStored(env Env, tell func(string, alarms.EvidenceReport)) error {
 	v := &c.Evidence.Verify
 	cl, err := v.client()
 	if err != nil {
