@@ -37,6 +37,10 @@ const slack = late + 61
 // late sample can change it.
 const minutesOfHour = 64
 
+// slackMinutes are kept beyond the longest window of minutes: a tick that is amended
+// lies up to late behind the newest.
+const slackMinutes = late/60 + 1
+
 // group is one window of one channel through one gate; its tiles are merged
 // once for all its functions.
 type group struct {
@@ -118,10 +122,10 @@ func Compile(names []string, later ...string) (*Plan, error) {
 		case time.Second:
 			cp.seconds = max(cp.seconds, int64(span/time.Second)+slack)
 		case time.Minute:
-			cp.minutes = max(cp.minutes, int64(span/time.Minute)+1)
+			cp.minutes = max(cp.minutes, int64(span/time.Minute)+1+slackMinutes)
 		default:
 			cp.minutes = max(cp.minutes, minutesOfHour)
-			cp.hours = max(cp.hours, int64(span/time.Hour)+1)
+			cp.hours = max(cp.hours, int64(span/time.Hour)+2)
 		}
 		fn := function(slices.Index(Functions, n.Function))
 		k := ofWindow

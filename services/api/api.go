@@ -134,6 +134,7 @@ type Deps struct {
 	Keeper      Keeper                                     // what the command line may ask of the store
 	Frames      gate.Store                                 // on which models are tested; nil: they are not
 	GateWorker  []string                                   // the command that tests them; nil: this process does
+	Exports     Exports                                    // nil: the columnstore is elsewhere
 }
 
 // API is the service.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/equipment"
+	"github.com/mudpulse/mudpulse/services/exports"
 	"github.com/mudpulse/mudpulse/services/models"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -124,6 +125,10 @@ func (a *API) problem(op string, err error) error {
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, equipment.ErrConflict), errors.Is(err, people.ErrLast), errors.Is(err, people.ErrTaken):
 		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, exports.ErrUnknown):
+		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, exports.ErrBusy), errors.Is(err, exports.ErrNotDone):
+		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return huma.Error503ServiceUnavailable("this took too long; ask for less, or again later")
 	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries), errors.Is(err, kgo.ErrClientClosed):
@@ -178,4 +183,5 @@ func (a *API) register() {
 	a.registerModels()
 	a.registerData()
 	a.registerEquipment()
+	a.registerExports()
 }

@@ -211,3 +211,29 @@ func (c *Client) Deactivate(ctx context.Context, name string) error {
 func (c *Client) Get(ctx context.Context, path string) (b []byte, err error) {
 	return b, c.Do(ctx, http.MethodGet, path, "", nil, &b)
 }
+
+// Download writes what a path below /api/v1 answers to w, whatever its size.
+func (c *Client) Download(ctx context.Context, path string, w io.Writer) (int64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	long := http.Client{}
+	res, err := long.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("no answer from mudpulse: %w", err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		p := &Problem{Status: res.StatusCode, Title: res.Status}
+		_ = json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(p) // the status says enough where the body is no problem
+		return 0, p
+	}
+	return io.Copy(w, res.Body)
+}
+
+// Send sends in as JSON and decodes the answer into out.
+func (c *Client) Send(ctx context.Context, method, path string, in, out any) error {
+	return c.send(ctx, method, path, in, out)
+}

@@ -16,6 +16,9 @@ func (l *lane) finish(w *row, at int) {
 	s.Origin, s.Simulated = w.origin, w.simulated
 	s.State, s.StateSince = telemetry.States[w.state], w.since
 	s.Runs = w.rd.runsAt(w.tick)
+	if l.part.tap != nil {
+		l.part.tap(l, w, num)
+	}
 	l.results(w, num, txt)
 	vnum, vtxt, ages := l.stand(w, num, txt)
 	p.compose.write(l, w, vnum, vtxt, ages, &w.subs, s)

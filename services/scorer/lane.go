@@ -409,6 +409,7 @@ func (l *lane) samples(r *road, rec *record, k int, u *telemetry.Run, ts, tick i
 			s.good++
 		}
 		t := u.Time(ts, j)
+		t -= floorMod(t, 1000) // what the store keeps: history and export see the same bits
 		if t >= s.at || s.at == 0 {
 			s.val, s.at = v, t
 		}

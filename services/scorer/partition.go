@@ -80,6 +80,7 @@ type Partition struct {
 	count     counts
 	refused   []Refusal // newest last
 	applied   int64     // markers that took effect
+	tap       func(*lane, *row, []float64)
 }
 
 // A RuleLoader returns the bytes of rules or channels by SHA-256.

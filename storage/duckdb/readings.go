@@ -131,6 +131,8 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	c[15].i32 = append(c[15].i32, int32(p.readingRows()-before)) // what the ledger counts again
 	c[16].i64 = append(c[16].i64, commit)
 	c[17].i32 = append(c[17].i32, hour)
+	c[18].i32 = append(c[18].i32, s.places[f.Drill]) // which of its drill's frames in this commit: Replay's order
+	s.places[f.Drill]++
 	p.t.frames.n++
 	s.book.note(p, src, base, f.Seq, false)
 	s.pendingReadings += int64(present)

@@ -75,7 +75,7 @@ func newDataTables(cat *telemetry.Catalogue, prefix string) dataTables {
 	t.narrow = newTable(prefix+dsNarrow, i32("src"), i32("ch"), stamp("ts"), f64("value"), u8("quality"),
 		u64("seq"), u32("part"), stamp("arrived"), i32("hour"))
 	t.frames = newTable(prefix+dsFrames, i32("src"), u64("seq"), u32("part"), u64("uid"), stamp("ts"), stamp("ts_end"), stamp("received"), stamp("arrived"),
-		u8("origin"), boolean("simulated"), u32("flags"), u64("hash"), text("gateway"), text("topic"), i32("readings"), i32("rows"), i64("commit"), i32("hour"))
+		u8("origin"), boolean("simulated"), u32("flags"), u64("hash"), text("gateway"), text("topic"), i32("readings"), i32("rows"), i64("commit"), i32("hour"), u32("place"))
 	for _, class := range classesWithColumns {
 		cols := []*column{i32("src"), stamp("ts"), u64("seq"), u32("part"), stamp("arrived"), text("quality"), i32("hour")}
 		for _, ch := range cat.OfClass(class) {

@@ -136,8 +136,9 @@ type Store struct {
 	times           []int64
 	scratch         []byte
 	pendingReadings int64
-	kept            []int    // indices of the batch's scores that are stored
-	content         []uint64 // contentHash of each of the batch's scores
+	kept            []int            // indices of the batch's scores that are stored
+	content         []uint64         // contentHash of each of the batch's scores
+	places          map[string]int32 // by drill: frames in the commit in progress
 	pending         pending
 	open            map[int32]*part // partitions that take rows, by hour
 	fresh           []*part         // begun by the commit in progress
@@ -204,7 +205,7 @@ func Open(cfg Config, cat *telemetry.Catalogue, clock telemetry.Clock, log *slog
 		cfg.CrashPoint = func(string) {}
 	}
 	s := &Store{
-		cfg: cfg, clock: clock, log: log, cat: cat, tab: newTables(cat), open: map[int32]*part{}, nextPart: 1, sealedAt: map[int32]time.Time{}, class: map[string]where{}, catalogued: map[string]bool{}, offsets: map[topicPartition]int64{},
+		cfg: cfg, clock: clock, log: log, cat: cat, tab: newTables(cat), open: map[int32]*part{}, nextPart: 1, places: map[string]int32{}, sealedAt: map[int32]time.Time{}, class: map[string]where{}, catalogued: map[string]bool{}, offsets: map[topicPartition]int64{},
 		sources: map[sourceKey]int32{}, channels: map[string]int32{}, byLower: map[string]int32{}, layouts: map[string]int32{},
 		registered: map[string]telemetry.Channel{}, tags: map[string]where{},
 	}
@@ -504,6 +505,7 @@ func (s *Store) begin() {
 	s.beginParts()
 	s.book.pend = s.book.pend[:0]
 	s.pendingReadings = 0
+	clear(s.places)
 	s.pending = pending{len(s.bySource), len(s.byChannel), len(s.byLayout)}
 }
 

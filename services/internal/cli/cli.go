@@ -128,6 +128,7 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"equipment import <file>": c.equipmentImport, "equipment list": c.equipmentList, "equipment list <drill>": c.equipmentList,
 		"ledger": c.ledger, "quarantine": c.quarantine, "link": c.link,
 		"evidence verify": c.evidenceVerify, "evidence verify <file>": c.evidenceVerify, "evidence export <alarm>": c.evidenceExport,
+		"export": c.export, "export <columns>": c.export,
 		"import <file>": c.importFile, "backup <to>": c.backup, "restore <from>": c.restore, "doctor": c.doctor,
 	}
 	f, ok := verbs[command]

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -24,6 +25,7 @@ import (
 // storeCommands are the verbs about what is kept.
 type storeCommands struct {
 	Import importFile `cmd:"" help:"Import measurements from a file, as history: CSV, JSON lines, Parquet, Avro, WITSML 1.4.1.1 logs."`
+	Export export     `cmd:"" help:"Write a training table (features by name, labels), or readings or scores, to Parquet, CSV or JSON lines."`
 	Backup struct {
 		server
 		To string `arg:"" help:"Folder, or URL of a bucket, as the server sees it."`
@@ -161,6 +163,7 @@ type sender struct {
 	drill             string
 	body              bytes.Buffer
 	said              time.Time
+	unit              string // of n; "" frames
 }
 
 const (
@@ -245,7 +248,7 @@ func (s *sender) report(share float64, last bool) {
 	if share >= 0 {
 		bar = fmt.Sprintf("[%-30.*s] %3.0f %%", int(share*30), "##############################", share*100)
 	}
-	fmt.Fprintf(s.out, "\r%s %d frames", bar, s.n)
+	fmt.Fprintf(s.out, "\r%s %d %s", bar, s.n, cmp.Or(s.unit, "frames"))
 	if last {
 		fmt.Fprintln(s.out)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mudpulse/mudpulse/dashboard"
 	"github.com/mudpulse/mudpulse/services/api"
+	"github.com/mudpulse/mudpulse/services/exports"
 	"github.com/mudpulse/mudpulse/services/gate"
 	"github.com/mudpulse/mudpulse/services/internal/edge"
 	"github.com/mudpulse/mudpulse/services/internal/relational"
@@ -46,6 +47,14 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 			return fmt.Errorf("where this program lies: %w", err)
 		}
 		d.Frames, d.GateWorker = past, []string{self, "gate-worker"}
+	}
+	if p.store != nil {
+		ecfg := exports.DefaultConfig(p.s.Path("exports"))
+		ecfg.Engine.LimitRules = p.s.LimitRules
+		if p.exports, err = exports.New(ecfg, p.store, p.catalogue, p.log); err != nil {
+			return err
+		}
+		d.Exports = p.exports
 	}
 	if p.s.Has("gateway") {
 		d.Gateway = func() api.Gateway {

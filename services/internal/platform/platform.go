@@ -22,6 +22,7 @@ import (
 
 	"github.com/mudpulse/mudpulse/gateway"
 	"github.com/mudpulse/mudpulse/services/api"
+	"github.com/mudpulse/mudpulse/services/exports"
 	"github.com/mudpulse/mudpulse/services/internal/blobs"
 	"github.com/mudpulse/mudpulse/services/internal/edge"
 	"github.com/mudpulse/mudpulse/services/internal/kafka"
@@ -57,6 +58,7 @@ type platform struct {
 	scorer  *scorer.Scorer
 	writer  *writer.Writer
 	api     *api.API
+	exports *exports.Jobs
 	sql     *pgwire.Server
 	rates   rates
 
@@ -265,6 +267,9 @@ func (p *platform) parts() []process.Part {
 	}
 	if p.api != nil {
 		add("api", p.api.Run)
+	}
+	if p.exports != nil {
+		add("exports", p.exports.Run)
 	}
 	if p.store != nil {
 		add("store", p.store.Run)
