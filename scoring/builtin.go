@@ -57,7 +57,11 @@ func logical(r *row, v value) (b, ok bool) {
 
 // typed gives a number the type of its arguments: whole if both are, rounded
 // to 32 bits if one is and none is a double.
+// There is one zero, and NaN is no number.
 func typed(f float64, args ...value) value {
+	if f += 0; f != f {
+		return undefined(f, args...)
+	}
 	ints, floats := true, false
 	for _, a := range args {
 		if a.k != integer && a.k != boolean {
@@ -129,7 +133,7 @@ func rounding(f func(x float64) float64) *builtin {
 		if y := f(a[0].f) + 0; math.Abs(y) <= 1<<53 {
 			return whole(y)
 		}
-		return num(f(a[0].f))
+		return num(f(a[0].f) + 0)
 	}}
 }
 

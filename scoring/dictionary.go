@@ -72,7 +72,7 @@ func (f *dataField) judge(v value) value {
 	if v.k == list {
 		c, ok := f.typ.cast(v, f.year)
 		if !ok {
-			return value{k: invalid, list: []value{v}}
+			return v.asInvalid()
 		}
 		return c
 	}
@@ -88,7 +88,7 @@ func (f *dataField) judge(v value) value {
 	}
 	c, ok := f.typ.cast(v, f.year)
 	if !ok || c.f != c.f { // the text "NaN" is a value that is none
-		return value{k: invalid, list: []value{v}}
+		return v.asInvalid()
 	}
 	for _, m := range f.missings {
 		if c.equal(m) {
@@ -97,7 +97,7 @@ func (f *dataField) judge(v value) value {
 	}
 	for _, m := range f.invalids {
 		if c.equal(m) {
-			return value{k: invalid, list: []value{c}}
+			return c.asInvalid()
 		}
 	}
 	if f.valid != nil {
@@ -108,7 +108,7 @@ func (f *dataField) judge(v value) value {
 			_, ok = f.setNum[c.f]
 		}
 		if !ok {
-			return value{k: invalid, list: []value{c}}
+			return c.asInvalid()
 		}
 		return c
 	}
@@ -118,7 +118,7 @@ func (f *dataField) judge(v value) value {
 				return c
 			}
 		}
-		return value{k: invalid, list: []value{c}}
+		return c.asInvalid()
 	}
 	return c
 }

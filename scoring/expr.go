@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -366,7 +367,7 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 	}
 	outColumn := columnName(e.get("outputColumn"))
 	for _, k := range table.all("row") {
-		var key strings.Builder
+		var key []byte
 		out := none
 		full := true
 		cell := cells(k)
@@ -381,7 +382,7 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 				full = false
 				break
 			}
-			cellKey(&key, v)
+			key = cellKey(key, v)
 		}
 		if txt, ok := cell[outColumn]; ok && txt != "" {
 			out = parse(txt)
@@ -389,13 +390,13 @@ func (b *binder) mapValues(s *scope, e *element) expr {
 		if !full {
 			continue
 		}
-		if at, twice := m.index[key.String()]; twice {
+		if at, twice := m.index[string(key)]; twice {
 			if !m.out[at].equal(out) {
 				b.bad.add(k, "", "two rows of the table match the same input, and differ", "remove one")
 			}
 			continue
 		}
-		m.index[key.String()] = len(m.out)
+		m.index[string(key)] = len(m.out)
 		m.out = append(m.out, out)
 	}
 	return m
@@ -419,25 +420,27 @@ func columnName(s string) string {
 	return s
 }
 
-func cellKey(b *strings.Builder, v value) {
+func cellKey(b []byte, v value) []byte {
 	if v.k == text {
-		b.WriteString(v.s)
+		b = append(b, v.s...)
 	} else {
-		fmt.Fprintf(b, "#%x", math.Float64bits(v.f+0)) // no zero but one
+		b = append(b, '#')
+		b = strconv.AppendUint(b, math.Float64bits(v.f+0), 16) // no zero but one
 	}
-	b.WriteByte(0)
+	return append(b, 0)
 }
 
 func (m *mapValues) eval(r *row) value {
-	var key strings.Builder
+	from := len(r.key) // what is read may have keys of its own
+	defer func() { r.key = r.key[:from] }()
 	for _, x := range m.in {
 		v := x.eval(r)
 		if v.k == missing {
 			return m.gone
 		}
-		cellKey(&key, v)
+		r.key = cellKey(r.key, v)
 	}
-	if i, ok := m.index[key.String()]; ok {
+	if i, ok := m.index[string(r.key[from:])]; ok {
 		return m.out[i]
 	}
 	return m.def

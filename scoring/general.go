@@ -452,7 +452,7 @@ func (g *general) classify(r *row, out *result) {
 		out.p = append(out.p, 1-out.p[0])
 	}
 	out.classes = g.classes
-	if w := winner(out.p); w >= 0 {
+	if w := decided(out.p); w >= 0 {
 		out.v = str(g.classes[w])
 	}
 }

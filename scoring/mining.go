@@ -382,9 +382,11 @@ type weighted struct{ x, w float64 }
 // has most votes; of equals the one that was voted for first.
 func (g *mining) vote(r *row, out *result) {
 	p := zeros(out.p, len(g.classes))
+	out.p = p[:0] // the memory, where there is no result
 	var weights, gone float64
 	votes := 0
-	first := make([]int, len(g.classes))
+	first := zeros(out.work, len(g.classes)) // when it was voted for, from 1
+	out.work = first
 	ok := g.each(r, true, func(x *segment, w float64, res *result) bool {
 		if g.method == "majorityVote" {
 			w = 1
@@ -400,7 +402,7 @@ func (g *mining) vote(r *row, out *result) {
 			return false
 		}
 		if first[i] == 0 {
-			first[i] = votes
+			first[i] = float64(votes)
 		}
 		p[i] += w
 		weights += w
@@ -425,6 +427,7 @@ func (g *mining) vote(r *row, out *result) {
 func (g *mining) distribution(r *row, out *result) {
 	k := len(g.classes)
 	p := zeros(out.p, k)
+	out.p = p[:0] // the memory, where there is no result
 	to := func(x float64) float64 {
 		if g.float {
 			return float64(float32(x))
@@ -445,7 +448,7 @@ func (g *mining) distribution(r *row, out *result) {
 		n++
 		weights = to(weights + to(w))
 		if g.method == "max" || g.method == "median" {
-			all = append(all, zeros(nil, k)...)
+			all = append(all, p...) // room: p holds zeros until the end
 		}
 		for j, c := range res.classes {
 			i := j

@@ -379,7 +379,7 @@ func (g *neural) answer(target int, a []float64, out *result) {
 	for i := range outs {
 		out.p = append(out.p, a[outs[i].at])
 	}
-	if w := winner(out.p); w >= 0 {
+	if w := decided(out.p); w >= 0 {
 		out.classes = g.classes[target]
 		out.v, out.entity = str(out.classes[w]), g.ids[outs[w].at]
 	}

@@ -1,12 +1,16 @@
 package scoring
 
-import "math"
+import (
+	"math"
+
+	"github.com/mudpulse/mudpulse/scoring/internal/eight"
+)
 
 // Clusters and networks compare or multiply a row's numbers with many others:
 // eight rows go side by side, each in its own lane, summed in document order.
 
 // lanes are a value each of eight rows.
-type lanes [8]float64
+type lanes = eight.Lanes
 
 // load takes the numbers of eight rows from one on, a column each; the lanes
 // beyond the block's end hold zeros. It reports which lanes lack a number.
@@ -73,7 +77,7 @@ func (s *clusterStep) run(k *block) {
 			var d lanes
 			switch {
 			case m.plain && square:
-				squaresOf(&d, x, center)
+				eight.Squares(&d, x, center)
 			default:
 				m.weighted(&d, x, center, square)
 			}
@@ -96,26 +100,6 @@ func (s *clusterStep) run(k *block) {
 		}
 		copy(k.col[s.winner][from:from+n], best[:n])
 	}
-}
-
-// squaresOf adds up the squared differences of eight rows to a centre.
-func squaresOf(d *lanes, x []lanes, center []float64) {
-	var a, b, c, e, f, g, h, i float64
-	center = center[:len(x)]
-	for j := range x {
-		v, y := &x[j], center[j]
-		p, q, r, s := v[0]-y, v[1]-y, v[2]-y, v[3]-y
-		a += float64(p * p)
-		b += float64(q * q)
-		c += float64(r * r)
-		e += float64(s * s)
-		p, q, r, s = v[4]-y, v[5]-y, v[6]-y, v[7]-y
-		f += float64(p * p)
-		g += float64(q * q)
-		h += float64(r * r)
-		i += float64(s * s)
-	}
-	*d = lanes{a, b, c, e, f, g, h, i}
 }
 
 func (m *measure) weighted(d *lanes, x []lanes, center []float64, square bool) {
@@ -222,7 +206,7 @@ func (t *layer) lanes(a []lanes, k *block) {
 		n := &t.neurons[i]
 		var z lanes
 		if n.from == nil {
-			dotOf(&z, a[n.first:n.first+len(n.weights)], n.weights)
+			eight.Dot(&z, a[n.first:n.first+len(n.weights)], n.weights)
 		} else {
 			for j, w := range n.weights {
 				for l, v := range &a[n.from[j]] {
@@ -259,22 +243,4 @@ func (t *layer) lanes(a []lanes, k *block) {
 		}
 		k.y = y
 	}
-}
-
-// dotOf adds up the products of eight rows with weights.
-func dotOf(z *lanes, x []lanes, weights []float64) {
-	var a, b, c, d, e, f, g, h float64
-	x = x[:len(weights)]
-	for j, w := range weights {
-		v := &x[j]
-		a += float64(w * v[0])
-		b += float64(w * v[1])
-		c += float64(w * v[2])
-		d += float64(w * v[3])
-		e += float64(w * v[4])
-		f += float64(w * v[5])
-		g += float64(w * v[6])
-		h += float64(w * v[7])
-	}
-	*z = lanes{a, b, c, d, e, f, g, h}
 }

@@ -365,10 +365,10 @@ func (s *operationStep) run(k *block) {
 		}
 	}
 	for i, y := range to {
-		if s.single {
+		if y += 0; s.single { // one zero
 			y = float64(float32(y))
-			to[i] = y
 		}
+		to[i] = y
 		if y-y != 0 && (s.a < 0 || a[i] == a[i]) && (s.b < 0 || b[i] == b[i]) { // infinite, or undefined
 			k.mark(i)
 		}

@@ -1,6 +1,9 @@
 package scoring
 
-import "github.com/mudpulse/mudpulse/scoring/internal/portable"
+import (
+	"github.com/mudpulse/mudpulse/scoring/internal/eight"
+	"github.com/mudpulse/mudpulse/scoring/internal/portable"
+)
 
 // svm is a SupportVectorMachineModel over numbers, in 64 bits.
 func (c *planner) svm(g *svm) (*modelCols, bool) {
@@ -17,6 +20,9 @@ func (c *planner) svm(g *svm) (*modelCols, bool) {
 			return nil, false
 		}
 		s.cols = append(s.cols, r.col)
+	}
+	for i := range g.machines {
+		s.from = append(s.from, g.machines[i].from())
 	}
 	s.to = c.column()
 	r := &modelCols{col: s.to, kind: number}
@@ -43,6 +49,19 @@ type svmStep struct {
 	to            int   // the number, or the winner
 	p             []int // shares of the votes, by class
 	target, other []int // classes, by machine
+	from          []int // the first of a machine's vectors, if the others follow; else -1
+}
+
+func (m *svmMachine) from() int {
+	for j, at := range m.vectors {
+		if at != m.vectors[0]+int32(j) {
+			return -1
+		}
+	}
+	if len(m.vectors) == 0 {
+		return -1
+	}
+	return int(m.vectors[0])
 }
 
 func (s *svmStep) run(k *block) {
@@ -57,9 +76,12 @@ func (s *svmStep) run(k *block) {
 		}
 		for i := range g.machines {
 			m := &g.machines[i]
-			if m.vectors == nil {
-				dotOf(&values[i], x, m.weights)
-			} else {
+			switch {
+			case m.vectors == nil:
+				eight.Dot(&values[i], x, m.weights)
+			case s.from[i] >= 0:
+				eight.Dot(&values[i], kernels[s.from[i]:], m.weights)
+			default:
 				weigh(&values[i], kernels, m.vectors, m.weights)
 			}
 			for l := range values[i] {
@@ -146,14 +168,14 @@ func weigh(z *lanes, kernels []lanes, at []int32, weights []float64) {
 // lanes is of for eight rows.
 func (k *kernel) lanes(z *lanes, x []lanes, v []float64) {
 	if k.name != "LinearKernelType" && k.name != "PolynomialKernelType" && k.name != "SigmoidKernelType" {
-		squaresOf(z, x, v)
+		eight.Squares(z, x, v)
 		for l, y := range z {
 			z[l] = float64(-k.gamma * y)
 		}
-		portable.ExpEach(z[:])
+		eight.Exp(z)
 		return
 	}
-	dotOf(z, x, v)
+	eight.Dot(z, x, v)
 	for l, y := range z {
 		switch k.name {
 		case "PolynomialKernelType":

@@ -231,7 +231,7 @@ func (g *regression) evaluate(r *row, out *result) {
 		return
 	}
 	g.normalize(out.p)
-	if w := winner(out.p); w >= 0 {
+	if w := decided(out.p); w >= 0 {
 		out.v = str(g.classes[w])
 	}
 }

@@ -22,6 +22,7 @@ type result struct {
 	top        int       // how many are told of; 0 all
 	reasons    []ranked  // of a scorecard, most points first
 	path       []int32   // of a tree: nodes visited
+	levels     int       // and surrogates used
 	slots      []int     // of selectAll: unused
 	work       []float64 // the evaluator's own memory
 	pairs      []weighted
@@ -73,6 +74,16 @@ func winner(p []float64) int {
 		}
 	}
 	return best
+}
+
+// decided is the winner where every class has a number: of NaN nothing can be said.
+func decided(p []float64) int {
+	for _, x := range p {
+		if x != x {
+			return -1
+		}
+	}
+	return winner(p)
 }
 
 // first is the best entity; the first of equals.

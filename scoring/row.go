@@ -37,6 +37,7 @@ type row struct {
 	stack    []value // arguments of functions
 	base     int     // of the running function's parameters
 	err      *RowError
+	key      []byte              // of tables that are being looked up
 	x        []float64           // inputs of packed kernels
 	patterns map[string]*pattern // regular expressions that are not constants
 	mem      []result            // of models, by number

@@ -197,7 +197,7 @@ type actual struct{ raw int }
 func (a actual) eval(r *row) value {
 	v := r.get(a.raw)
 	if v.k == invalid {
-		return r.fail(r.slots[a.raw].name, KindInvalid, "value %s is invalid", quote(v.list[0]))
+		return r.fail(r.slots[a.raw].name, KindInvalid, "value %s is invalid", quote(v.original()))
 	}
 	return v
 }
@@ -283,7 +283,7 @@ func (t *treatment) treat(r *row, v value) value {
 	if v.k == invalid {
 		switch t.onInvalid {
 		case 'i':
-			v = v.list[0]
+			v = v.original()
 			if t.onInvalidTo.k != missing {
 				v = t.onInvalidTo
 			} else {
@@ -297,7 +297,7 @@ func (t *treatment) treat(r *row, v value) value {
 		case 'v':
 			return t.onInvalidTo
 		default:
-			return r.fail(t.name, KindInvalid, "value %s is invalid", quote(v.list[0]))
+			return r.fail(t.name, KindInvalid, "value %s is invalid", quote(v.original()))
 		}
 	} else if v.k != missing && t.outlier != 0 && v.k != text && v.k != list {
 		switch {

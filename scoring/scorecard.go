@@ -1,8 +1,9 @@
 package scoring
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 )
 
 // PMML 4.4.1, Scorecard.
@@ -115,7 +116,7 @@ func (c *scorecard) evaluate(r *row, out *result) {
 			}
 		}
 		out.reasons = kept
-		sort.SliceStable(kept, func(i, j int) bool { return kept[i].points > kept[j].points })
+		slices.SortStableFunc(kept, func(a, b ranked) int { return cmp.Compare(b.points, a.points) })
 	}
 }
 

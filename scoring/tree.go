@@ -231,8 +231,9 @@ func (t *tree) evaluate(r *row, out *result) {
 			return
 		}
 	}
-	levels := 0
-	if t.nodes[0].when.test(r, &levels) != yes {
+	out.levels = 0
+	levels := &out.levels
+	if t.nodes[0].when.test(r, levels) != yes {
 		return
 	}
 	at := int32(0)
@@ -241,11 +242,11 @@ descend:
 	for {
 		n := &t.nodes[at]
 		if n.from == n.to {
-			t.leaf(r, at, levels, out)
+			t.leaf(r, at, *levels, out)
 			return
 		}
 		for _, c := range t.children[n.from:n.to] {
-			switch t.nodes[c].when.test(r, &levels) {
+			switch t.nodes[c].when.test(r, levels) {
 			case yes:
 				at = c
 				out.path = append(out.path, c)
@@ -253,23 +254,23 @@ descend:
 			case unknown:
 				switch t.onGap {
 				case "lastPrediction":
-					t.leaf(r, at, levels, out)
+					t.leaf(r, at, *levels, out)
 					return
 				case "nullPrediction":
 					return
 				case "defaultChild":
-					levels++
+					*levels++
 					at = n.def
 					out.path = append(out.path, at)
 					continue descend
 				case "weightedConfidence", "aggregateNodes":
-					t.spread(r, at, levels, out)
+					t.spread(r, at, *levels, out)
 					return
 				}
 			}
 		}
 		if t.last && (n.score.k != missing || n.embedded != nil) {
-			t.leaf(r, at, levels, out)
+			t.leaf(r, at, *levels, out)
 		}
 		return
 	}

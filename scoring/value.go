@@ -80,6 +80,7 @@ type value struct {
 	k    kind
 	f32  bool     // arithmetic on it is rounded to 32 bits
 	odd  bool     // invalid, and taken as it is
+	was  kind     // of an invalid value of a field: its own
 	unit dataType // of an integer that is a date, time or dateTime; else none
 	f    float64
 	s    string
@@ -91,6 +92,17 @@ var (
 	trueValue = value{k: boolean, f: 1}
 	falseVal  = value{k: boolean}
 )
+
+func (v value) asInvalid() value {
+	v.was, v.k = v.k, invalid
+	return v
+}
+
+// original is the value that asInvalid was given.
+func (v value) original() value {
+	v.k, v.was = v.was, missing
+	return v
+}
 
 func num(f float64) value   { return value{k: number, f: f} }
 func whole(f float64) value { return value{k: integer, f: f} }

@@ -1,4 +1,6 @@
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.File;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
@@ -6,9 +8,16 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumSet;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+
+import javax.xml.parsers.DocumentBuilderFactory;
+import javax.xml.transform.TransformerFactory;
+import javax.xml.transform.dom.DOMSource;
+import javax.xml.transform.stream.StreamResult;
 
 import org.dmg.pmml.ComplexValue;
 import org.dmg.pmml.ResultFeature;
@@ -24,24 +33,32 @@ import org.jpmml.evaluator.OutputFilters;
 import org.jpmml.evaluator.TargetField;
 import org.jpmml.evaluator.association.Association;
 import org.jpmml.evaluator.time_series.SeriesForecast;
+import org.w3c.dom.Attr;
+import org.w3c.dom.Document;
+import org.w3c.dom.Element;
+import org.w3c.dom.NamedNodeMap;
+import org.w3c.dom.Node;
 
 /** Answers rows with JPMML-Evaluator, the outside oracle, as a process of its own.
  *
  * A line in is "M path", which loads a model, or a JSON object, which is a row for it.
  * A line out answers each: {} or {"error":{"kind":"load",...}}; and what "pmml score --full" prints:
- * the targets and outputs, and "_targets" with what the model says beside the value; or {"error":{...}}. */
+ * the targets and outputs, and "_targets" with what the model says beside the value; or {"error":{...}}.
+ * An error for which an output alone is to blame has "parts" beside it: {"":the answer without outputs,"name":that output's value or {"error":{...}}}. */
 public class Oracle {
 	public static void main(String[] args) throws Exception {
 		BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8), 1 << 20);
 		PrintStream out = new PrintStream(System.out, false, "UTF-8");
 		Evaluator evaluator = null;
+		Parts parts = null;
 		String refused = null;
 		for (String line; (line = in.readLine()) != null;) {
 			if (line.startsWith("M ")) {
 				evaluator = null;
 				refused = null;
+				parts = new Parts(new File(line.substring(2)));
 				try {
-					evaluator = new LoadingModelEvaluatorBuilder().setExtraResultFeatures(EnumSet.allOf(ResultFeature.class)).setOutputFilter(OutputFilters.KEEP_FINAL_RESULTS).load(new File(line.substring(2))).build();
+					evaluator = builder().load(new File(line.substring(2))).build();
 					evaluator.verify();
 					out.println("{}");
 				} catch (Exception | StackOverflowError e) {
@@ -55,7 +72,9 @@ public class Oracle {
 				try {
 					out.println(score(evaluator, new Json(line).object()));
 				} catch (Exception | StackOverflowError e) {
-					out.println(error("row", e));
+					String error = error("row", e);
+					String by = parts.of(line);
+					out.println(by == null ? error : error.substring(0, error.length() - 1) + ",\"parts\":" + by + "}");
 				}
 			}
 			if (!in.ready()) {
@@ -63,6 +82,133 @@ public class Oracle {
 			}
 		}
 		out.flush();
+	}
+
+	static LoadingModelEvaluatorBuilder builder() {
+		return new LoadingModelEvaluatorBuilder().setExtraResultFeatures(EnumSet.allOf(ResultFeature.class)).setOutputFilter(OutputFilters.KEEP_FINAL_RESULTS);
+	}
+
+	/** The model with one output at a time, and those that it reads: one that fails hides the others. */
+	static class Parts {
+		final File file;
+		Map<String, Evaluator> evaluators;
+
+		Parts(File file) {
+			this.file = file;
+		}
+
+		String of(String row) {
+			try {
+				if (evaluators == null) {
+					evaluators = new LinkedHashMap<>();
+					build();
+				}
+			} catch (Exception e) { // a part that cannot be loaded
+				evaluators.clear();
+			}
+			StringBuilder b = new StringBuilder("{");
+			for (Map.Entry<String, Evaluator> e : evaluators.entrySet()) {
+				String name = e.getKey();
+				text(name.isEmpty() ? b : b.append(','), name);
+				b.append(':');
+				try {
+					Map<String, Object> in = new Json(row).object();
+					if (name.isEmpty()) {
+						b.append(score(e.getValue(), in));
+					} else {
+						StringBuilder v = new StringBuilder();
+						write(v, e.getValue().evaluate(in).get(name));
+						b.append(v);
+					}
+				} catch (Exception | StackOverflowError x) {
+					if (name.isEmpty()) {
+						return null;
+					}
+					b.append(error("row", x));
+				}
+			}
+			return evaluators.isEmpty() ? null : b.append('}').toString();
+		}
+
+		void build() throws Exception {
+			Document doc = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(file);
+			Element output = null;
+			for (Element model : elements(doc.getDocumentElement())) {
+				for (Element e : elements(model)) {
+					if (output == null && name(e).equals("Output")) {
+						output = e;
+					}
+				}
+			}
+			if (output == null) {
+				return;
+			}
+			Map<String, Element> fields = new LinkedHashMap<>();
+			for (Element e : elements(output)) {
+				if (name(e).equals("OutputField")) {
+					fields.put(e.getAttribute("name"), e);
+				}
+			}
+			Map<String, Set<String>> reads = new LinkedHashMap<>();
+			for (Map.Entry<String, Element> e : fields.entrySet()) {
+				Set<String> to = new HashSet<>();
+				mentioned(e.getValue(), fields.keySet(), to);
+				for (String n : new ArrayList<>(to)) { // outputs before it, whose own are known
+					to.addAll(reads.getOrDefault(n, Set.of()));
+				}
+				to.add(e.getKey());
+				reads.put(e.getKey(), to);
+			}
+			evaluators.put("", load(doc, output, fields, Set.of()));
+			for (Map.Entry<String, Set<String>> e : reads.entrySet()) {
+				if (!"false".equals(fields.get(e.getKey()).getAttribute("isFinalResult"))) {
+					evaluators.put(e.getKey(), load(doc, output, fields, e.getValue()));
+				}
+			}
+		}
+
+		static Evaluator load(Document doc, Element output, Map<String, Element> fields, Set<String> keep) throws Exception {
+			for (Map.Entry<String, Element> e : fields.entrySet()) {
+				if (e.getValue().getParentNode() == output) {
+					output.removeChild(e.getValue());
+				}
+			}
+			for (Map.Entry<String, Element> e : fields.entrySet()) {
+				if (keep.contains(e.getKey())) {
+					output.appendChild(e.getValue());
+				}
+			}
+			ByteArrayOutputStream to = new ByteArrayOutputStream();
+			TransformerFactory.newInstance().newTransformer().transform(new DOMSource(doc), new StreamResult(to));
+			return builder().load(new ByteArrayInputStream(to.toByteArray())).build();
+		}
+
+		static void mentioned(Element e, Set<String> names, Set<String> to) {
+			NamedNodeMap attributes = e.getAttributes();
+			for (int i = 0; i < attributes.getLength(); i++) {
+				Attr a = (Attr)attributes.item(i);
+				if (!a.getName().equals("name") && names.contains(a.getValue())) {
+					to.add(a.getValue());
+				}
+			}
+			for (Element k : elements(e)) {
+				mentioned(k, names, to);
+			}
+		}
+
+		static String name(Element e) {
+			return e.getTagName().substring(e.getTagName().indexOf(':') + 1);
+		}
+
+		static List<Element> elements(Element e) {
+			List<Element> out = new ArrayList<>();
+			for (Node n = e.getFirstChild(); n != null; n = n.getNextSibling()) {
+				if (n instanceof Element) {
+					out.add((Element)n);
+				}
+			}
+			return out;
+		}
 	}
 
 	static String error(String kind, Throwable e) {

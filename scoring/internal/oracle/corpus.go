@@ -33,7 +33,7 @@ type Case struct {
 // does not answer.
 type Note struct {
 	Why       string                     `json:"why"`                 // a heading's id in docs/pmml-semantics.md
-	Rows      map[string]json.RawMessage `json:"rows"`                // by line of the rows file, from 1, "*" all others: the answer; {"error":"part of its words"}
+	Rows      map[string]json.RawMessage `json:"rows"`                // by line of the rows file, from 1, "*" all others: this engine's own answer where it differs, by name; {"error":"part of its words"}
 	Tolerance float64                    `json:"tolerance,omitempty"` // of the whole case, where it is not its kind's
 	NotLive   bool                       `json:"notLive,omitempty"`   // the document is made to show the difference: make pmml-oracle leaves it out
 }
@@ -159,15 +159,38 @@ func (c *Case) Write(answers [][]byte) error {
 	return os.WriteFile(c.base+".jpmml.jsonl", b.Bytes(), 0o644)
 }
 
-// Add notes an answer to row i, and whether make pmml-oracle leaves the document out; what is said of the target beside its value is left out.
-func (c *Case) Add(why string, i int, a Answer, notLive bool) {
-	short := Answer{}
-	if words, failed := a.Failed(); failed {
-		short["error"] = words
+// Renote writes the answers of individual rows' notes again, as narrow as they can be, and drops those that JPMML gives too.
+func (c *Case) Renote(row int, diffs []Diff, ours Answer) bool {
+	for n := range c.Notes {
+		key := strconv.Itoa(row + 1)
+		if _, ok := c.Notes[n].Rows[key]; !ok {
+			continue
+		}
+		why := c.Notes[n].Why
+		delete(c.Notes[n].Rows, key)
+		if len(diffs) > 0 {
+			c.Add(why, row, diffs, ours, false)
+		}
+		return true
 	}
-	for k, v := range a {
-		if k != "_targets" && short["error"] == nil {
-			short[k] = v
+	return false
+}
+
+// Add notes what is answered otherwise in row i, and whether make pmml-oracle leaves the document out.
+func (c *Case) Add(why string, i int, diffs []Diff, ours Answer, notLive bool) {
+	short := Answer{}
+	for _, d := range diffs {
+		switch {
+		case d.Ours != "":
+			short["error"] = d.Ours
+		case d.Name != "":
+			short[d.Name] = ours[d.Name]
+		default:
+			for k, v := range ours {
+				if k != "_targets" {
+					short[k] = v
+				}
+			}
 		}
 	}
 	for n := range c.Notes {
@@ -181,6 +204,10 @@ func (c *Case) Add(why string, i int, a Answer, notLive bool) {
 
 // WriteNotes stores the notes, a row a line.
 func (c *Case) WriteNotes() error {
+	c.Notes = slices.DeleteFunc(c.Notes, func(n Note) bool { return len(n.Rows) == 0 && n.Tolerance == 0 })
+	if len(c.Notes) == 0 {
+		return os.Remove(c.base + ".notes.json")
+	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -222,50 +249,102 @@ func (c *Case) Noted(i int) (json.RawMessage, bool) {
 	return nil, false
 }
 
-// Judge compares this engine's answer to row i with JPMML's, or with the
-// note's where there is one. It returns what is wrong, "" if nothing, and the
-// largest relative difference. Where neither engine answers they agree.
+// Judge compares this engine's answer to row i with JPMML's, or, where a note
+// says otherwise, with the note. It returns what is wrong, "" if nothing, and
+// the largest relative difference. Where neither engine answers they agree.
 func (c *Case) Judge(i int, jpmml, ours Answer) (wrong string, worst float64) {
 	words, failed := ours.Failed()
-	_, theyFailed := jpmml.Failed()
 	note, noted := c.Noted(i)
-	if noted {
-		var want Answer
-		if err := json.Unmarshal(note, &want); err != nil {
-			return "the note is no answer: " + err.Error(), 0
-		}
-		if part, ok := want["error"].(string); ok {
-			if !failed || !strings.Contains(words, part) {
-				return fmt.Sprintf("want an error with %q, got %s", part, ours), 0
-			}
-			return "", 0
-		}
-		if failed {
-			return "want an answer, got the error: " + words, 0
-		}
-		if !theyFailed {
-			if d, _ := Compare(jpmml, ours, c.Tolerance()); d == "" {
-				return "the note is needless: JPMML answers the same", 0
-			}
-		}
-		return Compare(want, ours, c.Tolerance())
+	if !noted {
+		return first(c.Differences(jpmml, ours))
 	}
-	return c.Compare(jpmml, ours)
+	var want Answer
+	if err := json.Unmarshal(note, &want); err != nil {
+		return "the note is no answer: " + err.Error(), 0
+	}
+	if part, ok := want["error"].(string); ok {
+		if !failed || !strings.Contains(words, part) {
+			return fmt.Sprintf("want an error with %q, got %s", part, ours), 0
+		}
+		return "", 0
+	}
+	if failed {
+		return "want an answer, got the error: " + words, 0
+	}
+	diffs, worst := c.Differences(jpmml, ours)
+	if len(diffs) == 0 {
+		return "the note is needless: JPMML answers the same", 0
+	}
+	noticed := map[string]bool{}
+	for _, d := range diffs {
+		if _, ok := want[d.Name]; !ok && d.Name != "" {
+			return d.String() + "; the note does not speak of it", worst
+		}
+		noticed[d.Name] = true
+	}
+	if !noticed[""] {
+		for name := range want {
+			if name != "_targets" && !noticed[name] {
+				return fmt.Sprintf("the note is needless at %s: JPMML answers the same", name), worst
+			}
+		}
+	}
+	got := Answer{}
+	for name := range want {
+		got[name] = ours[name]
+	}
+	return first(Compare(want, got, c.Tolerance()))
 }
 
-// Compare is Judge without notes.
-func (c *Case) Compare(jpmml, ours Answer) (wrong string, worst float64) {
+func first(diffs []Diff, worst float64) (string, float64) {
+	if len(diffs) == 0 {
+		return "", worst
+	}
+	return diffs[0].String(), worst
+}
+
+// Differences are where this engine answers otherwise than JPMML. Where an
+// output alone keeps JPMML from answering, all the rest is compared.
+func (c *Case) Differences(jpmml, ours Answer) (diffs []Diff, worst float64) {
 	words, failed := ours.Failed()
 	theirs, theyFailed := jpmml.Failed()
 	switch {
 	case failed && theyFailed:
-		return "", 0
+		return nil, 0
 	case failed:
-		return "JPMML answers, we do not: " + words, 0
-	case theyFailed:
-		return fmt.Sprintf("JPMML does not answer (%s), we do and no note says why: %s", theirs, ours), 0
+		return []Diff{{Ours: words}}, 0
+	case !theyFailed:
+		return Compare(jpmml, ours, c.Tolerance())
 	}
-	return Compare(jpmml, ours, c.Tolerance())
+	parts, _ := jpmml["parts"].(map[string]any)
+	bare, ok := parts[""].(map[string]any)
+	if !ok {
+		return []Diff{{Words: theirs, Got: map[string]any(ours)}}, 0
+	}
+	want, got, of := Answer{}, Answer{"_targets": ours["_targets"]}, map[string]any{}
+	for name, v := range bare {
+		if _, hidden := parts[name]; !hidden && name != "_targets" {
+			want[name], got[name] = v, ours[name]
+		}
+	}
+	targets, _ := bare["_targets"].(map[string]any)
+	for name, d := range targets {
+		if _, hidden := parts[name]; !hidden {
+			of[name] = d
+		}
+	}
+	want["_targets"] = of
+	for name, v := range parts {
+		part, _ := v.(map[string]any)
+		if words, bad := Answer(part).Failed(); bad && name != "" {
+			diffs = append(diffs, Diff{At: name, Name: name, Words: words, Got: ours[name]})
+		} else if name != "" {
+			want[name], got[name] = v, ours[name]
+		}
+	}
+	slices.SortFunc(diffs, func(a, b Diff) int { return strings.Compare(a.At, b.At) })
+	more, worst := Compare(want, got, c.Tolerance())
+	return append(diffs, more...), worst
 }
 
 // NotLive is why the document is made to show a difference, "" if it is not.
@@ -273,61 +352,6 @@ func (c *Case) NotLive() string {
 	for _, n := range c.Notes {
 		if n.NotLive {
 			return n.Why
-		}
-	}
-	return ""
-}
-
-// Gaps are errors of one engine where the other answers, and why.
-type Gaps []struct {
-	Why    string `json:"why"`    // a heading's id in docs/pmml-semantics.md
-	Words  string `json:"words"`  // a regular expression of JPMML's message, where it fails and we do not
-	Ours   string `json:"ours"`   // of our message, where we fail and it does not
-	Answer string `json:"answer"` // of JPMML's answer, where both answer
-	Kind   string `json:"kind"`   // of models, as Info.Kind has it; "" all
-	re     *regexp.Regexp
-	of     Side
-}
-
-// Known reads root/gaps.json.
-func Known(root string) (Gaps, error) {
-	b, err := os.ReadFile(filepath.Join(root, "gaps.json"))
-	if err != nil {
-		return nil, err
-	}
-	var g Gaps
-	if err := json.Unmarshal(b, &g); err != nil {
-		return nil, fmt.Errorf("gaps.json: %w", err)
-	}
-	for i := range g {
-		switch {
-		case g[i].Ours != "":
-			g[i].of = We
-		case g[i].Answer != "":
-			g[i].of = Both
-		}
-		if g[i].re, err = regexp.Compile(g[i].Words + g[i].Ours + g[i].Answer); err != nil {
-			return nil, fmt.Errorf("gaps.json: %w", err)
-		}
-	}
-	return g, nil
-}
-
-// A Side is whose words are explained.
-type Side int
-
-const (
-	They Side = iota // JPMML's error
-	We               // our error
-	Both             // both answer: JPMML's answer
-)
-
-// Explains is why the engines differ, where that side said these words of a
-// model of that kind; "" unknown.
-func (g Gaps) Explains(kind, words string, of Side) string {
-	for _, x := range g {
-		if x.of == of && (x.Kind == "" || x.Kind == kind) && x.re.MatchString(words) {
-			return x.Why
 		}
 	}
 	return ""

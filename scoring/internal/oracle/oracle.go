@@ -101,7 +101,9 @@ func Lines(b []byte) [][]byte {
 }
 
 // Answer is what an engine says of a row: targets and outputs by name, and
-// "_targets"; or "error".
+// "_targets"; or "error". JPMML's error for which an output is to blame has
+// "parts" beside it: "" the answer without outputs, and each output's value or
+// error.
 type Answer map[string]any
 
 // Parse reads an answer's line.
@@ -123,10 +125,10 @@ func (a Answer) Failed() (string, bool) {
 }
 
 // Compare says where got differs from want by more than that relative
-// difference, "" if nowhere, and the largest relative difference met. An output
+// difference, and the largest relative difference met. An output
 // that is absent is missing: null. Beside the values, only what want knows of
 // the target is compared.
-func Compare(want, got Answer, tolerance float64) (diff string, worst float64) {
+func Compare(want, got Answer, tolerance float64) (diffs []Diff, worst float64) {
 	c := comparison{tolerance: tolerance}
 	names := make([]string, 0, len(want)+len(got))
 	for n := range want {
@@ -142,24 +144,27 @@ func Compare(want, got Answer, tolerance float64) (diff string, worst float64) {
 		if n == "_targets" {
 			continue
 		}
+		c.name = n
 		c.values(n, want[n], got[n])
 	}
 	w, _ := want["_targets"].(map[string]any)
 	g, _ := got["_targets"].(map[string]any)
-	for t, d := range w {
-		wd, _ := d.(map[string]any)
+	for _, t := range slices.Sorted(maps.Keys(w)) {
+		wd, _ := w[t].(map[string]any)
 		gd, _ := g[t].(map[string]any)
-		for k, x := range wd {
-			y, ok := gd[k]
+		for _, k := range slices.Sorted(maps.Keys(wd)) {
+			x, y := wd[k], gd[k]
+			if _, ok := gd[k]; !ok && x == nil {
+				continue
+			}
 			if k == "probability" || k == "confidence" {
 				x, y = classes(x, y), classes(y, x)
 			}
-			if ok || x != nil {
-				c.values(t+"#"+k, x, y)
-			}
+			c.name = t
+			c.values(t+"#"+k, x, y)
 		}
 	}
-	return c.diff, c.worst
+	return c.diffs, c.worst
 }
 
 // classes adds the classes that only other lists, with 0: a class without a
@@ -181,16 +186,13 @@ func classes(of, other any) any {
 
 type comparison struct {
 	tolerance float64
-	diff      string
+	name      string // whose values are compared
+	diffs     []Diff
 	worst     float64
 }
 
 func (c *comparison) differ(at string, want, got any) {
-	if c.diff == "" {
-		w, _ := json.Marshal(want)
-		g, _ := json.Marshal(got)
-		c.diff = fmt.Sprintf("%s: want %s, got %s", at, w, g)
-	}
+	c.diffs = append(c.diffs, Diff{At: at, Name: c.name, Want: want, Got: got})
 }
 
 func (c *comparison) values(at string, want, got any) {
@@ -221,12 +223,12 @@ func (c *comparison) values(at string, want, got any) {
 			c.differ(at, want, got)
 			return
 		}
-		for k := range w {
+		for _, k := range slices.Sorted(maps.Keys(w)) {
 			c.values(at+"."+k, w[k], g[k])
 		}
-		for k, x := range g { // JPMML leaves out classes that nobody voted for
-			if _, too := w[k]; !too && x != 0.0 {
-				c.differ(at+"."+k, "nothing", x)
+		for _, k := range slices.Sorted(maps.Keys(g)) { // JPMML leaves out classes that nobody voted for
+			if _, too := w[k]; !too && g[k] != 0.0 {
+				c.differ(at+"."+k, "nothing", g[k])
 			}
 		}
 	default:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,12 +16,43 @@ import (
 
 // tally is what came of one kind of model.
 type tally struct {
-	models, rows, bothFailed, theyFailed, weFailed, explained, wrong int
-	worst                                                            float64
+	models, rows, theyFailed, weFailed, parted, explained, wrong int
+	worst                                                        float64
+}
+
+// example is one of the explained differences of a shape.
+type example struct {
+	n    int
+	text string
+}
+
+// shape is a difference without its names and numbers.
+func shape(d oracle.Diff) string {
+	if s := d.Words + d.Ours; s != "" {
+		return regexp.MustCompile(`[0-9.]+|'[^']*'|"(?:[^"\\]{5,}|o[0-9]+|y)"`).ReplaceAllString(s, "_")
+	}
+	of := func(v any) string {
+		switch v := v.(type) {
+		case nil:
+			return "null"
+		case string:
+			if v == "NaN" || strings.HasSuffix(v, "Inf") {
+				return v
+			}
+		case float64:
+			if v == 0 {
+				return "0"
+			}
+		}
+		return fmt.Sprintf("%T", v)
+	}
+	_, detail, _ := strings.Cut(d.At, "#")
+	detail, _, _ = strings.Cut(detail, ".")
+	return detail + " " + of(d.Want) + " " + of(d.Got)
 }
 
 // live asks both engines about generated rows of every document.
-func live(p *oracle.Process, corpus, more, only string, rows int, seed uint64, show int) error {
+func live(p *oracle.Process, corpus, more, only string, rows int, seed uint64, show int, explain bool) error {
 	cases, err := oracle.Cases(corpus, only)
 	if err != nil {
 		return err
@@ -42,7 +74,7 @@ func live(p *oracle.Process, corpus, more, only string, rows int, seed uint64, s
 	}
 	each := rows/max(1, asked) + 1
 	kinds, reasons, left := map[string]*tally{}, map[string]int{}, map[string]int{}
-	total := tally{}
+	total, examples := tally{}, map[string]*example{}
 	for _, c := range cases {
 		if why := c.NotLive(); why != "" {
 			left[why]++
@@ -69,52 +101,57 @@ func live(p *oracle.Process, corpus, more, only string, rows int, seed uint64, s
 		}
 		k.models++
 		s := m.NewScorer()
+		ask := func(row []byte) (oracle.Answer, error) { return oracle.Ours(m, s, row) }
 		shown := 0
 		for i, line := range answers {
 			a, err := oracle.Parse(line)
 			if err != nil {
 				return fmt.Errorf("%s: %w: %s", c.Name, err, line)
 			}
-			ours, err := oracle.Ours(m, s, in[i])
+			ours, err := ask(in[i])
 			if err != nil {
 				return err
 			}
+			asked := &oracle.Asked{Case: c, Kind: m.Info().Kind, Row: in[i], Theirs: a, Ours: ask}
 			k.rows++
-			words, they := a.Failed()
-			ourWords, we := ours.Failed()
+			_, they := a.Failed()
+			_, we := ours.Failed()
 			if they {
 				k.theyFailed++
 			}
 			if we {
 				k.weFailed++
 			}
-			switch {
-			case they && we:
-				k.bothFailed++
-				continue
-			case we:
-				words = ourWords
+			if they && !we && a["parts"] != nil {
+				k.parted++
 			}
-			wrong, worst := c.Compare(a, ours)
-			if wrong == "" {
+			diffs, worst := c.Differences(a, ours)
+			if len(diffs) == 0 {
 				k.worst = max(k.worst, worst)
 				continue
 			}
-			side := oracle.They
-			switch {
-			case we:
-				side = oracle.We
-			case !they:
-				side, words = oracle.Both, string(line)
-			}
-			if why := known.Explains(m.Info().Kind, words, side); why != "" {
+			if why := known.ExplainsAll(asked, diffs); why != "" {
 				k.explained++
 				reasons[why]++
+				for _, d := range diffs {
+					reason := known.Explains(asked, d)
+					e := examples[reason+" "+shape(d)]
+					if e == nil {
+						e = &example{text: fmt.Sprintf("%s: row %s: %s", c.Name, in[i], d)}
+						examples[reason+" "+shape(d)] = e
+					}
+					e.n++
+				}
 				continue
 			}
 			k.wrong++
 			if shown++; shown <= show {
-				fmt.Printf("%s: row %s: %s\n", c.Name, in[i], wrong)
+				for _, d := range diffs {
+					if known.Explains(asked, d) == "" {
+						fmt.Printf("%s: row %s: %s\n", c.Name, in[i], d)
+						break
+					}
+				}
 			}
 		}
 		if shown > show {
@@ -122,20 +159,25 @@ func live(p *oracle.Process, corpus, more, only string, rows int, seed uint64, s
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "kind\tmodels\trows\tlargest relative difference\terrors, JPMML\terrors, ours\texplained\tunexplained\t")
+	fmt.Fprintln(w, "kind\tmodels\trows\tlargest relative difference\terrors, JPMML\terrors, ours\tby output\texplained\tunexplained\t")
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
 		k := kinds[name]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.3g\t%d\t%d\t%d\t%d\t\n", name, k.models, k.rows, k.worst, k.theyFailed, k.weFailed, k.explained, k.wrong)
-		total.models, total.rows, total.theyFailed, total.weFailed = total.models+k.models, total.rows+k.rows, total.theyFailed+k.theyFailed, total.weFailed+k.weFailed
+		fmt.Fprintf(w, "%s\t%d\t%d\t%.3g\t%d\t%d\t%d\t%d\t%d\t\n", name, k.models, k.rows, k.worst, k.theyFailed, k.weFailed, k.parted, k.explained, k.wrong)
+		total.models, total.rows, total.theyFailed, total.weFailed, total.parted = total.models+k.models, total.rows+k.rows, total.theyFailed+k.theyFailed, total.weFailed+k.weFailed, total.parted+k.parted
 		total.explained, total.wrong, total.worst = total.explained+k.explained, total.wrong+k.wrong, max(total.worst, k.worst)
 	}
-	fmt.Fprintf(w, "all\t%d\t%d\t%.3g\t%d\t%d\t%d\t%d\t\n", total.models, total.rows, total.worst, total.theyFailed, total.weFailed, total.explained, total.wrong)
+	fmt.Fprintf(w, "all\t%d\t%d\t%.3g\t%d\t%d\t%d\t%d\t%d\t\n", total.models, total.rows, total.worst, total.theyFailed, total.weFailed, total.parted, total.explained, total.wrong)
 	w.Flush()
 	for _, why := range slices.Sorted(maps.Keys(reasons)) {
 		fmt.Printf("explained: %d rows: docs/pmml-semantics.md, %s\n", reasons[why], why)
 	}
 	for _, why := range slices.Sorted(maps.Keys(left)) {
 		fmt.Printf("left out, because documents made to show a difference: %d: docs/pmml-semantics.md, %s\n", left[why], strings.ReplaceAll(why, "\n", " "))
+	}
+	if explain {
+		for _, of := range slices.Sorted(maps.Keys(examples)) {
+			fmt.Printf("%6d %s\n       %s\n", examples[of].n, of, examples[of].text)
+		}
 	}
 	if total.wrong > 0 {
 		return fmt.Errorf("%d differences unexplained", total.wrong)

@@ -30,7 +30,9 @@ func run(args []string) error {
 	rows := f.Int("rows", 200_000, "live: at least so many rows over all documents")
 	seed := f.Uint64("seed", 1, "live: of the rows")
 	accept := f.String("accept", "", "golden: note what we answer otherwise in the cases of -only, for this reason")
+	renote := f.Bool("renote", false, "golden: write what we answer otherwise again, for the reasons noted")
 	only := f.String("only", "", "cases whose name contains this")
+	explain := f.Bool("explain", false, "live: an example of each shape of explained difference")
 	show := f.Int("show", 3, "live: differences shown per document")
 	if len(args) == 0 || args[0] != "golden" && args[0] != "live" {
 		return errors.New("want golden or live")
@@ -47,9 +49,9 @@ func run(args []string) error {
 		return err
 	}
 	if args[0] == "golden" {
-		err = golden(p, *corpus, *only, *accept, *all)
+		err = golden(p, *corpus, *only, *accept, *all, *renote)
 	} else {
-		err = live(p, *corpus, *more, *only, *rows, *seed, *show)
+		err = live(p, *corpus, *more, *only, *rows, *seed, *show, *explain)
 	}
 	return errors.Join(err, p.Close())
 }
@@ -58,7 +60,7 @@ func run(args []string) error {
 const rowsOfACase = 40
 
 // golden asks JPMML about the cases that are new or changed, and makes rows for those without.
-func golden(p *oracle.Process, corpus, only, accept string, all bool) error {
+func golden(p *oracle.Process, corpus, only, accept string, all, renote bool) error {
 	if err := oracle.MakeRows(corpus, rowsOfACase); err != nil {
 		return err
 	}
@@ -71,7 +73,7 @@ func golden(p *oracle.Process, corpus, only, accept string, all bool) error {
 		return err
 	}
 	for _, c := range cases {
-		if _, err := c.Answers(); err == nil && !all && accept == "" {
+		if _, err := c.Answers(); err == nil && !all && !renote && accept == "" {
 			continue
 		}
 		answers, err := p.Ask(c.Path(), c.Rows)
@@ -81,7 +83,7 @@ func golden(p *oracle.Process, corpus, only, accept string, all bool) error {
 		if err := c.Write(answers); err != nil {
 			return err
 		}
-		if err := note(c, answers, known, accept); err != nil {
+		if err := note(c, answers, known, accept, renote); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		failed, why := 0, ""
@@ -102,42 +104,37 @@ func golden(p *oracle.Process, corpus, only, accept string, all bool) error {
 }
 
 // note writes down what this engine answers in the gaps, to be read and held to.
-func note(c *oracle.Case, answers [][]byte, known oracle.Gaps, accept string) error {
-	var s *scoring.Scorer
-	m, loadErr := scoring.Load(bytes.NewReader(c.Document))
-	if loadErr == nil {
-		s = m.NewScorer()
+func note(c *oracle.Case, answers [][]byte, known oracle.Gaps, accept string, renote bool) error {
+	m, err := scoring.Load(bytes.NewReader(c.Document))
+	if err != nil {
+		return nil //nolint:nilerr // the test says so
 	}
+	s := m.NewScorer()
+	ask := func(row []byte) (oracle.Answer, error) { return oracle.Ours(m, s, row) }
 	changed := false
 	for i, line := range answers {
 		a, err := oracle.Parse(line)
 		if err != nil {
 			return err
 		}
-		if _, noted := c.Noted(i); noted || loadErr != nil {
-			continue
-		}
-		ours, err := oracle.Ours(m, s, c.Rows[i])
+		ours, err := ask(c.Rows[i])
 		if err != nil {
 			return err
 		}
-		if wrong, _ := c.Compare(a, ours); wrong == "" {
+		diffs, _ := c.Differences(a, ours)
+		if _, noted := c.Noted(i); noted {
+			changed = renote && c.Renote(i, diffs, ours) || changed
+			continue
+		}
+		if len(diffs) == 0 {
 			continue
 		}
 		why := accept
-		theirs, failed := a.Failed()
-		words, weFail := ours.Failed()
-		switch {
-		case why != "":
-		case weFail:
-			why = known.Explains(m.Info().Kind, words, oracle.We)
-		case failed:
-			why = known.Explains(m.Info().Kind, theirs, oracle.They)
-		default:
-			why = known.Explains(m.Info().Kind, string(line), oracle.Both)
+		if why == "" {
+			why = known.ExplainsAll(&oracle.Asked{Case: c, Kind: m.Info().Kind, Row: c.Rows[i], Theirs: a, Ours: ask}, diffs)
 		}
 		if why != "" {
-			c.Add(why, i, ours, accept != "")
+			c.Add(why, i, diffs, ours, accept != "")
 			changed = true
 		}
 	}
