@@ -46,7 +46,7 @@ declare -A batch=([logistic]=$((${RECORDS:-500000} / 5)) [forest]=$((${RECORDS:-
 for m in logistic forest; do
   "$work/benchscorer" process --broker $broker --prefix "$run-$m." --model "$models/$m.pmml" --records "${RECORDS:-500000}" >"$work/$m.ours"
   SPARK_LOCAL_IP=127.0.0.1 "$VENV/bin/python" $here/spark.py "$(realpath "$models/$m.pmml")" $broker "$run-$m.json" "$run-$m.spark" "$jars" "${SECONDS_OF_SPARK:-60}" "$(nproc)" "${batch[$m]}" 2>"$work/spark.err" | tail -1 >"$work/$m.spark" \
-    || { tail -20 "$work/spark.err" >&2; exit 1; }
+    || { grep -v "^\s*at " "$work/spark.err" | tail -40 >&2; exit 1; }
   "$VENV/bin/python" - "$m" "$work/$m.ours" "$work/$m.spark" <<'P'
 import json, sys
 name, ours, spark = sys.argv[1], *(json.load(open(p)) for p in sys.argv[2:])

@@ -42,24 +42,29 @@ func (c *Config) due(since, idle time.Duration, input, packed int64) bool {
 
 func manifestKey(p int32) string { return "frames/" + strconv.Itoa(int(p)) }
 
-// newestManifest reads the state topic to its end; nil if p has none.
-func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) (*Manifest, error) {
+// maxBefore bounds the manifests whose blobs are looked for at a start.
+const maxBefore = 16
+
+// newestManifest reads the state topic to its end; nil if p has none. Also the
+// blobs of manifests before it that the topic still holds: nobody needs them, but
+// a scorer that was killed may not have removed them.
+func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) (newest *Manifest, before []string, err error) {
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
 	starts, err := adm.ListStartOffsets(ctx, topic)
 	if err != nil {
-		return nil, fmt.Errorf("list offsets: %w", err)
+		return nil, nil, fmt.Errorf("list offsets: %w", err)
 	}
 	ends, err := adm.ListEndOffsets(ctx, topic)
 	if err != nil {
-		return nil, fmt.Errorf("list offsets: %w", err)
+		return nil, nil, fmt.Errorf("list offsets: %w", err)
 	}
 	if err := errors.Join(starts.Error(), ends.Error()); err != nil {
-		return nil, fmt.Errorf("list offsets: %w", err)
+		return nil, nil, fmt.Errorf("list offsets: %w", err)
 	}
 	todo := map[int32]int64{} // partition → end
 	from := map[int32]kgo.Offset{}
@@ -70,22 +75,21 @@ func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) 
 		}
 	})
 	if len(todo) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	in, err := kgo.NewClient(append(slices.Clone(opts), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}))...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer in.Close()
 	key := manifestKey(p)
-	var newest *Manifest
 	for len(todo) > 0 {
 		fs := in.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if errs := fs.Errors(); len(errs) > 0 {
-			return nil, errs[0].Err
+			return nil, nil, errs[0].Err
 		}
 		fs.EachPartition(func(ftp kgo.FetchTopicPartition) {
 			next := int64(-1)
@@ -99,6 +103,9 @@ func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) 
 					newest = nil
 					continue
 				}
+				if newest != nil {
+					before = append(before[max(0, len(before)-maxBefore):], newest.SHA256)
+				}
 				newest = &m
 			}
 			if end, ok := todo[ftp.Partition]; ok && next >= end {
@@ -106,5 +113,5 @@ func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) 
 			}
 		})
 	}
-	return newest, nil
+	return newest, slices.DeleteFunc(before, func(sha string) bool { return newest != nil && sha == newest.SHA256 }), nil
 }

@@ -1,9 +1,72 @@
 package scorer
 
 import (
+	"bytes"
+	"encoding/json"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
+
+// One of them is removed while the other's manifest still names it.
+func TestNoTwoPartitionsHaveTheSameCheckpoint(t *testing.T) {
+	var all [][]byte
+	for n := range 3 {
+		cfg := testConfig()
+		cfg.Number = n
+		p := newPartition(t, cfg, streamShelf(), newTape())
+		mark(t, p, activate("first", 1, "a"))
+		b, err := p.Snapshot(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range all {
+			if bytes.Equal(b, o) {
+				t.Fatal("two empty partitions have the same snapshot")
+			}
+		}
+		all = append(all, b)
+		if err := newPartition(t, cfg, streamShelf(), newTape()).Restore(t.Context(), b); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestAStartRemovesTheCheckpointThatAKillLeftBehind(t *testing.T) {
+	p := newPlant(t)
+	p.publish([]step{{m: activate("m", 1, "a")}, {f: frame("R1", 1, 100, 100)}})
+	s := p.scorer(p.config())
+	if err := p.run(s, p.allCovered(s)); err != nil {
+		t.Fatal(err)
+	}
+	left, err := p.Put(t.Context(), []byte("left behind"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := newestManifest(t.Context(), p.opts, p.topics.State, 0)
+	if err != nil || m == nil {
+		t.Fatal(m, err)
+	}
+	was := *m
+	was.SHA256 = left
+	for _, x := range []*Manifest{&was, m} { // as if it was killed after the second, before it removed the first's
+		b, _ := json.Marshal(x)
+		if err := p.cl.ProduceSync(t.Context(), &kgo.Record{Topic: p.topics.State, Key: []byte(manifestKey(0)), Value: b}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = p.scorer(p.config())
+	if err := p.run(s, p.allCovered(s)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Fetch(t.Context(), left); err == nil {
+		t.Error("it is still there")
+	}
+	if _, err := p.Fetch(t.Context(), m.SHA256); err != nil {
+		t.Errorf("the newest is gone: %v", err)
+	}
+}
 
 func TestCheckpointsTakeTheirShareOfTheInput(t *testing.T) {
 	cfg := DefaultConfig()

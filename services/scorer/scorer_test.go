@@ -508,7 +508,7 @@ func TestUnderAnotherClusterTheOffsetsAreVoid(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range int32(testPartitions) { // as if they had been made over another log
-		m, err := newestManifest(t.Context(), p.opts, p.topics.State, n)
+		m, _, err := newestManifest(t.Context(), p.opts, p.topics.State, n)
 		if err != nil || m == nil {
 			t.Fatal(m, err)
 		}

@@ -15,17 +15,20 @@ import (
 // snapshotVersion is the first number of a partition's snapshot. Layout, fields
 // as package snapshot writes them:
 //
-//	version · de-duplication · lanes · { markers · rules · tags · equipment · models · waiting · programs · drills }
+//	version · partition · de-duplication · lanes · { markers · rules · tags · equipment · models · waiting · programs · drills }
 //
+// The partition's number is there so that no two partitions' snapshots are the
+// same bytes: one would remove the blob that the other's manifest names.
 // Programs name their channels and models, so that a later version that orders
 // them otherwise still finds what a drill kept of them.
-const snapshotVersion = 4
+const snapshotVersion = 5
 
 // Snapshot flushes, then appends the partition's whole state to b.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
 	p.Flush()
 	w := &snapshot.Writer{B: b}
 	w.Uint(snapshotVersion)
+	w.Uint(uint64(p.cfg.Number))
 	seen, err := p.seen.AppendBinary(nil)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: %w", err)
@@ -163,7 +166,11 @@ func (r *road) append(w *snapshot.Writer) error {
 // partition must not be used. Models and rules are loaded again by their SHA-256.
 func (p *Partition) Restore(ctx context.Context, b []byte) error {
 	r := snapshot.NewReader(b)
-	if v := r.Uint(); v != snapshotVersion {
+	switch v := r.Uint(); v {
+	case snapshotVersion:
+		r.Uint()
+	case snapshotVersion - 1: // without the partition
+	default:
 		return fmt.Errorf("restore: snapshot has version %d, this is version %d", v, snapshotVersion)
 	}
 	if err := p.seen.UnmarshalBinary(r.Bytes()); err != nil {

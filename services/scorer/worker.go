@@ -119,13 +119,14 @@ func (w *worker) start(ctx context.Context) (*kgo.Client, error) {
 	if w.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {
 		return nil, err
 	}
-	m, err := newestManifest(ctx, cfg.Client, cfg.Topics.State, w.p)
+	m, before, err := newestManifest(ctx, cfg.Client, cfg.Topics.State, w.p)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
 	if err := w.restore(ctx, m); err != nil {
 		return nil, err
 	}
+	w.remove(ctx, before)
 	ends, err := kadm.NewClient(w.out).ListEndOffsets(ctx, cfg.Topics.Frames, cfg.Topics.Backfill)
 	if err != nil {
 		return nil, fmt.Errorf("list offsets: %w", err)
@@ -468,12 +469,8 @@ func (w *worker) checkpoint(ctx context.Context) error {
 	}
 	w.s.cfg.CrashPoint("manifest")
 	w.covered.Store(m)
-	if d, ok := w.s.deps.Blobs.(interface {
-		Delete(ctx context.Context, sha256 string) error
-	}); ok && w.blob != "" && w.blob != m.SHA256 {
-		if err := d.Delete(ctx, w.blob); err != nil {
-			w.log.Debug("checkpoint before not removed", "err", err)
-		}
+	if w.blob != "" && w.blob != m.SHA256 {
+		w.remove(ctx, []string{w.blob})
 	}
 	w.blob = m.SHA256
 	w.s.meters.checkpoint.Observe(time.Since(began).Seconds())
@@ -481,6 +478,21 @@ func (w *worker) checkpoint(ctx context.Context) error {
 	w.s.meters.inputBytes.Add(float64(w.input))
 	w.input, w.packed = 0, m.Bytes
 	return nil
+}
+
+// remove removes checkpoints that no newest manifest names.
+func (w *worker) remove(ctx context.Context, blobs []string) {
+	d, ok := w.s.deps.Blobs.(interface {
+		Delete(ctx context.Context, sha256 string) error
+	})
+	if !ok {
+		return
+	}
+	for _, sha := range blobs {
+		if err := d.Delete(ctx, sha); err != nil {
+			w.log.Debug("checkpoint before not removed", "sha256", sha, "err", err)
+		}
+	}
 }
 
 // acks counts what was produced and not acknowledged.

@@ -221,11 +221,12 @@ func (f *flow) scored() bool {
 	return n == drills
 }
 
-// small is a folder on a disk of its own, 8 MB.
+// small is a folder on a disk of its own: 8 MB, and room for what kills leave
+// behind: a checkpoint that no manifest names.
 func small(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", 8+kills(t)/4), "tmpfs", dir).CombinedOutput(); err != nil {
 		t.Fatalf("a small disk cannot be mounted, which needs root: %v %s", err, out)
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
