@@ -26,6 +26,7 @@ var stages = []stage{
 	{"writer and store: append, seal, score rows", 15 + 10 + 5, []string{ours + "services/writer", ours + "storage"}},
 	{"api live", 3, []string{ours + "services/api"}},
 	{"log and Kafka clients", 8, []string{"github.com/twmb/franz-go"}},
+	{"passwords of the devices that were added first", 0, []string{"golang.org/x/crypto/argon2"}},
 	{"garbage collector", 11, []string{"runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.bgscavenge"}},
 	{"scheduler, DuckDB's own threads and the rest", 0, nil},
 }
