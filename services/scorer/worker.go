@@ -116,7 +116,7 @@ func drain(parent context.Context, d time.Duration) (context.Context, context.Ca
 func (w *worker) start(ctx context.Context) (*kgo.Client, error) {
 	cfg := &w.s.cfg
 	var err error
-	if w.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1)); err != nil {
+	if w.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true)); err != nil {
 		return nil, err
 	}
 	m, before, err := newestManifest(ctx, cfg.Client, cfg.Topics.State, w.p)

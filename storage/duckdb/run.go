@@ -31,7 +31,7 @@ func (s *Store) Run(ctx context.Context) error {
 		if err := s.makeSpare(); err != nil && ctx.Err() == nil {
 			s.log.Warn("a partition to spare; it is tried again", "err", err) // without one a commit makes its own
 		}
-		if time.Since(last) < s.cfg.Checkpoint && size(wal) < s.cfg.Memory/3 {
+		if time.Since(last) < s.cfg.Checkpoint && size(wal) < s.cfg.Memory/6 {
 			return
 		}
 		if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {

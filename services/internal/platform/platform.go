@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -71,8 +70,6 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, out io.Writ
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	// A steady heap costs less than a small one: GC at twice, but never over the limit.
-	debug.SetMemoryLimit(1 << 30)
 	stop, err := s.StartProfile()
 	if err != nil {
 		return err
@@ -280,6 +277,7 @@ func (p *platform) parts() []process.Part {
 	if p.embedded != nil {
 		add("log", func(ctx context.Context) error { <-ctx.Done(); return nil })
 	}
+	add("heap", sizeHeap)
 	return parts
 }
 
