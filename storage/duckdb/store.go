@@ -74,7 +74,7 @@ var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashSpare, CrashRo
 
 // DefaultConfig suits a laptop or the demo.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, Memory: 256 << 20, Threads: 2, Readers: 4, Checkpoint: time.Minute,
+	return Config{Dir: dir, Memory: 256 << 20, Threads: 2, Readers: 4, Checkpoint: 20 * time.Second,
 		PartRows: 4_000_000, Grace: 10 * time.Minute, MixedAge: time.Hour, Rollup: 20 * time.Second, CompactAfter: 5 * time.Minute, Linger: 3 * time.Minute}
 }
 
