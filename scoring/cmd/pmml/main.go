@@ -121,7 +121,14 @@ func inspect(m *scoring.Model, out io.Writer) error {
 		}
 		return l
 	}
-	return e.Encode(map[string]any{"model": m.Info(), "inputs": list(m.Inputs()), "targets": list(m.Targets()), "outputs": list(m.Outputs())})
+	all := map[string]any{"model": m.Info(), "inputs": list(m.Inputs()), "targets": list(m.Targets()), "outputs": list(m.Outputs())}
+	if s := m.Stats(); s != nil {
+		all["stats"] = s
+	}
+	if q := m.Quality(); q != nil {
+		all["quality"] = q
+	}
+	return e.Encode(all)
 }
 
 // score answers every line with one line, in order.
