@@ -1002,6 +1002,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is told of alarms, when and how; secrets are not told */
+        get: operations["get-notifications"];
+        /** Say who is told of alarms; a secret that is left empty stays */
+        put: operations["put-notifications"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was told, is being told and could not be told, newest first */
+        get: operations["list-deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/targets/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test to a target */
+        post: operations["test-notification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/parts": {
         parameters: {
             query?: never;
@@ -1655,6 +1707,9 @@ export interface components {
             status: number;
             subject: string;
         };
+        "BodyStruct { Deliveries ListDelivery \"json:\\\"deliveries\\\"\" }Body": {
+            deliveries: components["schemas"]["Delivery"][];
+        };
         "BodyStruct { Devices ListDeviceSession \"json:\\\"devices\\\"\" }Body": {
             devices: components["schemas"]["DeviceSession"][];
         };
@@ -1669,6 +1724,9 @@ export interface components {
         };
         "BodyStruct { Gateways ListGatewayView \"json:\\\"gateways\\\"\" }Body": {
             gateways: components["schemas"]["GatewayView"][];
+        };
+        "BodyStruct { ID string \"json:\\\"id\\\"\" }Body": {
+            id: string;
         };
         "BodyStruct { Items ListQuarantined \"json:\\\"items\\\"\"; Total int64 \"json:\\\"total\\\"\" }Body": {
             items: components["schemas"]["Quarantined"][];
@@ -1900,6 +1958,37 @@ export interface components {
             /** Format: int64 */
             offset: number;
             segment: string;
+        };
+        Delivery: {
+            /**
+             * Format: date-time
+             * @description wall time
+             */
+            created: string | null;
+            /**
+             * Format: date-time
+             * @description next try
+             */
+            due: string | null;
+            /** @description of the last try */
+            error: string;
+            /** @description Idempotency-Key of a webhook; Message-ID of mail, before @mudpulse */
+            id: string;
+            /** @enum {string} */
+            kind: "alarm" | "escalation" | "digest" | "test";
+            /** Format: date-time */
+            sent: string | null;
+            /** @enum {string} */
+            state: "waiting" | "sending" | "sent" | "failed";
+            subject: string;
+            target: string;
+            /** Format: int64 */
+            tries: number;
+            /**
+             * Format: int64
+             * @description tries after which the server may have taken it without saying so: it was sent again under the same id
+             */
+            unsure: number;
         };
         "Deprecate-modelRequest": {
             /** @description empty: it may be put on again */
@@ -2513,6 +2602,60 @@ export interface components {
             id: string;
             text: string;
         };
+        NotifyRule: {
+            /** @description tell also when it returned to normal */
+            cleared?: boolean;
+            /**
+             * Format: int64
+             * @description what is not priority 1 is told together, every so many minutes; 0: at once
+             */
+            digest_min?: number;
+            /** @description as RIG-*; empty: all */
+            drills?: string[];
+            /**
+             * Format: int64
+             * @description minutes without acknowledgement, after which escalate_to is told; 0: never
+             */
+            escalate_min?: number;
+            escalate_to?: string[];
+            id: string;
+            off?: boolean;
+            /** @description 1 to 3; empty: all */
+            priorities?: number[];
+            /**
+             * @description rig-local; what is not priority 1 waits until quiet_to
+             * @example 22:00
+             */
+            quiet_from?: string;
+            /** @example 06:00 */
+            quiet_to?: string;
+            targets: string[];
+            /**
+             * @description only alarms raised in that tour, rig-local time
+             * @enum {string}
+             */
+            tour?: "" | "day" | "night";
+        };
+        NotifySettings: {
+            /** @description that may be spoken to: a name, *.name, an address, each with :PORT where it is not the usual one; nothing else is */
+            hosts: string[];
+            rules: components["schemas"]["NotifyRule"][];
+            smtp: components["schemas"]["SMTP"];
+            targets: components["schemas"]["NotifyTarget"][];
+        };
+        NotifyTarget: {
+            id: string;
+            /** @enum {string} */
+            kind: "mail" | "webhook";
+            /** @description of a webhook: its body is signed with it; never told again; empty: as it was */
+            secret?: string;
+            /** @description told only */
+            secret_set?: boolean;
+            /** @description of mail: addresses */
+            to?: string[];
+            /** @description of a webhook */
+            url?: string;
+        };
         OutIn: {
             /** @example RIG-07 */
             drill: string;
@@ -2965,6 +3108,27 @@ export interface components {
             sha256: string;
             /** Format: int64 */
             version: number;
+        };
+        SMTP: {
+            /** @example mudpulse@example.com */
+            from: string;
+            /** @description empty: no mail */
+            host: string;
+            /** @description never told again; empty: as it was */
+            password: string;
+            /** @description told only: a password is kept */
+            password_set: boolean;
+            /**
+             * Format: int64
+             * @description 0: 587, or 465 with tls
+             */
+            port: number;
+            /**
+             * @description default: starttls
+             * @enum {string}
+             */
+            tls: "" | "starttls" | "tls" | "none";
+            user: string;
         };
         SeriesOf: {
             channel: string;
@@ -8666,6 +8830,310 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotifySettings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotifySettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotifySettings"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-deliveries": {
+        parameters: {
+            query?: {
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { Deliveries ListDelivery \"json:\\\"deliveries\\\"\" }Body"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "test-notification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { ID string \"json:\\\"id\\\"\" }Body"];
+                };
             };
             /** @description Bad Request */
             400: {

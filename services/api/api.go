@@ -33,6 +33,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/internal/outbox"
 	"github.com/mudpulse/mudpulse/services/internal/relational"
 	"github.com/mudpulse/mudpulse/services/models"
+	"github.com/mudpulse/mudpulse/services/notify"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -148,6 +149,7 @@ type API struct {
 	models   *models.Registry
 	gate     *gate.Runner // nil: models are not tested on the past
 	outbox   *outbox.Outbox
+	notify   *notify.Notifier
 	hub      *live.Hub
 	consumer *live.Consumer
 	openapi  huma.API
@@ -188,6 +190,7 @@ func New(cfg Config, d Deps) (*API, error) {
 		}
 		a.models.Gated()
 	}
+	a.notify = a.newNotifier()
 	a.m = newMetrics(d.Registerer)
 	a.handler = a.routes()
 	return a, nil
@@ -256,6 +259,9 @@ func (a *API) prepare(ctx context.Context) error {
 	if err := a.cluster(ctx); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
+	if err := a.notify.Load(ctx); err != nil {
+		return fmt.Errorf("api: %w", err)
+	}
 	if err := a.models.Defaults(ctx, a.d.Models); err != nil {
 		return fmt.Errorf("api: %w", err)
 	}
@@ -294,6 +300,9 @@ func (a *API) cluster(ctx context.Context) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM outbox"); err != nil { // all of it is in what is present
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM notify_offsets"); err != nil { // positions of another log are void; what was told is known by its id
+			return err
+		}
 		return errors.Join(a.devices.Control(ctx, tx), a.models.Republish(ctx, tx), a.devices.Republish(ctx, tx), relational.SetFact(ctx, tx, fact, id))
 	})
 }
@@ -316,7 +325,7 @@ func (a *API) Run(ctx context.Context) error {
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
 	var all sync.WaitGroup
-	errs := make(chan error, 5)
+	errs := make(chan error, 8)
 	start := func(run func() error) {
 		all.Go(func() {
 			if err := run(); err != nil {
@@ -331,6 +340,8 @@ func (a *API) Run(ctx context.Context) error {
 	if a.gate != nil {
 		start(func() error { return a.gate.Run(ctx) })
 	}
+	start(func() error { return a.notify.Follow(ctx, a.cfg.Client, a.cfg.Topics.Alarms) })
+	start(func() error { return a.notify.Run(ctx) })
 	start(func() error {
 		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 			return err

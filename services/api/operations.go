@@ -15,6 +15,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/equipment"
 	"github.com/mudpulse/mudpulse/services/exports"
 	"github.com/mudpulse/mudpulse/services/models"
+	"github.com/mudpulse/mudpulse/services/notify"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -83,6 +84,7 @@ func (a *API) problem(op string, err error) error {
 	var refused *models.Refused
 	var channel *storage.UnknownChannel
 	var invalid *equipment.Invalid
+	var unfit *notify.Invalid
 	var against *models.Against
 	switch {
 	case errors.As(err, &ready):
@@ -109,6 +111,8 @@ func (a *API) problem(op string, err error) error {
 			all[i] = &huma.ErrorDetail{Location: "body.override", Message: why}
 		}
 		return huma.Error409Conflict(fmt.Sprintf("the report speaks against %s@%d; to put it on all the same, say why", against.Name, against.Version), all...)
+	case errors.As(err, &unfit):
+		return a.problem(op, &equipment.Invalid{Problems: unfit.Problems})
 	case errors.As(err, &invalid):
 		all := make([]error, len(invalid.Problems))
 		for i, p := range invalid.Problems {
@@ -121,7 +125,7 @@ func (a *API) problem(op string, err error) error {
 		return huma.Error422UnprocessableEntity("the request is refused", all...)
 	case errors.As(err, &channel):
 		return huma.Error422UnprocessableEntity(err.Error())
-	case errors.Is(err, models.ErrUnknown), errors.Is(err, equipment.ErrUnknown), errors.Is(err, people.ErrUnknown):
+	case errors.Is(err, models.ErrUnknown), errors.Is(err, equipment.ErrUnknown), errors.Is(err, people.ErrUnknown), errors.Is(err, notify.ErrUnknown):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, equipment.ErrConflict), errors.Is(err, people.ErrLast), errors.Is(err, people.ErrTaken):
 		return huma.Error409Conflict(err.Error())
@@ -184,4 +188,5 @@ func (a *API) register() {
 	a.registerData()
 	a.registerEquipment()
 	a.registerExports()
+	a.registerNotifications()
 }
