@@ -98,6 +98,9 @@ screenshots: build ## every screen at desk and phone size from the running produ
 train: ## train the default models again from nothing, seeded (Python 3, Java)
 	@bash simulators/train/train.sh
 
+evidence-month: ## a simulated month of twelve drills: every alarm's evidence whole, its sums right, its chain verified, changed bytes found
+	EVIDENCE_DAYS=30 go test -count=1 -timeout 60m -v -run TestEveryAlarmOfASimulatedFleet ./services/evaluate
+
 clean: ## remove what was built
 	rm -rf $(BIN) dashboard/dist/* dashboard/node_modules $(VENV)
 

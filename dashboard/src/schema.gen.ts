@@ -1596,6 +1596,8 @@ export interface components {
             counts: components["schemas"]["AlarmCounts"];
             /** @description rules that raise nothing to be answered at a drill, by drill */
             out_of_service: components["schemas"]["OutOfService"][];
+            /** @description faults that came over many drills at once; most urgent first */
+            waves: components["schemas"]["Wave"][];
         };
         AlarmRule: {
             /** @example RIG-07 */
@@ -3421,6 +3423,25 @@ export interface components {
             sha256: string;
             /** Format: int64 */
             version: number;
+        };
+        Wave: {
+            /** Format: int64 */
+            alarms: number;
+            /** Format: int64 */
+            drills: number;
+            /** Format: date-time */
+            from: string | null;
+            /** @description ids, the first 1000 */
+            incidents: string[];
+            /** Format: int64 */
+            priority: number;
+            /** @description of the first alarm of each incident */
+            rule: string;
+            title: string;
+            /** Format: date-time */
+            to: string | null;
+            /** Format: int64 */
+            unanswered: number;
         };
         Well: {
             /** Format: date-time */

@@ -62,3 +62,26 @@ func TestTheFiguresOfEEMUA191(t *testing.T) {
 		t.Errorf("%+v", none)
 	}
 }
+
+func TestAFaultOverManyDrillsAtOnceIsOneWave(t *testing.T) {
+	standing := func(n int, apart int64) []*alarmlife.Alarm {
+		var events []telemetry.AlarmEvent
+		for i := range int64(n) {
+			at := t0 + i*apart
+			e := telemetry.AlarmEvent{Event: telemetry.AlarmRaised, Drill: fmt.Sprintf("RIG-%02d", i), Rule: "losses", Title: "Losses", Raised: at, At: at, Priority: 2}
+			e.ID = fmt.Sprintf("%s/losses/%d", e.Drill, at/sec)
+			e.Incident = e.ID
+			events = append(events, e)
+		}
+		return alarmlife.Fold(events, nil, t0+hour)
+	}
+	if w := alarmlife.Waves(standing(10, sec)); len(w) != 0 {
+		t.Errorf("ten drills: %+v", w)
+	}
+	if w := alarmlife.Waves(standing(11, sec)); len(w) != 1 || w[0].Drills != 11 || w[0].Unanswered != 11 || w[0].Rule != "losses" || w[0].To != t0+10*sec || len(w[0].Incidents) != 11 {
+		t.Errorf("eleven drills: %+v", w)
+	}
+	if w := alarmlife.Waves(standing(11, 601*sec)); len(w) != 0 {
+		t.Errorf("over two hours: %+v", w)
+	}
+}

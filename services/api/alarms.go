@@ -23,6 +23,19 @@ type alarmList struct {
 	Alarms       []view.Alarm   `json:"alarms"`
 	Counts       alarmCounts    `json:"counts"`
 	OutOfService []outOfService `json:"out_of_service" doc:"rules that raise nothing to be answered at a drill, by drill"`
+	Waves        []wave         `json:"waves" doc:"faults that came over many drills at once; most urgent first"`
+}
+
+type wave struct {
+	Rule       string    `json:"rule" doc:"of the first alarm of each incident"`
+	Title      string    `json:"title"`
+	From       view.Time `json:"from"`
+	To         view.Time `json:"to"`
+	Drills     int       `json:"drills"`
+	Alarms     int       `json:"alarms"`
+	Unanswered int       `json:"unanswered"`
+	Priority   int       `json:"priority"`
+	Incidents  []string  `json:"incidents" doc:"ids, the first 1000"`
 }
 
 type outOfService struct {
@@ -86,7 +99,10 @@ func (a *API) listAlarms(ctx context.Context, in *alarmsIn) (*body[alarmList], e
 	}
 	book := a.hub.Book()
 	all := book.All(func(*alarmlife.Alarm) bool { return true })
-	out := alarmList{Counts: count(all), OutOfService: []outOfService{}}
+	out := alarmList{Counts: count(all), OutOfService: []outOfService{}, Waves: []wave{}}
+	for _, w := range alarmlife.Waves(all) {
+		out.Waves = append(out.Waves, wave{w.Rule, w.Title, view.Time(w.From), view.Time(w.To), w.Drills, w.Alarms, w.Unanswered, w.Priority, w.Incidents[:min(1000, len(w.Incidents))]})
+	}
 	for _, s := range book.OutOfService() {
 		if in.Drill == "" || s.Drill == in.Drill {
 			out.OutOfService = append(out.OutOfService, outOfService{s.Drill, s.Rule, view.Time(s.Since), s.By, s.Reason})
