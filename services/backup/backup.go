@@ -8,6 +8,7 @@
 package backup
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -102,7 +103,8 @@ func Run(ctx context.Context, store *duckdb.Store, dir string, b *blob.Bucket, n
 		if err != nil {
 			return err
 		}
-		return b.WriteAll(ctx, at+"manifest.json", text, nil)
+		_, err = putFrom(ctx, b, at+"manifest.json", "manifest", bytes.NewReader(text), "")
+		return err
 	})
 	if err != nil {
 		return r, fmt.Errorf("backup: %w", err)
@@ -123,6 +125,12 @@ func put(ctx context.Context, b *blob.Bucket, key, path, sum string) (File, erro
 		return File{}, err
 	}
 	defer fd.Close()
+	return putFrom(ctx, b, key, path, fd, sum)
+}
+
+// putFrom makes an object whole or not at all: Bucket.WriteAll would leave the
+// beginning of one that could not be written to its end.
+func putFrom(ctx context.Context, b *blob.Bucket, key, path string, from io.Reader, sum string) (File, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // before Close: the object is not made
 	w, err := b.NewWriter(ctx, key, nil)
@@ -130,7 +138,7 @@ func put(ctx context.Context, b *blob.Bucket, key, path, sum string) (File, erro
 		return File{}, err
 	}
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(w, h), fd)
+	n, err := io.Copy(io.MultiWriter(w, h), from)
 	got := hex.EncodeToString(h.Sum(nil))
 	if err == nil && sum != "" && got != sum {
 		err = fmt.Errorf("%s: its bytes are not those that were sealed; mudpulse doctor says more", path)

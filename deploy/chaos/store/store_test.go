@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mudpulse/mudpulse/services/backup"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/storage/duckdb"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -22,7 +23,7 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("CHAOS_DIR"); dir != "" { // the other process
 		n := func(key string) int { v, _ := strconv.Atoi(os.Getenv(key)); return v }
-		if err := Victim(dir, os.Getenv("CHAOS_POINT"), n("CHAOS_NTH"), n("CHAOS_COMMITS"), uint64(n("CHAOS_LIMIT"))); err != nil {
+		if err := Victim(dir, os.Getenv("CHAOS_POINT"), os.Getenv("CHAOS_BALLAST"), n("CHAOS_NTH"), n("CHAOS_COMMITS"), uint64(n("CHAOS_LIMIT"))); err != nil {
 			fmt.Println("ERR", err)
 			os.Exit(1)
 		}
@@ -42,8 +43,14 @@ type told struct {
 // run starts a victim. killAfter > 0 kills it from outside after so many commits.
 func run(t *testing.T, dir, point string, nth, commits, killAfter int, limit uint64) (out told) {
 	t.Helper()
+	return runFull(t, dir, point, "", nth, commits, killAfter, limit)
+}
+
+// runFull is run, but at the crash point its disk fills up.
+func runFull(t *testing.T, dir, point, ballast string, nth, commits, killAfter int, limit uint64) (out told) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "CHAOS_DIR="+dir, "CHAOS_POINT="+point, fmt.Sprint("CHAOS_NTH=", nth), fmt.Sprint("CHAOS_COMMITS=", commits), fmt.Sprint("CHAOS_LIMIT=", limit))
+	cmd.Env = append(os.Environ(), "CHAOS_DIR="+dir, "CHAOS_POINT="+point, "CHAOS_BALLAST="+ballast, fmt.Sprint("CHAOS_NTH=", nth), fmt.Sprint("CHAOS_COMMITS=", commits), fmt.Sprint("CHAOS_LIMIT=", limit))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	pipe, err := cmd.StdoutPipe()
 	if err != nil {
@@ -165,13 +172,16 @@ func TestAKilledStoreHasEveryRowOnceAndItsPosition(t *testing.T) {
 	dir := t.TempDir()
 	next, kills := int64(0), 0
 	for round := range dose() {
-		for i, point := range duckdb.CrashPoints {
+		for i, point := range Points {
 			out := run(t, dir, point, 1+(i+round)%2, 400, 0, 0)
 			if !out.hit || out.refused || out.full > 0 {
 				t.Fatalf("%s was not passed: %+v", point, out)
 			}
 			kills++
 			next = check(t, dir, point, max(next, out.next))
+			if strings.HasPrefix(point, "backup") || point == duckdb.CrashSnapshot {
+				restored(t, dir, point, next)
+			}
 		}
 		for k := range 2 {
 			after := 3 + 5*k + round%4
@@ -232,6 +242,77 @@ func TestAFullDiskLosesNothing(t *testing.T) {
 		t.Errorf("%d commits refused, %d rounds of maintenance failed: the full disk hit nothing", refused, full)
 	}
 	t.Logf("a file system of its own: %v; %d times commits were refused, %d rounds of maintenance failed, %d frames", mounted, refused, full, next)
+}
+
+// The disk fills up at every point that there is: in the middle of an append, a
+// checkpoint, a seal, a merge, a retention, a backup. What comes next fails; nothing
+// that was told is lost, and with space again all goes on.
+func TestADiskThatFillsUpAtAnyStepLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	ballast := "-"
+	if syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=96m") == nil {
+		t.Cleanup(func() { _ = syscall.Unmount(dir, 0) })
+		ballast = filepath.Join(dir, "ballast")
+	}
+	next := int64(0)
+	for range dose() {
+		for _, point := range Points {
+			out := runFull(t, dir, point, ballast, 1, 400, 0, 0)
+			if !out.hit || !out.refused && out.full == 0 {
+				t.Errorf("a disk that fills up at %s hit nothing: %+v", point, out)
+			}
+			if ballast != "-" {
+				if err := os.Remove(ballast); err != nil {
+					t.Fatal(err)
+				}
+			}
+			next = check(t, dir, "a disk that filled up at "+point, max(next, out.next))
+			if strings.HasPrefix(point, "backup") || point == duckdb.CrashSnapshot {
+				restored(t, dir, point, next)
+			}
+		}
+		out := run(t, dir, "", 0, 2*perRound, 0, 0)
+		if out.refused || out.full > 0 {
+			t.Errorf("with space again, something fails still: %+v", out)
+		}
+		next = check(t, dir, "space again", max(next, out.next))
+	}
+	t.Logf("a file system of its own: %v; %d points, %d frames", ballast != "-", len(Points), next)
+}
+
+// restored restores the newest backup, if there is one, and holds it against what follows from its position.
+func restored(t *testing.T, dir, after string, least int64) {
+	t.Helper()
+	ctx := context.Background()
+	b, err := backup.Open(ctx, filepath.Join(dir, "backup"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	all, err := backup.List(ctx, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) == 0 {
+		return
+	}
+	to := t.TempDir()
+	if _, err := backup.Restore(ctx, b, "", to); err != nil {
+		t.Fatalf("after %s: restore: %v", after, err)
+	}
+	s, err := duckdb.Open(config(to), telemetry.DefaultCatalogue(), telemetry.NewManualClock(time.Unix(0, Start)), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatalf("after %s: restored: %v", after, err)
+	}
+	defer s.Close()
+	pos, err := s.Position(ctx)
+	if err != nil || len(pos.Offsets) == 0 || pos.Offsets[0].Next > least {
+		t.Fatalf("after %s: the backup stands at %+v, %v; the store at %d", after, pos.Offsets, err, least)
+	}
+	want := Stored(pos.Offsets[0].Next)
+	if l, err := s.Ledger(ctx, storage.LedgerQuery{}); err != nil || int64(l.Stored) != want || int64(l.Readable) != want {
+		t.Errorf("after %s: restored: ledger: %d stored, %d readable, want %d: %v", after, l.Stored, l.Readable, want, err)
+	}
 }
 
 // fill leaves so many bytes of dir's file system free.

@@ -10,10 +10,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/mudpulse/mudpulse/services/backup"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/storage/duckdb"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -49,21 +52,41 @@ func config(dir string) duckdb.Config {
 	return cfg
 }
 
-// Victim commits frame after frame with their scores and maintains the store
-// between, until it dies at the nth pass of a crash point, or has done commits
-// of them. limit is the largest file it may write, 0: any. A commit that is
+// Points are where a victim dies, or its disk fills up: the store's and the backup's.
+var Points = append(slices.Clone(duckdb.CrashPoints[:]), backup.CrashFile, backup.CrashDatabase)
+
+// Victim commits frame after frame with their scores, and maintains and backs up
+// the store between, until it dies at the nth pass of a crash point, or has done
+// commits of them. With ballast, it does not die there: that file takes all the
+// space there is left ("-": no file may grow any more), and it ends within a few
+// commits. limit is the largest file it may write, 0: any. A commit that is
 // refused twice ends it, as it ends the writer; failing maintenance does not.
 // Checkpoints go on while the next frames are committed.
-func Victim(dir, point string, nth, commits int, limit uint64) error {
+func Victim(dir, point, ballast string, nth, commits int, limit uint64) error {
 	cfg := config(dir)
-	passed := 0
+	passed, last := 0, commits
+	var mu sync.Mutex // checkpoints pass theirs beside
 	cfg.CrashPoint = func(name string) {
-		if name == point {
-			if passed++; passed == nth {
-				fmt.Println("HIT", name)
-				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-				select {}
-			}
+		mu.Lock()
+		defer mu.Unlock()
+		if name != point {
+			return
+		}
+		if passed++; passed != nth {
+			return
+		}
+		fmt.Println("HIT", name)
+		if ballast == "" {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+		last = 0
+		limit = max(limit, 1)
+		if ballast != "-" {
+			err := takeAll(ballast)
+			fmt.Println("FILLED", err)
+		} else if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1, Max: math.MaxUint64}); err != nil {
+			fmt.Println("ERR", err)
 		}
 	}
 	clock := telemetry.NewManualClock(time.Unix(0, Start))
@@ -88,7 +111,16 @@ func Victim(dir, point string, nth, commits int, limit uint64) error {
 	}
 	checkpoint := make(chan error, 1)
 	checkpoint <- nil
-	for done := 0; done < commits; done++ {
+	// A few commits more once the disk is full: a round of maintenance, and a backup.
+	over := func(done int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if last == 0 {
+			last = min(commits, done+2*perRound+1)
+		}
+		return done >= last
+	}
+	for done := 0; !over(done); done++ {
 		b := batch(next)
 		next += perCommit
 		clock.Set(time.Unix(0, Start+next*every))
@@ -107,7 +139,7 @@ func Victim(dir, point string, nth, commits int, limit uint64) error {
 		if done%perRound == perRound-1 {
 			err := errors.Join(<-checkpoint, s.Maintain(ctx))
 			if done%(2*perRound) == perRound-1 {
-				err = errors.Join(err, s.Snapshot(ctx, filepath.Join(dir, "snapshot.duckdb")))
+				err = errors.Join(err, backUp(ctx, s, dir, cfg.CrashPoint))
 			}
 			if err != nil {
 				fmt.Println("FULL", strings.ReplaceAll(err.Error(), "\n", " "))
@@ -119,6 +151,41 @@ func Victim(dir, point string, nth, commits int, limit uint64) error {
 		fmt.Println("FULL", strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	return finish(s, limit)
+}
+
+// takeAll writes a file until there is no space left.
+func takeAll(ballast string) error {
+	f, err := os.Create(ballast)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for block := 1 << 16; block > 0; block /= 2 {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, block))
+		}
+	}
+	return err
+}
+
+// backUp backs up beside the store, and keeps the last two.
+func backUp(ctx context.Context, s *duckdb.Store, dir string, crash func(string)) error {
+	b, err := backup.Open(ctx, filepath.Join(dir, "backup"))
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	if _, err := backup.Run(ctx, s, dir, b, time.Now(), crash); err != nil {
+		return err
+	}
+	all, err := backup.List(ctx, b)
+	if err != nil {
+		return err
+	}
+	for _, old := range all[:max(0, len(all)-2)] {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, "backup", "snapshots", old)))
+	}
+	return err
 }
 
 // finish gives the space back and closes.
