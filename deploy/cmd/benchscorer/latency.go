@@ -20,6 +20,7 @@ type latencyBench struct {
 	Models []string      `help:"Models that score every second." sep:","`
 	Drills int           `help:"Drills, a frame of 100 readings a second each." default:"1000"`
 	For    time.Duration `default:"30s"`
+	Keep   time.Duration `help:"Least time between the scorer's checkpoints; while one is made its partition waits." default:"10s"`
 }
 
 // Run publishes frames evenly over each second and prints how long their scores took.
@@ -47,7 +48,7 @@ func (o *latencyBench) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	cmd, err := o.scorer(dir)
+	cmd, err := o.scorer(dir, "--checkpoint", o.Keep.String())
 	if err != nil {
 		return err
 	}
@@ -132,8 +133,8 @@ func (o *latencyBench) Run(ctx context.Context) error {
 	for _, r := range frames[1].Runs {
 		readings += len(r.Values)
 	}
-	fmt.Printf("frame published → score on its topic: %d drills, %d readings/s, %d models: p50 %v, p90 %v, p99 %v, max %v over %d scores (budget p99 100 ms); scorer %.1f %% of a core\n",
-		o.Drills, readings*o.Drills/2, len(o.Models), at(0.5), at(0.9), at(0.99), at(1), len(took), 100*(cpu-began).Seconds()/float64(ticks-10))
+	fmt.Printf("frame published → score on its topic: %d drills, %d readings/s, %d models, checkpoints at least %v apart: p50 %v, p90 %v, p99 %v, max %v over %d scores (budget p99 100 ms); scorer %.1f %% of a core\n",
+		o.Drills, readings*o.Drills/2, len(o.Models), o.Keep, at(0.5), at(0.9), at(0.99), at(1), len(took), 100*(cpu-began).Seconds()/float64(ticks-10))
 	return nil
 }
 
