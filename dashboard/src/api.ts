@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -106,3 +106,16 @@ export const gateways = async (): Promise<Gateway[]> => list<Gateway>(await json
 /** worst first: priority, then unanswered before answered, then the newest. */
 export const byUrgency = (a: Alarm, b: Alarm): number =>
   a.priority - b.priority || Number(a.status !== 'unack') - Number(b.status !== 'unack') || Date.parse(b.raised) - Date.parse(a.raised);
+
+export const kinds = (): Promise<Kinds> => json('GET', '/equipment/kinds');
+export const parts = async (): Promise<Part[]> => list<Part>(await json('GET', '/parts'), 'parts');
+export const equipment = (drill: string): Promise<EquipmentOf> => json('GET', '/equipment' + query({ drill }));
+export const putPart = async (serial: string, p: { kind: string }): Promise<void> => { await call('PUT', `/parts/${encodeURIComponent(serial)}`, p); };
+export const install = (r: { drill: string; position: string; serial: string; from: string }): Promise<PartRun> => json('POST', '/equipment/runs', r);
+export const endRun = (id: string, r: { at: string; reason: string; grade: string }): Promise<PartRun> => json('POST', `/equipment/runs/${encodeURIComponent(id)}/end`, r);
+export const maintain = (m: { drill: string; position: string; at: string; activity: string; failure_mode?: string; note: string }): Promise<unknown> => json('POST', '/equipment/maintenance', m);
+export const importEquipment = (table: string): Promise<Imported> => json('POST', '/equipment/import', { table });
+export const notifications = (): Promise<NotifySettings> => json('GET', '/notifications');
+export const putNotifications = (s: NotifySettings): Promise<NotifySettings> => json('PUT', '/notifications', s);
+export const testTarget = (id: string): Promise<unknown> => json('POST', `/notifications/targets/${encodeURIComponent(id)}/test`);
+export const deliveries = async (): Promise<Delivery[]> => list<Delivery>(await json('GET', '/notifications/deliveries?limit=50'), 'deliveries');

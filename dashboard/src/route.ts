@@ -6,8 +6,8 @@ export type Route =
   | { screen: 'alarms'; tab: 'active' | 'shelved' | 'history' }
   | { screen: 'evidence'; id: string }
   | { screen: 'models'; name: string | null }
-  | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'channels'; add: boolean }
-  | { screen: 'admin'; tab: 'people' | 'channels' | 'audit' }
+  | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'equipment' | 'channels'; add: boolean }
+  | { screen: 'admin'; tab: 'people' | 'channels' | 'notifications' | 'audit' }
   | { screen: 'handover' }
   | { screen: 'wall' }
   | { screen: 'replay'; id: string; at: number | null }
@@ -30,12 +30,12 @@ export function read(path: string, search = ''): Route {
     case 'replay': { const at = Number(q.get('at')); return { screen: 'replay', id: parts[1] ?? '', at: at > 0 ? at : null }; }
     case 'admin': {
       const tab = parts[1] ?? 'people';
-      if (tab === 'people' || tab === 'channels' || tab === 'audit') return { screen: 'admin', tab };
+      if (tab === 'people' || tab === 'channels' || tab === 'notifications' || tab === 'audit') return { screen: 'admin', tab };
       break;
     }
     case 'data': {
       const tab = parts[1] ?? 'ledger';
-      if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'channels') return { screen: 'data', tab, add: parts[2] === 'add' };
+      if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'equipment' || tab === 'channels') return { screen: 'data', tab, add: parts[2] === 'add' };
       break;
     }
   }

@@ -1,6 +1,6 @@
 // What travels over the API. The types of HTTP answers are generated from the API's own description (npm run generate);
 // those of the live channel are written here. Times are RFC 3339 UTC; null is unknown.
-import type { components } from './schema.gen';
+import type { components, operations } from './schema.gen';
 
 type Schema = components['schemas'];
 
@@ -98,3 +98,11 @@ export type LiveMessage =
   | Counts
   | { type: 'models'; name: string }
   | { type: 'pong' };
+
+export type Part = Schema['Part'];
+export type PartRun = Schema['PartRun'];
+export type Imported = Schema['Imported'];
+export type NotifySettings = Schema['NotifySettings'];
+export type Delivery = Schema['Delivery'];
+export type EquipmentOf = operations['get-equipment']['responses'][200]['content']['application/json'];
+export type Kinds = operations['list-kinds']['responses'][200]['content']['application/json'];
