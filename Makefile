@@ -95,6 +95,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 20s)
 screenshots: build ## every screen at desk and phone size from the running product, into shots/; the README's into docs/screenshots/
 	@SHOTS=1 bash deploy/e2e/browser.sh
 
+evaluate: build ## the default models on fleets that none has seen, beside plain limits; ARGS for less than hours of it
+	@nice -n 19 $(BIN)/mudpulse evaluate $(ARGS)
+
 train: ## train the default models again from nothing, seeded (Python 3, Java)
 	@bash simulators/train/train.sh
 

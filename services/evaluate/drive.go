@@ -24,6 +24,9 @@ type run struct {
 	chances  []chance
 	ticks    int64 // with a known health, nothing being the matter
 	low      int64 // of those, with a health below lowHealth
+
+	rates *rates    // of the first contender at full rate
+	duty  []Episode // its alarms from one second a minute
 }
 
 // lowHealth is where a drill's number draws the eye (research §3.5: plan).
@@ -36,6 +39,7 @@ type Episode struct {
 	Priority    int    // highest it came to
 	Raised      time.Time
 	Cleared     time.Time // zero: it stood at the end
+	Again       int       // times that it came back soon after it was cleared
 	Reason      string
 }
 
@@ -65,10 +69,8 @@ const horizon72 = 72 * time.Hour
 type tape struct {
 	*run
 	rules map[string]*alarms.Rule
-	open  map[string]int // episode by alarm id
-	cur   *rig.Rig
+	open  map[string]int   // episode by alarm id
 	last  map[string]int64 // tick of the last sample by kind
-	live  []rig.Fault      // that have begun and are not mended, at the tick
 }
 
 func (t *tape) Alarm(e *telemetry.AlarmEvent) {
@@ -79,6 +81,7 @@ func (t *tape) Alarm(e *telemetry.AlarmEvent) {
 	case telemetry.AlarmAgain: // the same alarm: it was not over yet
 		if i, ok := t.open[e.ID]; ok {
 			t.episodes[i].Cleared = time.Time{}
+			t.episodes[i].Again++
 		}
 	case telemetry.AlarmEscalate:
 		if i, ok := t.open[e.ID]; ok {
@@ -122,11 +125,12 @@ func (t *tape) Score(s *telemetry.Score) {
 	}
 }
 
-// fine reports whether nothing is the matter, nor was within the grace before.
+// fine reports whether nothing is the matter, nor was within a day: so long a
+// model's last word on health may stand while the rig trips.
 func (t *tape) fine(at time.Time) bool {
 	for i := range t.faults {
 		f := &t.faults[i]
-		if !at.Before(f.Start) && at.Before(f.Mended.Add(grace)) {
+		if !at.Before(f.Start) && at.Before(f.Mended.Add(day)) {
 			return false
 		}
 	}
@@ -157,9 +161,17 @@ func drive(ctx context.Context, s Study, d int, sets []*set) ([]*run, error) {
 	drill := s.Fleet.Drill(d)
 	var parts []*scorer.Partition
 	var runs []*run
+	var cmp *rates
+	if s.Full { // and the first contender once more, from one second a minute
+		var err error
+		if cmp, err = newRates(sets[0].features); err != nil {
+			return nil, err
+		}
+		sets = append(sets[:len(sets):len(sets)], sets[0])
+	}
 	for _, c := range sets {
 		r := &run{drill: drill.Name, days: float64(s.Fleet.Days), faults: drill.Faults}
-		t := &tape{run: r, rules: map[string]*alarms.Rule{}, open: map[string]int{}, last: map[string]int64{}, cur: drill.Rig}
+		t := &tape{run: r, rules: map[string]*alarms.Rule{}, open: map[string]int{}, last: map[string]int64{}}
 		for i := range c.rules.Rules {
 			t.rules[c.rules.Rules[i].ID] = &c.rules.Rules[i]
 		}
@@ -190,7 +202,13 @@ func drive(ctx context.Context, s Study, d int, sets []*set) ([]*run, error) {
 		at := time.Unix(0, f.TS).UTC()
 		now = follow(now, &doings, drill.Rig.Doing(at), at)
 		boot := f.Boot
-		for _, p := range parts {
+		if cmp != nil {
+			cmp.take(f, drill.Rig.State(at))
+		}
+		for i, p := range parts {
+			if cmp != nil && i == len(parts)-1 && f.TS%int64(time.Minute) != 0 {
+				continue
+			}
 			f.Boot = boot
 			if err := p.Frame(ctx, f, false, int64(n)); err != nil {
 				return err
@@ -205,6 +223,10 @@ func drive(ctx context.Context, s Study, d int, sets []*set) ([]*run, error) {
 	for i, p := range parts {
 		p.Flush()
 		runs[i].doings = doings
+	}
+	if cmp != nil {
+		runs[0].rates, runs[0].duty = cmp, runs[len(runs)-1].episodes
+		runs = runs[:len(runs)-1]
 	}
 	return runs, nil
 }

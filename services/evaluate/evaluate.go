@@ -12,8 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -162,6 +164,8 @@ type set struct {
 	loader  *scorer.PMML
 	markers []telemetry.Marker
 	rules   *alarms.Rules // as given: with what is raised under what
+
+	features []string // compared between the two rates
 }
 
 type blobs map[string][]byte
@@ -186,10 +190,12 @@ func newSet(c Contender) (*set, error) {
 		s.rules = alarms.Default()
 	}
 	s.loader = scorer.NewPMML(s.blobs)
-	for name, b := range c.Models {
-		if _, err := scorer.ParsePMML(b); err != nil {
-			return nil, fmt.Errorf("model %s: %w", name, err)
-		}
+	var err error
+	if s.features, err = compared(c.Models); err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Models)) {
+		b := c.Models[name]
 		s.markers = append(s.markers, telemetry.Marker{ID: "m-" + name, Kind: telemetry.MarkerModel, Name: name, Version: 1, SHA256: s.blobs.put(b), Action: "activate"})
 	}
 	// Models and plain limits are judged side by side: here neither keeps the other quiet.

@@ -163,3 +163,28 @@ func TestADysfunctionThatPausesIsOne(t *testing.T) {
 		t.Errorf("%v: the second is too short to be judged, the first was seen after 8 s", got)
 	}
 }
+
+// A dose of what mudpulse evaluate does at length (docs/benchmarks/models.md), on
+// a fleet in which much fails: of what gives a warning the default models miss
+// little, and they warn in time.
+func TestTheDefaultModelsWarnInTime(t *testing.T) {
+	res, err := Run(t.Context(), Config{Contenders: []Contender{builtIn(t)},
+		Studies: []Study{{Name: "Dose", Fleet: fleet.Study{Seed: 130, Drills: 5, Days: 28, Start: fleet.Epoch, Dense: 5}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := res.sides(res.Outcomes)[0]
+	inTime := 0.0
+	for _, m := range s.Modes {
+		if m.Failures > 0 {
+			inTime += m.InTime.Value * float64(m.Failures)
+		}
+	}
+	t.Logf("%d failures, missed %.0f %%, in time %.0f; false alarms %.2f a drill-month; %d episodes", s.Failures, 100*s.Missed.Value, inTime, s.False.Value, s.Episodes)
+	if s.Failures < 5 || s.Missed.Value > 0.2 || inTime < 0.7*float64(s.Failures) {
+		t.Errorf("%d failures, missed %.0f %%, %.0f warned of in time", s.Failures, 100*s.Missed.Value, inTime)
+	}
+	if low := sick(res.Outcomes, 0); low > 0.02 {
+		t.Errorf("health is below %d in %.1f %% of the time in which nothing is the matter", lowHealth, 100*low)
+	}
+}

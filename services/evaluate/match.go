@@ -27,7 +27,8 @@ var about = map[string][]string{
 	"motor-cooling": {rig.Cooling}, "gearbox-wear": {rig.Gearbox},
 	"stick-slip-limit": {rig.StickSlip}, "pump-pulsation": {rig.Pump}, "bearing-temperature": {rig.Bearing}, "bearing-envelope": {rig.Bearing},
 	"winding-temperature": {rig.Cooling}, "gearbox-oil-temperature": {rig.Gearbox}, "gearbox-particles": {rig.Gearbox},
-	"gearbox-vibration": {rig.Gearbox, rig.Bearing},
+	"gearbox-vibration": {rig.Gearbox, rig.Bearing}, "lateral-vibration": {rig.Whirl}, "axial-vibration": {rig.Bounce},
+	"whirl": {rig.Whirl}, "bit-bounce": {rig.Bounce}, "bit-balling": {rig.Balling}, "motor-stall": {rig.Stall}, "dysfunction": {rig.Whirl, rig.Bounce, rig.Balling, rig.Stall},
 }
 
 // sayLeft are the outputs that tell the hours left, by what they speak of, and
@@ -69,8 +70,7 @@ func (r *run) true(e *Episode) bool {
 	return false
 }
 
-// select returns the episodes of a kind of rule; those of limits as they would
-// be delivered if delivered is set: not while what they are under stands.
+// chosen returns the episodes of a kind of rule.
 func (r *run) chosen(kind string) []Episode {
 	var out []Episode
 	for _, e := range r.episodes {
@@ -149,11 +149,12 @@ func (r *run) responses(eps []Episode) []response {
 	return out
 }
 
-// chatter counts the episodes that were raised again soon after they were cleared.
+// chatter counts the episodes that came back soon after they were cleared, as the
+// same alarm or as another of the same rule.
 func chatter(eps []Episode) int {
 	n := 0
 	for i := range eps {
-		if slices.ContainsFunc(eps, func(o Episode) bool {
+		if eps[i].Again > 0 || slices.ContainsFunc(eps, func(o Episode) bool {
 			gap := eps[i].Raised.Sub(o.Cleared)
 			return o.Rule == eps[i].Rule && !o.Cleared.IsZero() && gap >= 0 && gap < chatterGap
 		}) {

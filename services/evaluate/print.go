@@ -25,7 +25,8 @@ func (p *printer) f(format string, args ...any) {
 }
 
 // titles of kinds, as crews say.
-var titles = map[string]string{rig.Bearing: "bearing", rig.Pump: "pump valve", rig.Gearbox: "gearbox", rig.Cooling: "motor cooling", rig.Washout: "wash-out", rig.StickSlip: "stick-slip"}
+var titles = map[string]string{rig.Bearing: "bearing", rig.Pump: "pump valve", rig.Gearbox: "gearbox", rig.Cooling: "motor cooling", rig.Washout: "wash-out", rig.StickSlip: "stick-slip",
+	rig.Whirl: "whirl", rig.Bounce: "bit bounce", rig.Balling: "bit balling", rig.Stall: "motor stall"}
 
 // Sides are the contenders and the plain limits, over some studies together.
 func (r *Result) sides(outcomes []*Outcome) []Side {
@@ -59,7 +60,7 @@ func (r *Result) Print(w io.Writer) (missed int, err error) {
 		}
 	}
 	if len(held) > 0 {
-		r.study(p, fmt.Sprintf("All %d held-out studies together: %s each", len(held), size(held[0])), held, true)
+		r.study(p, fmt.Sprintf("All %d held-out studies together, each like the first: %s", len(held), size(held[0])), held, true)
 		missed += r.targets(p, held, "held-out fleets")
 	}
 	for _, o := range shifted {
@@ -74,6 +75,7 @@ func (r *Result) Print(w io.Writer) (missed int, err error) {
 			rules(p, s)
 		}
 		missed += r.response(p, []*Outcome{o})
+		twoRates(p, o)
 	}
 	p.f("\n%d figures missed\n", missed)
 	return missed, p.err
@@ -83,6 +85,12 @@ func size(o *Outcome) string {
 	how := "one full second a minute"
 	if o.Study.Full {
 		how = "every second"
+	}
+	if d := o.Study.Fleet.Dense; d > 0 && d != 1 {
+		how += fmt.Sprintf(", failures %g times as often as usual", d)
+	}
+	if d := o.Study.Fleet.Rough; d > 0 && d != 1 {
+		how += fmt.Sprintf(", crews in trouble %g times as often as usual", d)
 	}
 	return fmt.Sprintf("%d drills x %d days, %s, seed %d", o.Study.Fleet.Drills, o.Study.Fleet.Days, how, o.Study.Fleet.Seed)
 }
@@ -177,6 +185,38 @@ func (r *Result) response(p *printer, outcomes []*Outcome) int {
 	}
 	p.f("    MISSED  stick-slip: there was none to see\n")
 	return 1
+}
+
+// twoRates prints how far features and alarms at full rate are from those of one
+// second a minute, on the same drills.
+func twoRates(p *printer, o *Outcome) {
+	var all []*rates
+	a, b := 0, 0
+	var onlyFull, onlyDuty []Episode
+	for _, r := range o.runs[0] {
+		all = append(all, r.rates)
+		full, duty := r.episodes, r.duty
+		a, b = a+len(full), b+len(duty)
+		onlyFull, onlyDuty = append(onlyFull, only(full, duty)...), append(onlyDuty, only(duty, full)...)
+	}
+	p.f("\n  Full rate beside one second a minute, the same drills: features at the end of each minute of rotary drilling\n")
+	p.f("    %-36s %8s %12s %12s %12s %s\n", "feature", "minutes", "5th to 95th", "apart, median", "99th", "99th, share of 5th to 95th")
+	for _, g := range gaps(all) {
+		p.f("    %-36s %8d %12.4g %12.4g %12.4g  %.2f\n", g.Name, g.Minutes, g.Spread, g.Median, g.P99, g.P99/g.Spread)
+	}
+	p.f("    alarms: %d at full rate, %d from one second a minute; %d only at full rate, %d only from one second a minute (within 10 min)\n", a, b, len(onlyFull), len(onlyDuty))
+	for _, set := range []struct {
+		name string
+		eps  []Episode
+	}{{"only at full rate", onlyFull}, {"only from one second a minute", onlyDuty}} {
+		count := map[string]int{}
+		for _, e := range set.eps {
+			count[e.Rule]++
+		}
+		for _, id := range slices.Sorted(maps.Keys(count)) {
+			p.f("      %s: %s %d\n", set.name, id, count[id])
+		}
+	}
 }
 
 func hours(h float64) string {

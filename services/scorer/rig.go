@@ -50,6 +50,7 @@ const (
 	rigGap   = int64(5 * time.Minute)  // after so long without data nothing earlier counts
 	rigHour  = int64(time.Hour)        // one tile
 	minFlow  = 300.0                   // L/min: no pump is on below it
+	newWell  = 300.0                   // m above the deepest at which nobody drills the same well
 	turnFor  = int64(40 * time.Second) // how long a block that reams may stand at an end
 	blockFor = int64(10 * time.Second) // span over which the block's speed is taken
 )
@@ -149,6 +150,10 @@ func (r *rig) candidate(cfg *RigConfig, tick int64, in *rigInputs) byte {
 		r.deepest = bit
 	}
 	if hole != hole {
+		// Weight and progress far above the deepest: the rig moved to another well.
+		if r.deepest-bit > newWell && r.pumping && in[rigWOB] > 15 && in[rigROP] > 0.5 {
+			r.deepest = bit
+		}
 		hole = r.deepest
 	}
 	off := hole - bit // m; NaN unknown

@@ -21,8 +21,8 @@ type Drill struct {
 	Faults                  []rig.Fault
 }
 
-// Demo returns twelve drills in mid-life at start. Within the first hour and a
-// half one string begins to wash out and one crew drills into stick-slip; a
+// Demo returns twelve drills in mid-life at start. One string begins to wash out
+// and parts within three hours, one crew drills into stick-slip in the first; a
 // bearing, a pump valve, a gearbox and a motor's cooling are on their way.
 func Demo(seed uint64, start time.Time) []Drill {
 	day := 24 * time.Hour
@@ -30,9 +30,9 @@ func Demo(seed uint64, start time.Time) []Drill {
 		3:  {{Kind: rig.Cooling, Start: start.Add(-9 * day), Life: 12 * day}},
 		4:  {{Kind: rig.Pump, Start: start.Add(-6 * day), Life: 8 * day}},
 		6:  {{Kind: rig.StickSlip, Start: start.Add(34 * time.Minute), Life: 50 * time.Minute, Mended: start.Add(84 * time.Minute)}},
-		7:  {{Kind: rig.Washout, Start: start.Add(-15 * time.Minute), Life: 5 * time.Hour}},
+		7:  {{Kind: rig.Washout, Start: start.Add(-5 * time.Minute), Life: 3 * time.Hour}},
 		9:  {{Kind: rig.Bearing, Start: start.Add(-8 * day), Life: 11 * day}},
-		10: {{Kind: rig.Gearbox, Start: start.Add(-20 * day), Life: 30 * day}},
+		10: {{Kind: rig.Gearbox, Start: start.Add(-27 * day), Life: 30 * day}},
 		11: {{Kind: rig.BitWear, Start: start.Add(-2 * day), Life: 4 * day}},
 	}
 	fields := []string{"North Skerry", "Mora Basin", "Kestrel", "Tarn Head", "Qasr East", "Rio Pardo"}

@@ -20,7 +20,9 @@ type Study struct {
 	Days   int // of each drill
 	Start  time.Time
 
-	Shifted bool // other physics: strings, bearings, motors, noise that no model was trained on
+	Rough   float64 // what crews get their strings into, times the usual; 0: 1
+	Dense   float64 // failures, times the usual: training wants many; 0: 1
+	Shifted bool    // other physics: strings, bearings, motors, noise that no model was trained on
 }
 
 // Epoch is when studies begin unless they say otherwise.
@@ -53,10 +55,30 @@ var failures = []course{
 	{rig.Washout, 0.90, 7 * time.Hour, 0.5, true},
 }
 
-// Dysfunctions are what a crew does to its string, on sound drills too.
-var dysfunctions = []course{
-	{rig.StickSlip, 6, 25 * time.Minute, 0.5, false},
+// The rest befalls sound drills too: what a crew does to its string, what sensors
+// and their wires do, and what looks like a failure and is none.
+var befalls = []course{
+	{kind: rig.StickSlip, per90: 6, median: 25 * time.Minute, spread: 0.5},
+	{kind: rig.Whirl, per90: 2, median: 20 * time.Minute, spread: 0.5},
+	{kind: rig.Bounce, per90: 2, median: 15 * time.Minute, spread: 0.5},
+	{kind: rig.Balling, per90: 1, median: 90 * time.Minute, spread: 0.4},
+	{kind: rig.Stall, per90: 3, median: 4 * time.Minute, spread: 0.5},
+	{kind: rig.Stuck, per90: 0.7, median: 3 * time.Hour, spread: 1},
+	{kind: rig.Drift, per90: 0.3, median: 6 * day, spread: 0.5},
+	{kind: rig.Spikes, per90: 0.5, median: 12 * time.Hour, spread: 0.7},
+	{kind: rig.Dropout, per90: 1.5, median: 20 * time.Minute, spread: 1},
+	{kind: rig.Bias, per90: 0.2, median: 4 * day, spread: 0.5},
+	{kind: rig.MudChange, per90: 2, median: 4 * day, spread: 0.4},
+	{kind: rig.NozzlePlug, per90: 0.3, median: 10 * time.Hour, spread: 0.4},
+	{kind: rig.PumpSwap, per90: 1.5, median: 5 * day, spread: 0.5},
+	{kind: rig.Dampener, per90: 0.3, median: 2 * day, spread: 0.4},
+	{kind: rig.OilChange, per90: 1.5, median: 6 * day, spread: 0.2},
+	{kind: rig.HotSpell, per90: 0.6, median: 5 * day, spread: 0.3},
+	{kind: rig.LooseMount, per90: 0.2, median: 2 * day, spread: 0.4},
 }
+
+// sensors that a fault of one may befall.
+var sensors = []string{"HKLD", "WOB", "TQ", "SPP", "FLIN", "VIBLAT", "SSI", "PPULS", "TDVEL", "TDENV", "TDWT", "TDBT", "GBOT", "GBPC"}
 
 // Drill draws drill i of the study.
 func (s Study) Drill(i int) Drill {
@@ -69,14 +91,23 @@ func (s Study) Drill(i int) Drill {
 	for _, c := range failures {
 		one := rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64()))
 		if !sound {
+			if s.Dense > 0 {
+				c.per90 *= s.Dense
+			}
 			faults = append(faults, s.draw(c, one)...)
 		}
 	}
-	for _, c := range dysfunctions {
+	for _, c := range befalls {
+		if s.Rough > 0 && !rig.OfSensor(c.kind) && c.median <= 2*time.Hour {
+			c.per90 *= s.Rough
+		}
 		faults = append(faults, s.draw(c, rand.New(rand.NewPCG(rng.Uint64(), rng.Uint64())))...)
 	}
 	slices.SortStableFunc(faults, func(a, b rig.Fault) int { return cmp.Compare(a.Start.Unix(), b.Start.Unix()) })
 	cfg := rig.Draw(name, s.Seed, s.Start, faults...)
+	if s.Shifted {
+		cfg = rig.DrawShifted(name, s.Seed, s.Start, faults...)
+	}
 	return Drill{Name: name, Field: "study", Contractor: "study", Faults: faults, Rig: rig.NewConfigured(cfg)}
 }
 
@@ -90,12 +121,31 @@ func (s Study) draw(c course, rng *rand.Rand) []rig.Fault {
 		if !at.Before(s.End()) {
 			return out
 		}
-		f := rig.Fault{Kind: c.kind, Start: at, Life: time.Duration(float64(c.median) * math.Exp(c.spread*rng.NormFloat64())).Truncate(time.Second)}
+		median := float64(c.median)
+		if s.Shifted && c.sudden {
+			median *= 0.75 // what wears out there wears out sooner
+		}
+		f := rig.Fault{Kind: c.kind, Start: at, Life: time.Duration(median * math.Exp(c.spread*rng.NormFloat64())).Truncate(time.Second)}
 		if c.sudden && rng.Float64() < SuddenShare {
 			f.Sudden, f.Life = true, time.Duration(60+rng.IntN(1200))*time.Second
 		}
 		f.Mended = f.Start.Add(f.Life)
+		switch c.kind {
+		case rig.Stuck, rig.Drift, rig.Spikes, rig.Dropout, rig.Bias:
+			f.Channel = sensors[rng.IntN(len(sensors))]
+			f.Size = math.Exp(0.4 * rng.NormFloat64())
+			if rng.Float64() < 0.5 && c.kind != rig.Stuck {
+				f.Size = -f.Size
+			}
+		case rig.MudChange, rig.PumpSwap, rig.HotSpell, rig.NozzlePlug, rig.Whirl, rig.Bounce, rig.Stall:
+			f.Size = between(rng, 0.6, 1.4)
+			if (c.kind == rig.MudChange || c.kind == rig.PumpSwap) && rng.Float64() < 0.5 {
+				f.Size = -f.Size
+			}
+		}
 		out = append(out, f)
 		at = f.Mended
 	}
 }
+
+func between(rng *rand.Rand, lo, hi float64) float64 { return lo + (hi-lo)*rng.Float64() }

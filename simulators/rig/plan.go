@@ -21,6 +21,8 @@ type piece struct {
 	rop   float64 // m/h while drilling; of the bit in a trip: m/h, negative out
 	flow  float64 // L/min while the pumps run
 	stand float64 // metres of this stand that are drilled already
+	heat  heat    // at its start
+	open  float64 // flow area of this bit's nozzles, times the usual
 }
 
 const (
@@ -41,20 +43,26 @@ type crew struct {
 	steps int
 	bit   float64 // hours that this bit has drilled
 	limit float64 // hours after which it is pulled
+	open  float64 // flow area of its nozzles, times the usual
+	worn  wear
 }
 
 func newCrew(cfg *Config, from int64) *crew {
 	c := &crew{rng: rand.New(rand.NewPCG(cfg.Seed, 0xc4e3)), cfg: cfg, hole: cfg.Depth, bit: cfg.BitHours}
 	c.limit = 55 + 50*c.rng.Float64()
 	c.stand = standLength * c.rng.Float64() * 0.8
-	p := piece{from: from, depth: c.hole, hole: c.hole, stand: c.stand}
+	c.open = between(c.rng, 0.96, 1.04)
+	p := piece{from: from, depth: c.hole, hole: c.hole, stand: c.stand, open: c.open, heat: heat{winding: 40, frame: 15, oil: 35, bearing: 32}}
 	c.drill(&p)
 	c.list = append(c.list, p)
 	return c
 }
 
-// rate is the rate of penetration of the coming stretch of rock, m/h.
-func (c *crew) rate() float64 { return c.cfg.ROP * (0.75 + 0.5*c.rng.Float64()) }
+// rate is the rate of penetration of the coming stretch of rock, m/h: less in hard
+// rock, and with a bit that has drilled for long.
+func (c *crew) rate() float64 {
+	return c.cfg.ROP * (0.75 + 0.5*c.rng.Float64()) * (1.5 - 0.5*c.cfg.rock(c.hole)) * (1 - 0.3*min(1, c.bit/c.limit))
+}
 
 // at returns the piece of time t, which must not go back by more than is kept.
 func (c *crew) at(t int64) *piece {
@@ -77,6 +85,7 @@ const (
 	bottomsUp   = "bottoms up"
 	pullOut     = "pull out"
 	changeBit   = "change the bit"
+	moveRig     = "move the rig"
 	runIn       = "run in"
 	washDown    = "wash down"
 	waiting     = "wait"
@@ -92,7 +101,9 @@ func (c *crew) next() {
 		c.stand += last.rop * hours
 		c.bit += hours
 	}
-	p := piece{from: last.to, depth: c.hole, hole: c.hole, stand: c.stand, flow: c.flow()}
+	c.cfg.wear(last.from, &c.worn)
+	p := piece{from: last.to, depth: c.hole, hole: c.hole, stand: c.stand, flow: c.flow(), open: c.open,
+		heat: last.heat.after(float64(last.to-last.from), c.cfg.load(last, &c.worn))}
 	span := func(lo, hi int) { p.to = p.from + int64(lo+c.rng.IntN(hi-lo)) }
 	step := ""
 	if len(c.todo) > 0 {
@@ -108,6 +119,13 @@ func (c *crew) next() {
 	case step == changeBit:
 		p.state, p.depth = telemetry.StateIdle, surface
 		span(2*3600, 5*3600)
+		c.bit, c.limit = 0, 55+50*c.rng.Float64()
+		c.open = between(c.rng, 0.96, 1.04)
+		p.open = c.open
+	case step == moveRig: // the next well's top hole stands already
+		p.state, p.depth = telemetry.StateIdle, surface
+		span(12*3600, 30*3600)
+		c.hole, c.stand = 500+500*c.rng.Float64(), 0
 		c.bit, c.limit = 0, 55+50*c.rng.Float64()
 	case step == runIn:
 		p.state, p.depth, p.rop = telemetry.StateTripping, surface, 480+200*c.rng.Float64()
@@ -126,6 +144,8 @@ func (c *crew) next() {
 		c.stand = 0
 		c.steps++
 		switch x := c.rng.Float64(); {
+		case c.cfg.Total > 0 && c.hole > c.cfg.Total:
+			c.todo = []string{bottomsUp, pullOut, moveRig, runIn, washDown}
 		case c.bit > c.limit:
 			c.todo = []string{bottomsUp, pullOut, changeBit, runIn, washDown}
 		case x < 0.06:
@@ -148,7 +168,7 @@ func (c *crew) next() {
 // flow is the crew's, less where the standpipe would take no more.
 func (c *crew) flow() float64 {
 	lo, hi := 0.0, c.cfg.Flow
-	mud := circuit{c.hole, c.cfg.Mud}
+	mud := circuit{depth: c.hole, density: c.cfg.density(c.hole), loss: c.cfg.Machine.Pipe}
 	if mud.Pressure(hi/60000, 0) <= maxPressure {
 		return hi
 	}
@@ -180,7 +200,7 @@ func (c *crew) drill(p *piece) {
 // Rotary is how long a drill of that configuration rotates on bottom between two
 // times; 0 where its crew is on a trip, or waits, at any moment of them.
 func (c Config) Rotary(from, to time.Time) time.Duration {
-	w := newCrew(&c, unix(c.Epoch.Truncate(time.Second)))
+	w := newCrew(&c, unix(c.Epoch))
 	sum := int64(0)
 	for t := unix(from); t < unix(to); t = w.at(t).to {
 		switch p := w.at(t); p.state {

@@ -15,6 +15,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -25,9 +26,14 @@ NS = "http://www.dmg.org/PMML-4_4"
 ET.register_namespace("", NS)
 SPP, FLOW = "SPP__ewma__3m__in_rotary", "FLIN__ewma__3m__in_rotary"
 DEPTH, MUD = "DBTM__last__30m__in_rotary", "MDI__last__30m__in_rotary"
+LONG = [f"{c}__mean__25h__in_rotary" for c in ("SPP", "FLIN", "DBTM", "MDI")]
 ENV, VEL, TEMP, SPEED = (f"{c}__ewma__10m__in_rotary" for c in ("TDENV", "TDVEL", "TDBT", "RPM"))
 PULS, PART, OIL, WIND, TORQUE = (f"{c}__ewma__10m__in_rotary" for c in ("PPULS", "GBPC", "GBOT", "TDWT", "TQ"))
-SSI, RPM30, WOB30 = "SSI__mean__30s", "RPM__mean__30s", "WOB__mean__30s"
+ENVZ, VELZ, PARTZ, PULSZ = (f"{c}__ewma__10m__z__in_rotary" for c in ("TDENV", "TDVEL", "GBPC", "PPULS"))
+TURNED = "RPM__min__30m"
+HEAT = ["TQ__rms__10m", "TQ__rms__30m", "TQ__rms__2h"]
+SSI, TWIST, TORQUE10, RPM10, WOB10 = "SSI__mean__5s", "TQ__std__10s", "TQ__mean__10s", "RPM__mean__10s", "WOB__mean__10s"
+SIDE, AXIAL, SPP10, ROP10 = "VIBLAT__mean__60s", "VIBAX__mean__60s", "SPP__mean__10s", "ROP__mean__10s"
 
 
 def document(name, kind, inputs, body, target="y", every=None, text=""):
@@ -141,40 +147,59 @@ def expected_spp(train, test, folder):
     seen = usable(test)
     error = np.exp(reg.predict(design(seen))) / seen[SPP] - 1
     print(f"expected_spp: unseen rigs, {len(seen)} rows: error median {100 * np.median(np.abs(error)):.2f} %, 99th {100 * np.quantile(np.abs(error), .99):.2f} %")
-    return lambda d: np.exp(reg.predict(design(d)))
+    def answer(d):
+        return np.exp(reg.predict(design(d)))
+
+    def formula(flow, depth, mud):
+        """The same in PMML: the logarithm of the expectation."""
+        ln = {n: apply("ln", apply("max", ref(f), const(1.0))) for n, f in (("ln_flow", flow), ("ln_depth", depth), ("ln_mud", mud))}
+        total = const(float(reg.intercept_))
+        for t, c in zip(terms, reg.coef_):
+            term = apply("*", const(float(c)), ln[t[0]])
+            total = apply("+", total, apply("*", term, ln[t[1]]) if len(t) == 2 else term)
+        return total
+
+    answer.formula = formula
+    return answer
 
 
 def washout(train, test, folder, expected):
-    """A pressure deficit against the expected: logistic RegressionModel, chained to expected_spp."""
+    """What is missing of the pressure, against the drill's own last 25 hours: logistic RegressionModel, chained to expected_spp."""
     def rows(d):
-        d = d[(d["state"] == "rotary") & (d[FLOW] > 1000) & d[[FLOW, DEPTH, MUD, SPP]].notna().all(axis=1)].copy()
-        d["deficit"] = 100 * (1 - d[SPP] / expected(d))
+        d = d[(d["state"] == "rotary") & (d[FLOW] > 1000) & d[[FLOW, DEPTH, MUD, SPP] + LONG].notna().all(axis=1)].copy()
+        then = d[LONG].set_axis([SPP, FLOW, DEPTH, MUD], axis=1)
+        d["own"] = then[SPP] / expected(then)
+        d["deficit"] = 100 * (1 - d[SPP] / expected(d) / d["own"])
         return d
 
     fit = rows(train)
     fit = fit[fit["age_washout"].isna() | (fit["age_washout"] > 0.30)]
     reg = LogisticRegression(C=10, class_weight="balanced").fit(fit[["deficit"]], fit["age_washout"].notna())
-    a, b = float(reg.intercept_[0]), float(reg.coef_[0][0])
-    inputs = [SPP, FLOW, "expected_spp.expected_mpa"]
-    deficit = apply("*", const(100.0), apply("-", const(1.0), apply("/", ref(SPP), ref("expected_spp.expected_mpa"))))
+    b = float(reg.coef_[0][0])
+    # The alarm's 0.95 stands above all but three in 10,000 rows of whole strings, and the slope is the fit's.
+    sound = fit.loc[fit["age_washout"].isna(), "deficit"]
+    at = max(float(sound.quantile(1 - 3e-4)), float((np.log(19) - reg.intercept_[0]) / b))
+    a = float(np.log(19) - b * at)
+    inputs = [SPP, FLOW, "expected_spp.expected_mpa"] + LONG
+    expected_then = apply("exp", expected.formula(*LONG[1:]))
+    deficit = apply("*", const(100.0), apply("-", const(1.0), apply("/", ref(SPP), apply("*", ref("expected_spp.expected_mpa"), ref("own")))))
     pumping = when(apply("greaterThan", ref(FLOW), const(800.0)), deficit)
     hole = [(0, 1.5), (1.5, 2), (5.6, 4), (11.7, 6), (18.8, 8), (26, 10), (33, 12), (44, 16)]  # research §2.5: hole, mm, by fall of pressure, %
-    left = apply("*", const(7.4), apply("-", const(1.0), apply("/", apply("ln", apply("/", apply("+", ref("hole_mm"), const(4.0)), const(5.5))), const(float(np.log(20 / 5.5))))))
-    bad = apply("greaterThan", ref("deficit_pct"), const(3.5))
-    local = "<LocalTransformations>" + derived("deficit", pumping) + "</LocalTransformations>"
+    left = apply("*", const(7.0), apply("-", const(1.0), apply("/", apply("ln", apply("/", apply("+", ref("hole_mm"), const(4.0)), const(5.5))), const(float(np.log(20 / 5.5))))))
+    bad = apply("greaterThan", ref("deficit_pct"), const(at))
+    local = "<LocalTransformations>" + derived("own", apply("/", ref(LONG[0]), expected_then)) + derived("deficit", pumping) + "</LocalTransformations>"
     output = ("<Output>" + '<OutputField name="probability" optype="continuous" dataType="double" feature="predictedValue"/>'
               + out("deficit_pct", ref("deficit")) + out("hole_mm", norm("deficit", hole))
-              + out("health_hydraulics", norm("deficit", [(1.5, 97), (3, 84), (4.5, 60), (6, 34), (9, 22), (16, 8), (44, 2)]))
+              + out("health_hydraulics", norm("deficit", [(0.5 * at, 96), (0.8 * at, 78), (at, 58), (1.3 * at, 36), (2 * at, 20), (44, 2)]))
               + out("reason_hydraulics", when(bad, const(f"washout:{SPP}", "string")), "string")
-              + out("normal_hydraulics", ref("expected_spp.expected_mpa"))
+              + out("normal_hydraulics", apply("*", ref("expected_spp.expected_mpa"), ref("own")))
               + out("time_left_h", when(bad, left)) + out("time_left_low_h", when(bad, apply("*", const(0.55), left))) + out("time_left_high_h", when(bad, apply("*", const(1.7), left)))
               + "</Output>")
     table = f'<RegressionTable intercept="{a!r}"><NumericPredictor name="deficit" coefficient="{b!r}"/></RegressionTable>'
     write(folder, "washout", document("washout", "RegressionModel", inputs, (' normalizationMethod="logit"', output + local + table), text="Wash-out of the drill string, from the pressure that is missing"))
     seen = rows(test)
-    p = reg.predict_proba(seen[["deficit"]])[:, 1]
     late = seen["age_washout"] > 0.5
-    print(f"washout: unseen rigs: p > 0.95 in {100 * (p[late] > .95).mean():.1f} % of rows past half of life, in {100 * (p[seen['age_washout'].isna()] > .95).mean():.3f} % of rows of a whole string")
+    print(f"washout: unseen rigs: alarms from {at:.1f} % missing on, in {100 * (seen.loc[late, 'deficit'] > at).mean():.1f} % of rows past half of life, in {100 * (seen.loc[seen['age_washout'].isna(), 'deficit'] > at).mean():.3f} % of rows of a whole string; 99.9th of those {seen.loc[seen['age_washout'].isna(), 'deficit'].quantile(.999):.1f} %")
 
 
 def wear(train, test, folder, name, kind, inputs, model, health, subsystem, code, cap, below, text):
@@ -203,17 +228,18 @@ def wear(train, test, folder, name, kind, inputs, model, health, subsystem, code
     p = 10 ** pipeline.predict(seen[inputs])
     near = seen[f"left_{kind}"] < below
     print(f"{name}: unseen rigs: median error {np.median(np.abs(p[near] - seen.loc[near, f'left_{kind}'])):.1f} h in the last {below} h; below {below} h in {100 * (p[seen[f'age_{kind}'].isna()] < below).mean():.2f} % of rows of sound parts")
+    return lambda d: 10 ** pipeline.predict(d[inputs])
 
 
 def stick_slip(train, test, folder):
-    """RandomForest on half a minute: a MiningModel of trees with probabilities."""
-    inputs = [SSI, RPM30, WOB30]
+    """RandomForest on five to ten seconds: a MiningModel of trees with probabilities."""
+    inputs = [SSI, TWIST, RPM10, WOB10]
 
     def rows(d):
         return d[d[inputs].notna().all(axis=1)]
 
     fit, seen = rows(train), rows(test)
-    label = (fit["age_stick_slip"].notna() & (fit[SSI] > 0.5)).astype(int)
+    label = (fit["doing"] == "stick_slip").astype(int)
     model = RandomForestClassifier(n_estimators=15, max_depth=4, min_samples_leaf=20, random_state=7, class_weight="balanced")
     pipeline = PMMLPipeline([("classifier", model)])
     pipeline.fit(fit[inputs], pd.Series(label.values, name="stick_slip"))
@@ -224,45 +250,60 @@ def stick_slip(train, test, folder):
     add_outputs(path, out("probability", ref("probability(1)")) + out("health_bit", norm("probability(1)", [(0.2, 96), (0.5, 75), (0.8, 55), (1, 48)]))
                 + out("reason_bit", when(bad, const(f"stick-slip:{SSI}", "string")), "string"), None, "Stick-slip: the bit stops and spins")
     p = pipeline.predict_proba(seen[inputs])[:, 1]
-    true = seen["age_stick_slip"].notna() & (seen[SSI] > 0.5)
+    true = seen["doing"] == "stick_slip"
     print(f"stick-slip: unseen rigs: p > 0.8 in {100 * (p[true] > .8).mean():.1f} % of rows of it, in {100 * (p[~true] > .8).mean():.3f} % of the others")
 
 
+def steady(d):
+    """Rows in which the motor has turned for half an hour, and done about the same work for two: only then is its temperature that of the work."""
+    return (d[HEAT[1]] > 6) & (d[TURNED] > 40) & (d[SPEED] > 60) & ((d[HEAT[1]] - d[HEAT[2]]).abs() < 0.12 * d[HEAT[2]]) & ((d[HEAT[0]] - d[HEAT[1]]).abs() < 0.12 * d[HEAT[1]])
+
+
 def cooling(train, test, folder):
-    """Winding temperature that load, and oil that knows how hot the day is, explain: RegressionModel; the rest is the filter's."""
-    inputs = [WIND, TORQUE, OIL, SPEED]
+    """Winding temperature that the work of the last two hours, and what else feels the day's heat, explain: RegressionModel; the rest is the filter's."""
+    inputs = [WIND, OIL, TEMP, SPEED] + HEAT + [TURNED]
 
     def rows(d):
-        return d[d[inputs].notna().all(axis=1) & (d[TORQUE] > 4)]
+        return d[d[inputs].notna().all(axis=1) & steady(d)]
+
+    terms = [(HEAT[0], 2), (HEAT[1], 2), (HEAT[2], 2), (OIL, 1), (TEMP, 1), (SPEED, 1)]
 
     def design(d):
-        return np.column_stack([d[TORQUE] ** 2, d[OIL], d[SPEED]])
+        return np.column_stack([d[n] ** e for n, e in terms])
 
     fit = rows(train)
-    fit = fit[fit["age_cooling"].isna() & fit["age_gearbox"].isna()]
+    fit = fit[fit["age_cooling"].isna() & fit["age_gearbox"].isna() & fit["age_bearing"].isna()]
     reg = LinearRegression().fit(design(fit), fit[WIND])
+    fit = fit[(fit[WIND] - reg.predict(design(fit))).abs() < 12]  # sensors that drift, spike and stick teach nothing
+    reg = LinearRegression().fit(design(fit), fit[WIND])
+    rest = fit[WIND] - reg.predict(design(fit))
+    at = float(rest.quantile(0.998))  # what a sound motor with a sound sensor is not above, on the rigs it learnt from
     table = f'<RegressionTable intercept="{float(reg.intercept_)!r}">' + "".join(
-        f'<NumericPredictor name="{n}" exponent="{e}" coefficient="{float(c)!r}"/>' for n, e, c in zip((TORQUE, OIL, SPEED), (2, 1, 1), reg.coef_)) + "</RegressionTable>"
-    excess = apply("-", ref(WIND), ref("expected_c"))
-    bad = apply("greaterThan", ref("excess_c"), const(4.0))
+        f'<NumericPredictor name="{n}" exponent="{e}" coefficient="{float(c)!r}"/>' for (n, e), c in zip(terms, reg.coef_)) + "</RegressionTable>"
+    def near(a, b):
+        return apply("lessThan", apply("abs", apply("-", ref(a), ref(b))), apply("*", const(0.12), ref(b)))
+
+    working = apply("and", apply("greaterThan", ref(HEAT[1]), const(6.0)), apply("greaterThan", ref(TURNED), const(40.0)), near(HEAT[1], HEAT[2]), near(HEAT[0], HEAT[1]))
+    excess = when(working, apply("-", ref(WIND), ref("expected_c")))
+    bad = apply("greaterThan", ref("excess_c"), const(at))
     output = ('<Output><OutputField name="expected_c" optype="continuous" dataType="double" feature="predictedValue"/>' + out("excess_c", excess)
-              + out("health_topdrive", norm("excess_c", [(2, 97), (4, 82), (7, 62), (12, 40), (25, 15)]))
+              + out("over", apply("/", ref("excess_c"), const(at)))
+              + out("health_topdrive", norm("excess_c", [(0.5 * at, 97), (0.9 * at, 80), (1.15 * at, 62), (2 * at, 40), (4 * at, 15)]))
               + out("reason_topdrive", when(bad, const(f"cooling:{WIND}", "string")), "string") + out("normal_topdrive", ref("expected_c")) + "</Output>")
-    write(folder, "cooling", document("cooling", "RegressionModel", inputs, ("", output + table), every="60s", text="Motor cooling: winding temperature beyond what the load explains"))
+    write(folder, "cooling", document("cooling", "RegressionModel", inputs, ("", output + table), every="60s", text="Motor cooling: winding temperature beyond what the work explains"))
     seen = rows(test)
     rest = seen[WIND] - reg.predict(design(seen))
-    print(f"cooling: unseen rigs: excess 99.9th of sound motors {np.quantile(rest[seen['age_cooling'].isna()], .999):.1f} °C; median past half of life {np.median(rest[seen['age_cooling'] > .5]):.1f} °C")
+    print(f"cooling: unseen rigs: limit {at:.1f} °C; excess 99.9th of sound motors {np.quantile(rest[seen['age_cooling'].isna()], .999):.1f} °C; median past half of life {np.median(rest[seen['age_cooling'] > .5]):.1f} °C; "
+          f"over the limit {100 * (rest[seen['age_cooling'].isna()] > at).mean():.3f} % of sound rows, {100 * (rest[seen['age_cooling'] > .7] > at).mean():.1f} % past 0.7 of life")
+    return lambda d: (d[WIND] - reg.predict(design(d))) / at
 
 
 def gearbox(train, test, folder):
-    """Gearbox wear: a Scorecard, whose reason codes are in the standard. Limits between classes are quantiles of sound gearboxes and of worn ones."""
-    inputs = [PART, VEL, OIL]
+    """Gearbox wear: a Scorecard, whose reason codes are in the standard. Classes of particles and of casing velocity, as they are and against the drill's own beginning."""
+    inputs = [PART, PARTZ, VELZ]
     sound = train[train["age_gearbox"].isna()]
-    worn = train[train["age_gearbox"] > 0.6]
-    cuts = {}
-    for f in (PART, VEL):
-        high = float(sound[f].quantile(0.999))
-        cuts[f] = (high, float((high + 2 * worn[f].median()) / 3), float(worn[f].quantile(0.9)))
+    first = float(sound[PART].quantile(0.995))
+    cuts = {PART: (first, 1.5 * first, 2.5 * first), PARTZ: (5.0, 10.0, 20.0), VELZ: (4.0, 8.0, 14.0)}
 
     def characteristic(name, field, code, points):
         c = cuts[field]
@@ -275,29 +316,114 @@ def gearbox(train, test, folder):
             attributes += f'<Attribute partialScore="{p}" reasonCode="{code}">{test}</Attribute>'
         return f'<Characteristic name="{name}" baselineScore="0">{attributes}</Characteristic>'
 
+    points = {PART: (0, -18, -28, -40), PARTZ: (0, -10, -18, -26), VELZ: (0, -8, -12, -16)}
     body = ('<Output><OutputField name="health" optype="continuous" dataType="double" feature="predictedValue" isFinalResult="false"/>'
             + '<OutputField name="code" optype="categorical" dataType="string" feature="reasonCode" rank="1" isFinalResult="false"/>'
             + out("health_topdrive", when(apply("isNotMissing", ref(PART)), ref("health")))
             + out("reason_topdrive", when(apply("lessThan", ref("health"), const(80.0)), ref("code")), "string") + "</Output><Characteristics>"
-            + characteristic("oil particles", PART, f"gearbox:{PART}", (0, -18, -34, -52)) + characteristic("casing velocity", VEL, f"gearbox-velocity:{VEL}", (0, -4, -9, -16)) + "</Characteristics>")
+            + characteristic("oil particles", PART, f"gearbox:{PART}", points[PART]) + characteristic("oil particles, its own", PARTZ, f"gearbox:{PART}", points[PARTZ])
+            + characteristic("casing velocity, its own", VELZ, "gearbox-velocity:" + VEL, points[VELZ]) + "</Characteristics>")
     write(folder, "gearbox", document("gearbox", "Scorecard", inputs, (' initialScore="98" useReasonCodes="true" reasonCodeAlgorithm="pointsBelow" baselineScore="0"', body), every="60s",
                                       text="Gearbox wear from oil particles and casing velocity"))
+
+    def health(d):
+        h = pd.Series(98.0, index=d.index)
+        for f in inputs:
+            h += sum(np.where(d[f] >= c, p - q, 0) for c, p, q in zip(cuts[f], points[f][1:], points[f]))
+        return h
+
     seen = test[test[PART].notna()]
-    print(f"gearbox: unseen rigs: over the first limit ({cuts[PART][0]:.0f} 1/mL) in {100 * (seen.loc[seen['age_gearbox'].isna(), PART] > cuts[PART][0]).mean():.2f} % of rows of sound gearboxes, {100 * (seen.loc[seen['age_gearbox'] > .8, PART] > cuts[PART][0]).mean():.1f} % of rows past 0.8 of life")
+    h = health(seen)
+    print(f"gearbox: unseen rigs: health under 70 in {100 * (h[seen['age_gearbox'].isna()] < 70).mean():.3f} % of rows of sound gearboxes, in {100 * (h[(seen['left_gearbox'] < 168) & (seen['left_gearbox'] > 120)] < 70).mean():.1f} % of rows 5 to 7 days before failure; first class of particles from {first:.0f} 1/mL")
+    return health
+
+
+def hazard(train, test, folder, left_bearing, left_pump, health_gearbox, over_cooling):
+    """P(a failure of the machine within 72 h): proportional hazards in discrete time, a GeneralRegressionModel with the link cloglog, over what the other models say."""
+    inputs = ["bearing.left_h", "pump_valve.left_h", "gearbox.health_topdrive", "cooling.over"]
+    need = [ENV, VEL, TEMP, SPEED, PULS, PART, PARTZ, VELZ, WIND, OIL, TURNED] + HEAT
+
+    def design(d):
+        return np.column_stack([np.maximum(0, np.log(200 / left_bearing(d))), np.maximum(0, np.log(150 / left_pump(d))),
+                                np.maximum(0, 80 - health_gearbox(d)) / 10, np.clip(over_cooling(d) - 0.8, 0, 4)])
+
+    def rows(d):
+        return d[d[need].notna().all(axis=1) & steady(d)]
+
+    def label(d):
+        return np.column_stack([d[f"left_{k}"] <= 72 for k in ("bearing", "pump_valve", "gearbox", "cooling")]).any(axis=1).astype(float)
+
+    fit = rows(train)
+    x, y = np.column_stack([np.ones(len(fit)), design(fit)]), label(fit)
+
+    def loss(b):
+        h = np.exp(np.clip(x @ b, -30, 5))
+        p = np.clip(1 - np.exp(-h), 1e-9, 1 - 1e-9)
+        return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)) + 1e-4 * np.sum(b[1:] ** 2)
+
+    beta = minimize(loss, np.array([-4.0, 1, 1, 1, 1]), method="BFGS").x
+    names = ["s_bearing", "s_pump", "s_gearbox", "s_cooling"]
+    local = ("<LocalTransformations>"
+             + derived("s_bearing", apply("max", const(0.0), apply("ln", apply("/", const(200.0), apply("max", const(0.5), ref(inputs[0]))))))
+             + derived("s_pump", apply("max", const(0.0), apply("ln", apply("/", const(150.0), apply("max", const(0.5), ref(inputs[1]))))))
+             + derived("s_gearbox", apply("/", apply("max", const(0.0), apply("-", const(80.0), ref(inputs[2]))), const(10.0)))
+             + derived("s_cooling", apply("min", const(4.0), apply("max", const(0.0), apply("-", ref(inputs[3]), const(0.8))))) + "</LocalTransformations>")
+    parameters = "".join(f'<Parameter name="p{i}" label="{n}"/>' for i, n in enumerate(["intercept"] + names))
+    covariates = "".join(f'<Predictor name="{n}"/>' for n in names)
+    cells = "".join(f'<PPCell value="1" predictorName="{n}" parameterName="p{i + 1}"/>' for i, n in enumerate(names))
+    values = "".join(f'<PCell parameterName="p{i}" df="1" beta="{float(v)!r}"/>' for i, v in enumerate(beta))
+    body = ('<Output><OutputField name="p_72h" optype="continuous" dataType="double" feature="predictedValue"/></Output>' + local
+            + f"<ParameterList>{parameters}</ParameterList><FactorList/><CovariateList>{covariates}</CovariateList><PPMatrix>{cells}</PPMatrix><ParamMatrix>{values}</ParamMatrix>")
+    write(folder, "hazard", document("hazard", "GeneralRegressionModel", inputs, (' modelType="generalizedLinear" distribution="binomial" linkFunction="cloglog"', body), every="60s",
+                                     text="Probability that bearing, pump valve, gearbox or motor cooling fails within 72 hours"))
+    seen = rows(test)
+    p = 1 - np.exp(-np.exp(np.column_stack([np.ones(len(seen)), design(seen)]) @ beta))
+    y = label(seen)
+    print(f"hazard: unseen rigs: Brier {np.mean((p - y) ** 2):.4f}, always the base rate {y.mean() * (1 - y.mean()):.4f}; said over 50 %: came true {100 * y[p > .5].mean():.0f} %")
+
+
+def dysfunction(folder):
+    """What the string is in, but for stick-slip: a RuleSetModel, which the toolpusher reads and may edit."""
+    inputs = [SIDE, AXIAL, SPP10, ROP10, LONG[0], WOB10]
+    fields = "".join(f'<DataField name="{i}" optype="continuous" dataType="double"/>' for i in inputs)
+    kinds = ("normal", "whirl", "bounce", "stall")
+    values = "".join(f'<Value value="{k}"/>' for k in kinds)
+
+    def simple(field, op, v):
+        return f'<SimplePredicate field="{field}" operator="{op}" value="{v}"/>'
+
+    def rule(i, score, *tests, weight=1.0):
+        test = tests[0] if len(tests) == 1 else f'<CompoundPredicate booleanOperator="and">{"".join(tests)}</CompoundPredicate>'
+        return f'<SimpleRule id="{i}" score="{score}" confidence="{weight}" weight="{weight}">{test}</SimpleRule>'
+
+    rules = (rule("stall", "stall", simple("over_spp", "greaterThan", 1.6), simple(ROP10, "lessThan", 0.5), simple(WOB10, "greaterThan", 20))
+             + rule("whirl", "whirl", simple(SIDE, "greaterThan", 2.6)) + rule("bounce", "bounce", simple(AXIAL, "greaterThan", 1.6)))
+    state = apply("if", apply("equal", ref("dysfunction"), const("normal", "string")), const(0.0), const(1.0))
+    code = when(apply("notEqual", ref("dysfunction"), const("normal", "string")), ref("dysfunction"))
+    output = ('<Output><OutputField name="dysfunction" optype="categorical" dataType="string" feature="predictedValue"/>' + out("is", state)
+              + out("health_bit", apply("if", apply("equal", ref("dysfunction"), const("normal", "string")), const(97.0), const(52.0))) + out("reason_bit", code, "string") + "</Output>")
+    local = "<LocalTransformations>" + derived("over_spp", apply("-", ref(SPP10), ref(LONG[0]))) + "</LocalTransformations>"
+    mining = "".join(f'<MiningField name="{i}"/>' for i in inputs)
+    write(folder, "dysfunction", f'<?xml version="1.0" encoding="UTF-8"?>\n<PMML xmlns="{NS}" version="4.4">\n<Header copyright="mudpulse" description="Whirl, bit bounce and motor stall"><Application name="simulators/train/defaults.py"/></Header>\n'
+          f'<DataDictionary>{fields}<DataField name="y" optype="categorical" dataType="string">{values}</DataField></DataDictionary>\n'
+          f'<RuleSetModel modelName="dysfunction" functionName="classification">\n<MiningSchema>{mining}<MiningField name="y" usageType="target"/></MiningSchema>\n{output}{local}\n'
+          f'<RuleSet defaultScore="normal" defaultConfidence="1"><RuleSelectionMethod criterion="firstHit"/>{rules}</RuleSet>\n</RuleSetModel>\n</PMML>\n')
 
 
 def main(table, folder):
-    data = pd.read_csv(table)
+    data = pd.read_csv(table, on_bad_lines="skip")
     train, test = split(data)
     expected = expected_spp(train, test, folder)
     washout(train, test, folder, expected)
-    wear(train, test, folder, "bearing", "bearing", [ENV, VEL, TEMP, SPEED], GradientBoostingRegressor(n_estimators=60, max_depth=3, learning_rate=0.12, min_samples_leaf=60, random_state=7),
+    left_bearing = wear(train, test, folder, "bearing", "bearing", [ENV, VEL, TEMP, SPEED], GradientBoostingRegressor(n_estimators=60, max_depth=3, learning_rate=0.12, min_samples_leaf=60, random_state=7),
          [(0, 10), (24, 24), (72, 45), (120, 58), (200, 78), (300, 94), (500, 97)], "topdrive", "bearing", 500, 160, "Hours that the top-drive bearing has left")
-    wear(train, test, folder, "pump_valve", "pump_valve", [PULS], DecisionTreeRegressor(max_leaf_nodes=24, min_samples_leaf=60, random_state=7),
+    left_pump = wear(train, test, folder, "pump_valve", "pump_valve", [PULS], DecisionTreeRegressor(max_leaf_nodes=24, min_samples_leaf=60, random_state=7),
          [(0, 12), (12, 24), (48, 45), (96, 62), (150, 84), (240, 96)], "pumps", "pump-valve", 240, 110, "Hours that a leaking fluid-end valve has left")
     stick_slip(train, test, folder)
-    cooling(train, test, folder)
-    gearbox(train, test, folder)
+    over = cooling(train, test, folder)
+    health = gearbox(train, test, folder)
+    hazard(train, test, folder, left_bearing, left_pump, health, over)
+    dysfunction(folder)
 
 
 if __name__ == "__main__":

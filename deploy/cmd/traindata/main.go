@@ -1,8 +1,8 @@
 // Command traindata prints the table that the default models are trained on:
-// simulated rigs, each wearing out in its own way, one full second a minute, and
-// the features of that second computed by the code that computes them in
-// service. CSV: rig, ts, state, features by name, and for each kind of fault its
-// age (0…1, empty: none) and the hours it has left.
+// drills of a simulated study, one full second a minute, and the features of
+// that second computed by the code that computes them in service. CSV: rig, ts,
+// state, what the string is in, features by name, and for each kind of failure
+// its age (0…1, empty: none) and the hours it has left.
 package main
 
 import (
@@ -10,12 +10,12 @@ import (
 	"flag"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"strconv"
 	"time"
 
 	"github.com/mudpulse/mudpulse/scoring/feature"
+	"github.com/mudpulse/mudpulse/simulators/fleet"
 	"github.com/mudpulse/mudpulse/simulators/rig"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -23,42 +23,37 @@ import (
 // names are the inputs of the default models.
 var names = []string{
 	"SPP__ewma__3m__in_rotary", "FLIN__ewma__3m__in_rotary", "DBTM__last__30m__in_rotary", "MDI__last__30m__in_rotary",
+	"SPP__mean__25h__in_rotary", "FLIN__mean__25h__in_rotary", "DBTM__mean__25h__in_rotary", "MDI__mean__25h__in_rotary",
 	"TDENV__ewma__10m__in_rotary", "TDVEL__ewma__10m__in_rotary", "TDBT__ewma__10m__in_rotary", "RPM__ewma__10m__in_rotary",
 	"PPULS__ewma__10m__in_rotary", "GBPC__ewma__10m__in_rotary", "GBOT__ewma__10m__in_rotary",
-	"TDWT__ewma__10m__in_rotary", "TQ__ewma__10m__in_rotary",
-	"SSI__mean__30s", "RPM__mean__30s", "WOB__mean__30s",
+	"TDENV__ewma__10m__z__in_rotary", "TDVEL__ewma__10m__z__in_rotary", "GBPC__ewma__10m__z__in_rotary", "PPULS__ewma__10m__z__in_rotary",
+	"TDWT__ewma__10m__in_rotary", "TQ__rms__10m", "TQ__rms__30m", "TQ__rms__2h",
+	"SSI__mean__5s", "TQ__std__10s", "TQ__mean__10s", "RPM__mean__10s", "WOB__mean__10s", "RPM__min__30m",
+	"VIBLAT__mean__60s", "VIBAX__mean__60s", "SPP__mean__10s", "ROP__mean__10s", "TQ__ewma__10m__in_rotary", "WOB__ewma__10m__in_rotary",
 }
 
-var kinds = []string{rig.Washout, rig.Bearing, rig.Pump, rig.Gearbox, rig.Cooling, rig.StickSlip}
+var kinds = []string{rig.Washout, rig.Bearing, rig.Pump, rig.Gearbox, rig.Cooling}
 
 func main() {
-	rigs := flag.Int("rigs", 84, "rigs to simulate")
-	seed := flag.Uint64("seed", 1, "of the fleet")
-	days := flag.Int("days", 16, "of each rig")
-	every := flag.Int("every", 5, "minutes between rows")
+	drills := flag.Int("drills", 48, "to simulate")
+	seed := flag.Uint64("seed", 1, "of the study: 1 to 99 are for training")
+	days := flag.Int("days", 32, "of each drill")
+	every := flag.Int("every", 10, "minutes between rows; a washout's, and what the crew gets into, each minute")
+	dense := flag.Float64("dense", 4, "failures, times the usual")
 	flag.Parse()
-	if err := run(*rigs, *seed, *days, *every); err != nil {
+	if err := run(fleet.Study{Seed: *seed, Drills: *drills, Days: *days, Start: fleet.Epoch, Dense: *dense}, *every); err != nil {
 		fmt.Fprintln(os.Stderr, "traindata:", err)
 		os.Exit(1)
 	}
 }
 
-// life draws how long a fault of that kind takes from its beginning to failure.
-func life(kind string, rng *rand.Rand) time.Duration {
-	typical := map[string]time.Duration{
-		rig.Washout: 7 * time.Hour, rig.Bearing: 10 * 24 * time.Hour, rig.Pump: 7 * 24 * time.Hour,
-		rig.Gearbox: 16 * 24 * time.Hour, rig.Cooling: 12 * 24 * time.Hour, rig.StickSlip: 40 * time.Minute,
-	}[kind]
-	return time.Duration(float64(typical) * math.Exp(0.35*rng.NormFloat64()))
-}
-
-func run(rigs int, seed uint64, days, every int) error {
+func run(s fleet.Study, every int) error {
 	plan, err := feature.Compile(names)
 	if err != nil {
 		return err
 	}
 	w := bufio.NewWriterSize(os.Stdout, 1<<20)
-	fmt.Fprint(w, "rig,ts,state")
+	fmt.Fprint(w, "rig,ts,state,doing")
 	for _, n := range names {
 		fmt.Fprint(w, ",", n)
 	}
@@ -66,68 +61,75 @@ func run(rigs int, seed uint64, days, every int) error {
 		fmt.Fprint(w, ",age_", k, ",left_", k)
 	}
 	fmt.Fprintln(w)
-	start := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
-	num, to := make([]float64, len(names)), make([]int, len(names))
-	for i := range to {
-		to[i] = i
-	}
-	for n := range rigs {
-		rng := rand.New(rand.NewPCG(seed, uint64(n)))
-		var faults []rig.Fault
-		kind := kinds[n%len(kinds)]
-		if n%5 != 4 { // each fifth stays well
-			// The first is somewhere in its life when the table begins.
-			first := start.Add(-time.Duration(rng.Float64() * float64(life(kind, rng))))
-			for at := first; at.Before(start.Add(time.Duration(days) * 24 * time.Hour)); {
-				f := rig.Fault{Kind: kind, Start: at, Life: life(kind, rng)}
-				f.Mended = at.Add(f.Life)
-				faults = append(faults, f)
-				at = f.Mended.Add(time.Duration(6+rng.IntN(36)) * time.Hour)
-			}
-		}
-		r := rig.New(fmt.Sprintf("T%d-%03d", seed, n), seed*1000+uint64(n), start, faults...)
-		s := plan.NewState()
-		for m := range days * 24 * 60 {
-			t := start.Add(time.Duration(m) * time.Minute)
-			f := r.Second(t)
-			truth := r.Truth(t)
-			for ch, tag := range plan.Channels() {
-				for i := range f.Runs {
-					if run := &f.Runs[i]; run.Channel == tag {
-						for j, v := range run.Values {
-							s.Add(ch, run.Time(f.TS, j), v)
-						}
-					}
-				}
-			}
-			s.Rig(f.TS, truth.State)
-			s.Read(f.TS, num, to)
-			if m%every != 0 || truth.State == telemetry.StateUnknown {
-				continue
-			}
-			row(w, r.Drill(), t, truth.State, num, faults)
+	for i := range s.Drills {
+		if err := table(w, plan, s, s.Drill(i), every); err != nil {
+			return err
 		}
 	}
 	return w.Flush()
 }
 
-func row(w *bufio.Writer, drill string, t time.Time, state string, num []float64, faults []rig.Fault) {
-	fmt.Fprintf(w, "%s,%d,%s", drill, t.Unix(), state)
+// table prints one drill's rows.
+func table(w *bufio.Writer, plan *feature.Plan, s fleet.Study, d fleet.Drill, every int) error {
+	num, to := make([]float64, len(names)), make([]int, len(names))
+	for i := range to {
+		to[i] = i
+	}
+	st := plan.NewState()
+	slots := map[string]int{}
+	for ch, tag := range plan.Channels() {
+		slots[tag] = ch
+	}
+	n := 0
+	return fleet.Feed(d, s.Start, s.End(), time.Minute, func(f *telemetry.Frame) error {
+		t := time.Unix(0, f.TS).UTC()
+		for i := range f.Runs {
+			u := &f.Runs[i]
+			if ch, ok := slots[u.Channel]; ok {
+				for j, v := range u.Values {
+					st.Add(ch, u.Time(f.TS, j), v)
+				}
+			}
+		}
+		state, doing := d.Rig.State(t), d.Rig.Doing(t)
+		st.Rig(f.TS, state)
+		st.Read(f.TS, num, to)
+		n++
+		if n%every != 0 && doing == "" && !washing(d.Faults, t) {
+			return nil
+		}
+		return row(w, d, t, state, doing, num)
+	})
+}
+
+// washing reports whether the string washes out.
+func washing(faults []rig.Fault, t time.Time) bool {
+	for i := range faults {
+		if f := &faults[i]; f.Kind == rig.Washout && !t.Before(f.Start) && t.Before(f.Mended) {
+			return true
+		}
+	}
+	return false
+}
+
+func row(w *bufio.Writer, d fleet.Drill, t time.Time, state, doing string, num []float64) error {
+	fmt.Fprintf(w, "%s,%d,%s,%s", d.Name, t.Unix(), state, doing)
 	for _, v := range num {
 		w.WriteByte(',')
-		if v == v {
-			w.WriteString(strconv.FormatFloat(v, 'g', -1, 64))
+		if v == v && !math.IsInf(v, 0) {
+			w.WriteString(strconv.FormatFloat(v, 'g', 8, 64))
 		}
 	}
 	for _, k := range kinds {
 		age, left := "", ""
-		for _, f := range faults {
-			if f.Kind == k && !t.Before(f.Start) && t.Before(f.Mended) {
+		for i := range d.Faults {
+			f := &d.Faults[i]
+			if f.Kind == k && !t.Before(f.Start) && t.Before(f.Mended) && !f.Sudden {
 				age = strconv.FormatFloat(float64(t.Sub(f.Start))/float64(f.Life), 'g', 6, 64)
 				left = strconv.FormatFloat(f.Start.Add(f.Life).Sub(t).Hours(), 'g', 6, 64)
 			}
 		}
 		fmt.Fprintf(w, ",%s,%s", age, left)
 	}
-	w.WriteByte('\n')
+	return w.WriteByte('\n')
 }

@@ -20,6 +20,7 @@ type evaluateModels struct {
 	Seed     []uint64 `help:"Of each held-out fleet. Default models were trained on seeds 1 to 99, chosen on 100 to 199." default:"9001,9002,9003"`
 	Drills   int      `help:"In each fleet." default:"100"`
 	Days     int      `help:"Of each drill, one full second a minute." default:"90"`
+	Dense    float64  `help:"Failures of the held-out and shifted fleets, times the usual: more of them in less time." default:"1"`
 	Shifted  []uint64 `help:"Seeds of fleets with other physics; 0: none." default:"9101"`
 	FullSeed uint64   `help:"Of the fleet that sends every second; 0: none." default:"9201"`
 	Full     int      `help:"Its drills." default:"10"`
@@ -57,8 +58,12 @@ func (e *evaluateModels) config() (evaluate.Config, error) {
 	cfg.Contenders = append(cfg.Contenders, evaluate.Contender{Name: "built-in models", Models: builtIn})
 	add := func(name string, seed uint64, drills, days int, shifted, full bool) {
 		if seed != 0 {
+			dense, rough := e.Dense, 1.0
+			if full { // a week is short: crews that get into trouble ten times as often
+				dense, rough = 1, 10
+			}
 			cfg.Studies = append(cfg.Studies, evaluate.Study{Name: name, Full: full,
-				Fleet: fleet.Study{Seed: seed, Drills: drills, Days: days, Start: fleet.Epoch, Shifted: shifted}})
+				Fleet: fleet.Study{Dense: dense, Rough: rough, Seed: seed, Drills: drills, Days: days, Start: fleet.Epoch, Shifted: shifted}})
 		}
 	}
 	for _, s := range e.Seed {
