@@ -3013,6 +3013,8 @@ export interface components {
             format?: "parquet" | "csv" | "json";
             /** @description RFC 3339; default: the first frame stored */
             from?: string;
+            /** @description the labels that are kept here, too (POST /labels) */
+            known_labels?: boolean;
             /** @description what was the matter, and when */
             labels?: components["schemas"]["Span"][];
             /**

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -48,6 +49,15 @@ func (a *API) registerExports() {
 	add(a, people.Engineer, http.MethodPost, "/exports", "make-export", "Make a training table, or a file of readings or scores; refused with every problem at once", func(ctx context.Context, in *struct{ Body exports.Request }) (*body[exports.Job], error) {
 		if a.d.Exports == nil {
 			return nil, huma.Error503ServiceUnavailable("this process has no columnstore: ask the one that runs the part writer")
+		}
+		if in.Body.Known {
+			known, err := a.models.Labels(ctx)
+			if err != nil {
+				return nil, err
+			}
+			for _, l := range known {
+				in.Body.Labels = append(in.Body.Labels, exports.Span{Drill: l.Drill, Kind: l.Kind, From: rfc3339(l.From), To: rfc3339(l.To), Value: l.Value})
+			}
 		}
 		job, err := a.d.Exports.Add(in.Body, who(ctx).Name)
 		if many, ok := err.(interface{ Unwrap() []error }); ok {
@@ -91,6 +101,8 @@ func (a *API) registerExports() {
 		return a.sendExport(in.ID, true)
 	}, fileOf("application/json"))
 }
+
+func rfc3339(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
 
 // fileOf says in the description that an operation answers a file.
 func fileOf(contentType string) func(*huma.Operation) {

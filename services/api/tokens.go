@@ -94,6 +94,18 @@ func (a *API) registerTokens() {
 	}, status(http.StatusNoContent))
 }
 
+// TokenRole returns the role of a program that signs in under its token's name.
+func (a *API) TokenRole(ctx context.Context, name, token string) (people.Role, bool) {
+	if !people.IsToken(token) {
+		return people.Nobody, false
+	}
+	id, err := a.people.Token(ctx, token)
+	if err != nil || id.Name != name || !id.Role.May(people.Viewer) {
+		return people.Nobody, false
+	}
+	return id.Role, true
+}
+
 func showToken(t people.Token) APIToken {
 	return APIToken{t.ID, t.Name, string(t.Role), moment(t.Created), moment(t.Expires), moment(t.Seen), t.By}
 }

@@ -33,6 +33,7 @@ const sec = int64(time.Second)
 var inputs = []string{
 	"WOB", "SPP", "MDI", "OWN_ONE", "WOB__mean__60s", "SPP__std__5m__in_rotary", "VIBAX__kurtosis__10s", "RPM__slope__1h", "RPM__slope__10s", "TQ__ewma__3m", "TQ__ewma__30s__in_rotary",
 	"HKLD__lag__30s", "FLIN__delta__20m", "FLIN__rate__45s", "SPP__q__p_95__2m", "WOB__median__90s", "RPM__distinct__30s", "TQ__count__2m", "WOB__rms__10s", "WOB__mean__60s__z", "MDI__last__30m__in_rotary",
+	"hours__since__event_bit_change", "part.top_drive_ratio",
 }
 
 // stream is frames in the order of the log, as gateways would send them: seconds
@@ -186,8 +187,14 @@ func streamed(t *testing.T, st *duckdb.Store, frames []*telemetry.Frame, clock *
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Told before, holding from the middle on: a bit is changed, and a part has numbers.
+	change := telemetry.Marker{ID: "3", Kind: telemetry.MarkerRun, Name: "c1", Action: "activate", Drills: []string{"RIG-01"}, From: t0 + 2000*sec,
+		Run: &telemetry.RunChange{Position: "bit", Run: "bit:2", Event: "bit_change", Channels: []string{"WOB"}}}
+	drive := telemetry.Marker{ID: "4", Kind: telemetry.MarkerRun, Name: "c2", Action: "activate", Drills: []string{"RIG-01"}, From: t0 + 1000*sec,
+		Run: &telemetry.RunChange{Position: "top_drive", Run: "td:1", Numbers: map[string]float64{"ratio": 8.5}}}
+	b.Markers = append(b.Markers, change, drive)
 	for _, history := range []bool{false, true} {
-		for _, mk := range []*telemetry.Marker{{ID: "1", Kind: telemetry.MarkerModel, Name: "probe", Version: 1, Action: "activate"}, {ID: "2", Kind: telemetry.MarkerChannel, Name: "OWN_ONE", Action: "activate"}} {
+		for _, mk := range []*telemetry.Marker{&change, &drive, {ID: "1", Kind: telemetry.MarkerModel, Name: "probe", Version: 1, Action: "activate"}, {ID: "2", Kind: telemetry.MarkerChannel, Name: "OWN_ONE", Action: "activate"}} {
 			if err := part.Marker(ctx, mk, history); err != nil {
 				t.Fatal(err)
 			}
@@ -369,6 +376,9 @@ func TestTheExportedTableIsWhatTheStreamComputedBitForBit(t *testing.T) {
 	rows, numbers := compare(name, 0)
 	for at := range missing {
 		t.Errorf("%s has no row at %s", at.drill, stamp(at.tick))
+	}
+	if since := had[tickOf{"RIG-01", t0 + 3000*sec}]; since == nil || math.Float64frombits(since[len(inputs)-2].(uint64)) != 1000.0/3600 || math.Float64frombits(since[len(inputs)-1].(uint64)) != 8.5 {
+		t.Errorf("the change of equipment did not reach the stream: %v", since)
 	}
 	if len(had) < 6500 || numbers < rows*len(inputs)/2 {
 		t.Errorf("%d rows with %d numbers, the stream had %d", rows, numbers, len(had))

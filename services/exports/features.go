@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/mudpulse/mudpulse/services/scorer"
@@ -19,6 +20,7 @@ type source interface {
 	Said(ctx context.Context, drill string, names []string, from, to int64, f func(tick int64, values []float64) error) error
 	AlarmEvents(ctx context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error)
 	Commands(ctx context.Context, q storage.CommandQuery) ([]telemetry.Command, error)
+	Activations(ctx context.Context) ([]telemetry.Marker, error)
 	SQL() *sql.DB
 }
 
@@ -33,6 +35,7 @@ type table struct {
 	split  map[string]string
 	done   func(share float64, rows int64)
 
+	runs    []telemetry.Marker // changes of equipment, as they were entered
 	rows    int64
 	frames  int64
 	short   int64
@@ -87,6 +90,15 @@ func (t *table) columns() [][2]string {
 
 // fill makes the rows of all drills.
 func (t *table) fill(ctx context.Context) error {
+	all, err := t.src.Activations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range slices.Backward(all) { // they come newest first
+		if m.Kind == telemetry.MarkerRun && len(m.Drills) == 1 {
+			t.runs = append(t.runs, m)
+		}
+	}
 	for i, drill := range t.p.drills {
 		if err := t.drill(ctx, drill, func(share float64) {
 			t.done((float64(i)+share)/float64(len(t.p.drills)), t.rows)
@@ -142,6 +154,17 @@ func (t *table) drill(ctx context.Context, drill string, done func(float64)) err
 	})
 	if err != nil {
 		return err
+	}
+	for i := range t.runs { // each holds from its own event time on, whenever it was entered
+		m := &t.runs[i]
+		if m.Drills[0] != drill {
+			continue
+		}
+		for _, history := range []bool{false, true} {
+			if err := part.Marker(ctx, m, history); err != nil {
+				return err
+			}
+		}
 	}
 	begin := t.p.from - t.p.warmup
 	if t.p.warmup > t.p.from-math.MinInt64/2 {

@@ -50,6 +50,7 @@ type Request struct {
 	Every    string            `json:"every,omitempty" doc:"cadence of features: the last tick of each such span; default: 60s" example:"60s"`
 	Warmup   string            `json:"warmup,omitempty" doc:"how much of the past is read before from: a span, or all; default: what the features remember and rig states are learned from"`
 	Labels   []Span            `json:"labels,omitempty" maxItems:"100000" doc:"what was the matter, and when"`
+	Known    bool              `json:"known_labels,omitempty" doc:"the labels that are kept here, too (POST /labels)"`
 	Verdicts bool              `json:"verdicts,omitempty" doc:"people's verdicts on alarms as labels"`
 	Split    map[string]uint32 `json:"split,omitempty" doc:"shares by name, as train 70, valid 15, test 15: a column split, the same for all rows of a drill"`
 	Seed     uint64            `json:"seed,omitempty" doc:"of split"`
@@ -137,7 +138,7 @@ func compile(r Request, st Store, cat *telemetry.Catalogue) (*plan, error) {
 		for _, k := range []struct {
 			given bool
 			key   string
-		}{{r.Every != "", "every"}, {r.Warmup != "", "warmup"}, {len(r.Labels) > 0, "labels"}, {r.Verdicts, "verdicts"}, {len(r.Split) > 0, "split"}} {
+		}{{r.Every != "", "every"}, {r.Warmup != "", "warmup"}, {len(r.Labels) > 0, "labels"}, {r.Known, "known_labels"}, {r.Verdicts, "verdicts"}, {len(r.Split) > 0, "split"}} {
 			if k.given {
 				bad("%s: is for features", k.key)
 			}
@@ -213,7 +214,7 @@ func (p *plan) compileFeatures(st Store, cat *telemetry.Catalogue, bad func(stri
 // isSaid reports whether a name is read from scores.
 func isSaid(c string) bool {
 	if strings.Contains(c, ".") {
-		return true
+		return !strings.HasPrefix(c, "part.")
 	}
 	switch c {
 	case "health", "confidence", "time_left", "time_left_low", "time_left_high":

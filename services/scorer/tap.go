@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mudpulse/mudpulse/services/alarms"
@@ -21,7 +22,7 @@ type Tapped struct {
 }
 
 // NewTap returns a partition that runs no model and watches nothing: at every
-// tick it gives f the values of names, which are channels, features, or "state".
+// tick it gives f the values of names, which are channels, features, numbers of parts in place, or "state".
 // They go through the very code that makes models' inputs of a stream, so the
 // frames of a stream in their order give the values that its models had. The
 // error joins all that is wrong with the names.
@@ -68,7 +69,7 @@ func NewTap(cfg PartitionConfig, cat *telemetry.Catalogue, names []string, f fun
 
 // CheckTap says why a name is none that NewTap can compute; nil if it is one.
 func CheckTap(name string) error {
-	if _, _, ok := nameOf(name); ok {
+	if model, _, ok := nameOf(name); ok && model != partModel {
 		return fmt.Errorf("%s: is what a model or the scorer said, not an input", name)
 	}
 	if isFeature(name) {
@@ -84,7 +85,7 @@ func CheckTap(name string) error {
 // Reads are the channels that a channel or feature is made of.
 func Reads(name string) []string {
 	switch {
-	case name == stateSignal:
+	case name == stateSignal || strings.Contains(name, "."):
 		return nil
 	case isFeature(name):
 		return featureChannels(name)

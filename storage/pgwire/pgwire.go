@@ -33,8 +33,8 @@ type Config struct {
 	Queries     int   // running at once; more wait
 	Wait        time.Duration
 	Connections int
-	// Login checks a user's password.
-	Login func(user, password string) bool
+	// Login checks a user's password, and says which of Views they may read; nil: all.
+	Login func(ctx context.Context, user, password string) (grant []string, ok bool)
 }
 
 // DefaultConfig listens on loopback; Login and Views must be set.
@@ -43,9 +43,9 @@ func DefaultConfig() Config {
 }
 
 // Token is a Login that takes one user with one secret.
-func Token(user, secret string) func(string, string) bool {
-	return func(u, p string) bool {
-		return secret != "" && subtle.ConstantTimeCompare([]byte(u), []byte(user))&subtle.ConstantTimeCompare([]byte(p), []byte(secret)) == 1
+func Token(user, secret string) func(context.Context, string, string) ([]string, bool) {
+	return func(_ context.Context, u, p string) ([]string, bool) {
+		return nil, secret != "" && subtle.ConstantTimeCompare([]byte(u), []byte(user))&subtle.ConstantTimeCompare([]byte(p), []byte(secret)) == 1
 	}
 }
 
@@ -91,6 +91,16 @@ type Server struct {
 type cancelKey struct{ pid, secret int32 }
 
 type cancelKeyCtx struct{}
+
+type checkerCtx struct{}
+
+// checkerOf is what the signed-in user may read.
+func (s *Server) checkerOf(ctx context.Context) *checker {
+	if c, ok := ctx.Value(checkerCtx{}).(*checker); ok {
+		return c
+	}
+	return s.check
+}
 
 // New returns a server over db, whose statements are checked here and nowhere else.
 func New(cfg Config, db *sql.DB, log *slog.Logger) (*Server, error) {
@@ -222,7 +232,10 @@ func (c *conn) Write(b []byte) (int, error) {
 }
 
 func (s *Server) login(ctx context.Context, _, user, password string) (context.Context, bool, error) {
-	if s.cfg.Login(user, password) {
+	if grant, ok := s.cfg.Login(ctx, user, password); ok {
+		if grant != nil {
+			ctx = context.WithValue(ctx, checkerCtx{}, newChecker(grant))
+		}
 		return context.WithValue(ctx, cancelKeyCtx{}, newKey()), true, nil
 	}
 	time.Sleep(200 * time.Millisecond) // slows guessing

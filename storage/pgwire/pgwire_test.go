@@ -89,8 +89,36 @@ func TestOnlyTheRightPasswordOpens(t *testing.T) {
 			t.Errorf("%s was let in", wrong)
 		}
 	}
-	if Token("admin", "")("admin", "") {
+	if _, ok := Token("admin", "")(t.Context(), "admin", ""); ok {
 		t.Error("an empty secret opens")
+	}
+}
+
+func TestAUserReadsOnlyTheViewsGrantedToThem(t *testing.T) {
+	_, url := serve(t, func(c *Config) {
+		c.Login = func(_ context.Context, user, password string) ([]string, bool) {
+			return map[string][]string{"ann": {"scores", "drills"}, "bob": {"readings"}}[user], password == "pw-"+user
+		}
+	})
+	f := func(user, query string, allowed bool) {
+		t.Helper()
+		c := connect(t, strings.Replace(url, "admin:s3cret", user+":pw-"+user, 1))
+		var n int
+		err := c.QueryRow(context.Background(), query).Scan(&n)
+		if allowed && (err != nil || n == 0) || !allowed && (err == nil || !strings.Contains(err.Error(), "is not among the views that may be read")) {
+			t.Errorf("%s: %s: %d, %v", user, query, n, err)
+		}
+	}
+	f("ann", "SELECT count(*) FROM scores", true)
+	f("ann", "SELECT count(*) FROM readings", false)
+	f("ann", "SELECT count(*) FROM (SELECT * FROM main.readings)", false)
+	f("ann", "WITH x AS (SELECT * FROM readings) SELECT count(*) FROM x", false)
+	f("bob", "SELECT count(*) FROM readings", true)
+	f("bob", "SELECT count(*) FROM scores s JOIN drills d ON d.drill = s.drill", false)
+	f("eve", "SELECT count(*) FROM readings", true) // whom Login grants nothing in particular: all
+	if c, err := pgx.Connect(context.Background(), strings.Replace(url, "admin:s3cret", "ann:pw-bob", 1)); err == nil {
+		c.Close(context.Background())
+		t.Error("ann was let in with bob's password")
 	}
 }
 

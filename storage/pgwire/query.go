@@ -31,7 +31,7 @@ func (s *Server) parse(ctx context.Context, query wire.Query) (wire.PreparedStat
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	if err := s.check.Check(ctx, s.db, q); err != nil {
+	if err := s.checkerOf(ctx).Check(ctx, s.db, q); err != nil {
 		return nil, err
 	}
 	columns, params, err := s.describe(ctx, q)

@@ -32,6 +32,7 @@ type export struct {
 	Every    string            `help:"Cadence of features; default: 60s." placeholder:"SPAN"`
 	Warmup   string            `help:"How much of the past is read before --from, or all; default: what the features remember." placeholder:"SPAN"`
 	Labels   string            `help:"Labels: CSV with drill,kind,from,to,value, or JSON lines of the same or of drillsim labels." type:"existingfile" placeholder:"FILE"`
+	Known    bool              `name:"known-labels" help:"Join the labels that are kept on the server, too."`
 	Verdicts bool              `help:"People's verdicts on alarms as labels."`
 	Split    map[string]uint32 `help:"Shares of the drills, as train=70,test=30." mapsep:","`
 	Seed     uint64            `help:"Of the split."`
@@ -40,7 +41,7 @@ type export struct {
 
 func (c *Commands) export(env Env) error {
 	a := &c.Export
-	r := exports.Request{Table: a.Table, Drills: a.Drills, From: a.From, To: a.To, Every: a.Every, Warmup: a.Warmup, Verdicts: a.Verdicts, Split: a.Split, Seed: a.Seed, Limit: a.Limit}
+	r := exports.Request{Table: a.Table, Drills: a.Drills, From: a.From, To: a.To, Every: a.Every, Warmup: a.Warmup, Known: a.Known, Verdicts: a.Verdicts, Split: a.Split, Seed: a.Seed, Limit: a.Limit}
 	switch strings.ToLower(filepath.Ext(a.Out)) {
 	case ".parquet":
 		r.Format = exports.Parquet

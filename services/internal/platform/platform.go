@@ -170,7 +170,7 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	scfg := pgwire.DefaultConfig()
-	scfg.Addr, scfg.Views, scfg.Login = p.s.SQL, duckdb.Views, pgwire.Token("admin", p.token)
+	scfg.Addr, scfg.Views, scfg.Login = p.s.SQL, duckdb.Views, p.sqlLogin()
 	scfg.Timeout, scfg.MaxRows = p.s.SQLTimeout, p.s.SQLRows
 	if p.s.SQLCert != "" || p.s.SQLKey != "" {
 		cert, err := tls.LoadX509KeyPair(p.s.SQLCert, p.s.SQLKey)
