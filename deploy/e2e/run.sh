@@ -15,8 +15,8 @@ skip=()
 if [ -d ../shared/data ]; then
   E2E_DATA=$(cd ../shared/data && pwd); export E2E_DATA
 else
-  echo "e2e: ../shared is not here: C-MAPSS is NOT RUN (its data are not part of the project)"
-  skip=(-skip CMAPSS)
+  echo "e2e: ../shared is not here: C-MAPSS and AI4I are NOT RUN (their data are not part of the project)"
+  skip=(-skip "CMAPSS|AI4I")
 fi
 status=0
 tests() { go test -tags e2e -count=1 -timeout 20m "$@" 2>&1 | grep -vE "^=== (RUN|PAUSE|CONT)" || status=1; }

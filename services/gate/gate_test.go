@@ -110,7 +110,7 @@ func wash(limit, left float64) []byte {
 
 const rules = `{"version":1,"rules":[
 {"id":"washout","kind":"model","title":"Wash-out","subsystem":"hydraulics","priority":2,"signal":"wash.health_hydraulics","op":"<","limit":50,"reason":"is {value}","advice":"look"},
-{"id":"washout-limit","kind":"limit","title":"Pressure low","subsystem":"hydraulics","priority":3,"signal":"SPP","op":"<","limit":14,"reason":"is {value}","advice":"look"}]}`
+{"id":"washout-limit","kind":"limit","title":"Pressure low","subsystem":"hydraulics","priority":3,"signal":"SPP","op":"<","limit":14,"under":["washout"],"reason":"is {value}","advice":"look"}]}`
 
 type world struct {
 	t     *testing.T

@@ -287,11 +287,23 @@ func (r *Runner) rules(ctx context.Context) (force, plain []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if force, err = json.Marshal(in.Rules.Without(alarms.Limit)); err != nil {
+	if force, err = json.Marshal(without(in.Rules, alarms.Limit)); err != nil {
 		return nil, nil, err
 	}
-	plain, err = json.Marshal(in.Rules.Without(alarms.Model))
+	plain, err = json.Marshal(without(in.Rules, alarms.Model))
 	return force, plain, err
+}
+
+// without leaves a kind of rules out, and out of what others are not raised under.
+func without(all *alarms.Rules, kind string) *alarms.Rules {
+	out := all.Without(kind)
+	for i := range out.Rules {
+		r := &out.Rules[i]
+		r.Under = slices.DeleteFunc(slices.Clone(r.Under), func(id string) bool {
+			return !slices.ContainsFunc(out.Rules, func(o alarms.Rule) bool { return o.ID == id })
+		})
+	}
+	return out
 }
 
 // period sets drills and time, and says how many frames that may be.

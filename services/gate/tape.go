@@ -89,7 +89,7 @@ func (t *tape) Score(s *telemetry.Score) {
 		}
 		model := telemetry.ModelName(r.Model)
 		for k := range r.Outputs {
-			if o := &r.Outputs[k]; o.Name == timeLeft && o.Number == o.Number {
+			if o := &r.Outputs[k]; model == t.job.Name && o.Name == timeLeft && o.Number == o.Number {
 				t.said(model, s.Tick, o.Number)
 			}
 		}

@@ -39,6 +39,7 @@ func (x *trial) own(ctx context.Context) {
 	head = slices.Clone(head)
 	in, out := make([]int, len(head)), make([]int, len(head))
 	tolerance, compared := -1, 0
+	var unread []string
 	for c, name := range head {
 		name = strings.TrimSpace(strings.TrimPrefix(name, "\ufeff"))
 		in[c] = slices.IndexFunc(x.m.Inputs(), func(f scoring.Field) bool { return f.Name == name })
@@ -52,7 +53,7 @@ func (x *trial) own(ctx context.Context) {
 		case name == "tolerance":
 			tolerance = c
 		case in[c] < 0:
-			x.problem("rows, column "+name, "is neither an input nor an output of the model", "leave it out, or call it as the model does")
+			unread = append(unread, name) // exporters leave out what the model came not to need
 		}
 	}
 	if compared == 0 {
@@ -126,12 +127,19 @@ func (x *trial) own(ctx context.Context) {
 	}
 	switch {
 	case failed > 0:
+		if len(unread) > 0 {
+			worst += "; it does not read the columns " + strings.Join(unread, ", ")
+		}
 		x.problem("rows", fmt.Sprintf("%d of your %d rows come out otherwise; the worst is %s", failed, n, worst), "score them where the model was trained once more, or find out what differs there")
 		x.check("own rows", false, fmt.Sprintf("%d of %d differ", failed, n))
 	case n == 0:
 		x.problem("rows", "there are none below the head", "")
 	default:
-		x.check("own rows", true, fmt.Sprintf("%d of your rows agree to %.1e relative", n, largest))
+		detail := fmt.Sprintf("%d of your rows agree to %.1e relative", n, largest)
+		if len(unread) > 0 {
+			detail += "; it does not read " + strings.Join(unread, ", ")
+		}
+		x.check("own rows", true, detail)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 type Commands struct {
 	Device  device   `cmd:"" help:"Devices that may publish."`
 	Model   model    `cmd:"" help:"PMML models."`
+	Channel channel  `cmd:"" help:"Channels beside the catalogue's."`
 	Labels  labels   `cmd:"" help:"What was really the matter with drills, and when: models are tested and trained on it."`
 	Worker  struct{} `cmd:"" name:"gate-worker" hidden:"" help:"What a running process starts to test a model."`
 	Ledger  ledger   `cmd:"" help:"What each stage has of what was sent, and every gap."`
@@ -118,7 +119,7 @@ type quarantine struct {
 func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 	verbs := map[string]func(Env) error{
 		"device add <drill>": c.deviceAdd, "device list": c.deviceList, "device revoke <id>": c.deviceRevoke,
-		"model push <file>": c.modelPush, "model list": c.modelList, "model report <name>": c.modelReport, "model promote <name>": c.modelPromote,
+		"channel add <tag>": c.channelAdd, "model push <file>": c.modelPush, "model list": c.modelList, "model report <name>": c.modelReport, "model promote <name>": c.modelPromote,
 		"model shadow <name>": c.modelShadow, "model rollback <name>": c.modelRollback, "model deactivate <name>": c.modelDeactivate,
 		"model deprecate <name>": c.modelDeprecate, "model decided <name>": c.modelDecided, "labels import <file>": c.labelsImport, "labels list": c.labelsList,
 		"gate-worker":             func(env Env) error { gate.Niced(); return gate.Work(env.Ctx, os.Stdin, env.Out) },

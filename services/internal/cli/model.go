@@ -74,6 +74,15 @@ type model struct {
 	} `cmd:"" help:"Which version judged a drill at a moment."`
 }
 
+type channel struct {
+	Add struct {
+		server
+		Tag  []string `arg:"" help:"As devices or files call them."`
+		Unit string   `required:"" help:"1 where they have none."`
+		What string   `help:"What they are."`
+	} `cmd:"" help:"Register channels: they are scored from then on."`
+}
+
 type labels struct {
 	Import struct {
 		server
@@ -376,6 +385,21 @@ func (c *Commands) modelDeprecate(env Env) error {
 func (c *Commands) modelDecided(env Env) error {
 	a := &c.Model.Decided
 	return show(env, a.server, fmt.Sprintf("/models/%s/decided?%s", url.PathEscape(a.Name), url.Values{"drill": {a.Drill}, "at": {a.At}}.Encode()))
+}
+
+func (c *Commands) channelAdd(env Env) error {
+	a := &c.Channel.Add
+	cl, err := a.client()
+	if err != nil {
+		return err
+	}
+	for _, tag := range a.Tag {
+		if err := cl.Send(env.Ctx, http.MethodPost, "/channels", map[string]string{"tag": tag, "unit": a.Unit, "what": a.What}, nil); err != nil {
+			return fmt.Errorf("%s: %w", tag, err)
+		}
+	}
+	_, err = fmt.Fprintf(env.Out, "%d channels registered\n", len(a.Tag))
+	return err
 }
 
 func (c *Commands) labelsImport(env Env) error {
