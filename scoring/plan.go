@@ -78,11 +78,18 @@ type planOut struct {
 	kind    kind
 	single  bool
 	whole   bool     // a whole number is an integer, another one is not
+	none    bool     // of a segment that is never the result
 	classes []value  // the column counts these
 	words   []string // as texts, where all are
 }
 
 func (o *planOut) write(k *block, to *outputColumn) {
+	if o.none {
+		for i := range k.n {
+			to.set(k.from+i, none)
+		}
+		return
+	}
 	col := k.col[o.col][:k.n]
 	if o.classes != nil {
 		for i, c := range col {
@@ -174,6 +181,9 @@ func newPlan(m *Model) *plan {
 		o, ok := c.output(out)
 		if !ok {
 			return nil
+		}
+		for _, g := range out.gates { // the last of a chain's segments, all of which are active here, is the result
+			o.none = o.none || g.at < len(g.m.eval.(*mining).segments)-1
 		}
 		c.p.outs = append(c.p.outs, o)
 	}

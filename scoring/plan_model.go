@@ -103,11 +103,7 @@ func (s *targetStep) run(k *block) {
 			if y != y && t.def.k != missing {
 				k.mark(i)
 			}
-			y = min(max(y, t.low), t.high)
-			if t.factor != 1 {
-				y = float64(y * t.factor)
-			}
-			y += t.constant
+			y = t.rescale(min(max(y, t.low), t.high), s.single)
 			if t.cast != "" && (math.IsInf(y, 0) || y != y) {
 				k.mark(i) // missing, or no integer
 			}

@@ -143,6 +143,21 @@ func (t *target) spell(out *result) {
 	out.classes = out.spelled
 }
 
+// rescale is factor·y + constant, every step of it in 32 bits where y is.
+func (t *target) rescale(y float64, single bool) float64 {
+	if single {
+		f := float32(y)
+		if t.factor != 1 {
+			f = float32(f * float32(t.factor))
+		}
+		return float64(float32(f + float32(t.constant)))
+	}
+	if t.factor != 1 {
+		y = float64(y * t.factor)
+	}
+	return y + t.constant
+}
+
 func (t *target) finish(r *row, m *model, out *result) {
 	does := t.does(m)
 	if out.v.k == missing && t.given {
@@ -166,11 +181,7 @@ func (t *target) finish(r *row, m *model, out *result) {
 	}
 	if does == "regression" && out.v.k != text && out.v.k != list {
 		if t.given {
-			y := min(max(out.v.f, t.low), t.high)
-			if t.factor != 1 {
-				y = float64(y * t.factor)
-			}
-			y += t.constant
+			y := t.rescale(min(max(out.v.f, t.low), t.high), out.v.f32)
 			switch t.cast {
 			case "round":
 				y = roundHalfUp(y)
