@@ -7,7 +7,7 @@ import { span } from './format';
 const now = Date.parse('2026-11-22T02:12:44Z'), crew = Date.parse('2026-11-22T05:00:00Z');
 const alarm = (priority: number, more: Partial<Alarm> = {}): Alarm => ({
   id: 'x', drill: 'RIG-07', rule: 'r', priority, subsystem: 'hydraulics', title: 'Wash-out in the drill string', reason: 'Pressure is low', advice: '', signal: 'SPP', unit: 'MPa', value: 1, limit: 2, rig_state: 'rotary',
-  raised: '2026-11-22T02:04:44Z', cleared: null, status: 'unack', acked_by: '', acked_at: null, shelved_until: null, shelve_reason: '', note: '', disposition: '', time_left_h: null, model: '', model_sha256: '', origin: 'live', simulated: true, rule_version: 1, amended: false, incident: 'x', process: 'unack', suppressed_at: null, out_at: null, returns: 0, ...more,
+  raised: '2026-11-22T02:04:44Z', cleared: null, status: 'unack', acked_by: '', acked_at: null, shelved_until: null, shelve_reason: '', note: '', disposition: '', time_left_h: null, model: '', model_sha256: '', origin: 'live', simulated: true, rule_version: 1, amended: false, incident: 'x', process: 'unack', suppressed_at: null, out_at: null, returns: 0, runs: [], ...more,
 });
 const drill = (id: string, more: Partial<Drill> = {}): Drill => ({ ...blank(id), health: 92, state: 'rotary', last_ts: '2026-11-22T02:12:43Z', ...more });
 const fresh = () => 0.4;

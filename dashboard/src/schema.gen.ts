@@ -1452,6 +1452,8 @@ export interface components {
             rule: string;
             /** Format: int64 */
             rule_version: number;
+            /** @description parts in place when it was raised, by position */
+            runs: string[];
             shelve_reason: string;
             shelved_by?: string;
             /** Format: date-time */
@@ -1565,6 +1567,8 @@ export interface components {
             rule_version: number;
             /** @description of all rules in force when it was raised */
             rules_sha256: string;
+            /** @description parts in place when it was raised, by position */
+            runs: string[];
             shelve_reason: string;
             shelved_by?: string;
             /** Format: date-time */
@@ -2112,6 +2116,8 @@ export interface components {
             name: string;
             reasons: components["schemas"]["Reason"][];
             results: components["schemas"]["Result"][];
+            /** @description parts in place at that second, by position */
+            runs: string[];
             /**
              * Format: date-time
              * @description second that was scored last
@@ -3251,6 +3257,8 @@ export interface components {
             rule: string;
             /** Format: int64 */
             rule_version: number;
+            /** @description parts in place when it was raised, by position */
+            runs: string[];
             shelve_reason: string;
             shelved_by?: string;
             /** Format: date-time */

@@ -57,6 +57,7 @@ type Drill struct {
 type drillDetail struct {
 	Drill
 	Tick    view.Time       `json:"score_tick" doc:"second that was scored last"`
+	Runs    []string        `json:"runs" doc:"parts in place at that second, by position"`
 	Results []view.Result   `json:"results"`
 	Devices []deviceSession `json:"devices"`
 	Active  []view.Alarm    `json:"active_alarms" doc:"worst first"`
@@ -179,8 +180,9 @@ func (a *API) getDrill(ctx context.Context, in *DrillID) (*body[drillDetail], er
 		return nil, huma.Error404NotFound(fmt.Sprintf("drill %q has sent nothing yet and has no device", in.ID))
 	}
 	d := drillDetail{Drill: a.drill(n), Results: view.Results(n.Score, a.sha), Devices: []deviceSession{}, Active: view.AlarmsOf(n.Standing)}
+	d.Runs = []string{}
 	if n.Score != nil {
-		d.Tick = view.Time(n.Score.Tick)
+		d.Tick, d.Runs = view.Time(n.Score.Tick), append(d.Runs, n.Score.Runs...)
 	}
 	all, err := a.deviceSessions(ctx)
 	if err != nil {

@@ -49,6 +49,8 @@ type Alarm struct {
 	ModelSHA256  string `json:"model_sha256"`
 	Origin       string `json:"origin" enum:"live,backfill"`
 	Simulated    bool   `json:"simulated"`
+
+	Runs []string `json:"runs" doc:"parts in place when it was raised, by position"`
 }
 
 // AlarmOf shows a.
@@ -60,7 +62,7 @@ func AlarmOf(a *alarmlife.Alarm) Alarm {
 		AckedBy: a.AckedBy, AckedAt: Time(a.AckedAt), ShelvedBy: a.ShelvedBy, ShelvedUntil: Time(a.ShelvedUntil), ShelveReason: a.ShelveReason,
 		SuppressedAt: Time(a.SuppressedAt), OutBy: a.OutBy, OutAt: Time(a.OutAt), OutReason: a.OutReason, Returns: a.Returns,
 		Note: a.Note, Disposition: a.Disposition, Amended: a.Amended, TimeLeftH: Positive(a.TimeLeft),
-		Model: a.Model, ModelSHA256: a.ModelSHA256, Origin: a.Origin.String(), Simulated: a.Simulated,
+		Model: a.Model, ModelSHA256: a.ModelSHA256, Origin: a.Origin.String(), Simulated: a.Simulated, Runs: append([]string{}, a.Runs...),
 	}
 }
 
