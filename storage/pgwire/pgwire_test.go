@@ -2,9 +2,15 @@ package pgwire
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,6 +98,46 @@ func TestOnlyTheRightPasswordOpens(t *testing.T) {
 	if _, ok := Token("admin", "")(t.Context(), "admin", ""); ok {
 		t.Error("an empty secret opens")
 	}
+}
+
+func TestTLSIsSpokenWhereThereIsACertificate(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"store"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, mine, mine, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, url := serve(t, func(c *Config) {
+		c.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	})
+	f := func(roots *x509.CertPool, name string, want bool) {
+		t.Helper()
+		cfg, err := pgx.ParseConfig(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.TLSConfig = &tls.Config{RootCAs: roots, ServerName: name}
+		c, err := pgx.ConnectConfig(context.Background(), cfg)
+		if err == nil {
+			defer c.Close(context.Background())
+			_, err = c.Exec(context.Background(), "SELECT count(*) FROM readings")
+		}
+		if (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	f(roots, "store", true)
+	f(roots, "other", false)              // another's name
+	f(x509.NewCertPool(), "store", false) // nobody vouches for it
 }
 
 func TestAUserReadsOnlyTheViewsGrantedToThem(t *testing.T) {
