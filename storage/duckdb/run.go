@@ -12,8 +12,9 @@ import (
 // Run rolls up, seals, merges, drops what is old and checkpoints until ctx is
 // done. A checkpoint comes every cfg.Checkpoint, and sooner when the WAL grows,
 // since what is not checkpointed is held in memory. Commits wait for a change of
-// the manifest and for a spare partition to be made, milliseconds, and not for a
-// checkpoint, a rollup or a seal; reads wait for nothing.
+// the manifest and for a spare partition to be made, milliseconds, of a checkpoint
+// while the table that they append to is written, and not for a rollup or a seal;
+// reads wait for nothing.
 func (s *Store) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
