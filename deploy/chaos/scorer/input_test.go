@@ -59,6 +59,25 @@ func newFlow(t *testing.T, b *broker, seed uint64, blobs string) *flow {
 			t.Fatalf("create %s: %v %v", name, err, r.Err)
 		}
 	}
+	wait(t, time.Minute, "the topics that were created to be seen", func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		got, err := adm.ListTopics(ctx, f.topics.All()...)
+		if err != nil || got.Error() != nil || len(got) != len(f.topics.All()) {
+			return false
+		}
+		for _, x := range got {
+			for _, p := range x.Partitions {
+				if p.Leader < 0 || p.Err != nil {
+					return false
+				}
+			}
+			if len(x.Partitions) == 0 {
+				return false
+			}
+		}
+		return true
+	})
 	return f
 }
 
