@@ -2,6 +2,7 @@ package imports
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math"
 	"os"
@@ -94,6 +95,25 @@ func TestAvroIsReadWithItsUnions(t *testing.T) {
 	frames, bad, _ := all(t, path, Mapping{Drill: "R", TimeUnit: "s"})
 	want(t, "frames", frames, "R 0 1767225600 WOB=1.5", "R 1 1767225602 WOB=2.5")
 	want(t, "bad", bad, "line 2: none of its columns has a value for a channel")
+}
+
+func TestParquetIsReadWithItsTypesAndItsMissingValues(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`COPY (SELECT * FROM (VALUES (TIMESTAMP '2026-01-01 00:00:00.25', 1.5::FLOAT, 3::INTEGER, 'a'), (TIMESTAMP '2026-01-01 00:00:01', NULL, NULL, 'b'),
+		(NULL, 2.0, 1, 'c'), (TIMESTAMP '2026-01-01 00:00:03', -999.25, 7, 'd')) v(time, WOB, RPM, note)) TO '` + path + `' (FORMAT parquet)`); err != nil {
+		t.Fatal(err)
+	}
+	frames, bad, im := all(t, path, Mapping{Drill: "R"})
+	want(t, "frames", frames, "R 0 1767225600 RPM=3 WOB=1.5", "R 1 1767225603 RPM=7")
+	want(t, "unmapped", im.Unmapped, "note")
+	if len(bad) != 2 || !strings.HasPrefix(bad[0], "line 2: none of its columns") || !strings.HasPrefix(bad[1], "line 3, column time") {
+		t.Errorf("bad: %q", bad)
+	}
 }
 
 func TestTheSampleWITSMLLogIsReadInTheCataloguesUnits(t *testing.T) {
