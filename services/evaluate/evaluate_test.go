@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"bytes"
+	"encoding/json"
 	"io/fs"
 	"math"
 	"strings"
@@ -99,6 +100,10 @@ func TestAFailureWithoutAnAlarmIsMissedAndItsLeadIsNothing(t *testing.T) {
 		t.Errorf("missed %v, median lead %v h, want 0.75 and 0", s.Missed.Value, s.Modes[4].Median.Value)
 	}
 	res := &Result{Contenders: []string{"x"}, Outcomes: []*Outcome{o}, rules: alarms.Default()}
+	r.left = []leftSample{{kind: rig.Bearing, said: 500, truth: 400}} // too early to be judged: its error is unknown
+	if j, err := json.Marshal(res.Report()); err != nil || !bytes.Contains(j, []byte(`"mae_h":null`)) {
+		t.Errorf("as JSON: %s, %v", j, err)
+	}
 	var b strings.Builder
 	missed, err := res.Print(&b)
 	if err != nil || missed == 0 || !strings.Contains(b.String(), "MISSED  missed without the sudden 75.0 %") {

@@ -30,6 +30,17 @@ func (i Interval) MarshalJSON() ([]byte, error) {
 	return plain(i)
 }
 
+// A Number may be NaN: nothing to estimate from; null in JSON.
+type Number float64
+
+// MarshalJSON writes null for NaN.
+func (n Number) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(n)) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
+}
+
 func plain(i Interval) ([]byte, error) {
 	return json.Marshal(map[string]float64{"value": i.Value, "low": i.Low, "high": i.High})
 }

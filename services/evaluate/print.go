@@ -117,7 +117,7 @@ func (r *Result) study(p *printer, title string, outcomes []*Outcome, detail boo
 		p.f("    health below %d while nothing is the matter: %.3f %% of the time\n", lowHealth, 100*sick(outcomes, k))
 		for _, l := range told(outcomes, k) {
 			p.f("    hours left, %-14s MAE %s in the last third of %s, bias %+.1f h; within 20 %% at half of life %s; PHM08 %.2f a sample (error in 1/125 of the horizon); %d samples\n",
-				titles[l.Kind]+":", hours(l.MAE), hours(l.Horizon), l.Bias, percent(l.AlphaL), l.PHM08, l.Samples)
+				titles[l.Kind]+":", hours(float64(l.MAE)), hours(l.Horizon), l.Bias, percent(l.AlphaL), l.PHM08, l.Samples)
 		}
 		bins, brier, base := calibration(outcomes, k)
 		if bins == nil {

@@ -202,10 +202,10 @@ type Left struct {
 	Kind    string   `json:"kind"`
 	Samples int      `json:"samples"`
 	Horizon float64  `json:"horizon_h"`
-	MAE     float64  `json:"mae_h"`      // in the last third of the horizon
-	Bias    float64  `json:"bias_h"`     // there; above 0: too long
+	MAE     Number   `json:"mae_h"`      // in the last third of the horizon
+	Bias    Number   `json:"bias_h"`     // there; above 0: too long
 	AlphaL  Interval `json:"alpha_20"`   // α-λ at half of life: within 20 % of what is left
-	PHM08   float64  `json:"phm08_mean"` // per sample, of the error in 1/125 of the horizon
+	PHM08   Number   `json:"phm08_mean"` // per sample, of the error in 1/125 of the horizon
 }
 
 // told judges the hours left that contender k told.
@@ -239,7 +239,7 @@ func told(outcomes []*Outcome, k int) []Left {
 			}
 		}
 		if l.Samples > 0 {
-			l.MAE, l.Bias, l.PHM08, l.AlphaL = mean(errs), mean(bias), mean(scores), share(hit, at)
+			l.MAE, l.Bias, l.PHM08, l.AlphaL = Number(mean(errs)), Number(mean(bias)), Number(mean(scores)), share(hit, at)
 			out = append(out, l)
 		}
 	}
