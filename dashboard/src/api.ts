@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Problem, Quarantined, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, SimilarAlarms, SeriesAnswer, Session, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -63,7 +63,10 @@ export function series(id: string, names: string[], from: number | string, to: n
 
 export const alarms = (q: { state?: string; drill?: string; limit?: number; before?: string }): Promise<AlarmList> => json('GET', '/alarms' + query(q));
 export const alarm = (id: string): Promise<AlarmDetail> => json('GET', '/alarms/by-id' + query({ id }));
-export const ack = (id: string): Promise<{ command: string }> => json('POST', '/alarms/ack', { id });
+export const performance = (hours: number): Promise<Performance> => json('GET', '/alarms/performance' + query({ hours }));
+export const similar = (id: string): Promise<SimilarAlarms> => json('GET', '/alarms/similar' + query({ id }));
+export const evidenceAddress = (id: string): string => ROOT + '/alarms/evidence' + query({ id });
+export const ack = (id: string): Promise<{ command: string }> => json('POST', '/alarms/ack', { id, incident: true });
 export const shelve = (id: string, hours: number, reason: string): Promise<{ command: string }> => json('POST', '/alarms/shelve', { id, hours, reason });
 export const unshelve = (id: string): Promise<{ command: string }> => json('POST', '/alarms/unshelve', { id });
 export const note = (id: string, text: string): Promise<{ command: string }> => json('POST', '/alarms/note', { id, text });

@@ -43,5 +43,16 @@ function reasons(known: Reason[], first: FleetChange['reason']): Reason[] {
 
 /** aside: somebody or the rig's state has set it apart; it asks nobody for an answer. */
 export const aside = (a: Alarm): boolean => a.status === 'shelved' || a.status === 'suppressed' || a.status === 'out_of_service';
+/** leads picks one alarm of each incident: who is still unanswered, then the most urgent, then the first. The rest follow from it. */
+export function leads(alarms: Alarm[]): Map<string, Alarm[]> {
+  const by = new Map<string, Alarm[]>();
+  for (const a of alarms) { const k = a.incident || a.id, l = by.get(k); if (l) l.push(a); else by.set(k, [a]); }
+  const out = new Map<string, Alarm[]>();
+  for (const l of by.values()) {
+    l.sort((x, y) => Number(unanswered(y)) - Number(unanswered(x)) || x.priority - y.priority || Date.parse(x.raised) - Date.parse(y.raised) || (x.id < y.id ? -1 : 1));
+    out.set(l[0].id, l);
+  }
+  return out;
+}
 export const standing = (a: Alarm): boolean => a.status !== 'returned' && !aside(a) && !(a.cleared && a.status !== 'rtn_unack');
 export const unanswered = (a: Alarm): boolean => a.status === 'unack' || a.status === 'rtn_unack';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { RigClock } from './clock';
-import { blank, change, standing } from './merge';
+import { blank, change, leads, standing } from './merge';
 import { keys, press } from './keys';
 import { address, read, type Route } from './route';
 import { lay, ROWS } from './fleet/cells';
@@ -14,7 +14,6 @@ import { Column, Columns } from './columns';
 import { mse } from './drill/mse';
 import { fit, scaled } from './drill/scales';
 import { channelOf, edge, onChannel, outputWords, readingOf, shown, signalWords, steps, who } from './alarms/words';
-import { perform } from './alarms/perf';
 import { ledgerAnswer } from './data/words';
 import { modelsAnswer, nameOf } from './models/words';
 import type { Alarm, Channel, LedgerRow, Model, Drill } from './types';
@@ -159,15 +158,13 @@ test('advice is numbered by who does what', () => {
   expect(who('Pick up')).toEqual(['', 'Pick up']);
 });
 
-test('our own alarm rate is counted as EEMUA 191 counts it', () => {
-  const now = Date.parse('2026-11-22T12:00:00Z'), at = (min: number) => new Date(now - min * 60000).toISOString();
-  const a = (min: number, more: Partial<Alarm> = {}) => ({ drill: 'A', rule: 'r', title: 'Stick-slip', priority: 3, raised: at(min), cleared: null, status: 'unack', disposition: '', ...more }) as Alarm;
-  const r = perform([a(5), a(7, { priority: 1 }), a(100, { cleared: at(95), status: 'returned', drill: 'B', disposition: 'right' }), a(80, { drill: 'B' }), a(2000), a(20000)], now);
-  expect([r.inDay, r.standing, r.bins[143], r.bins[135]]).toEqual([4, 2, 2, 1]);
-  expect(r.chatter).toBe(0.25);
-  expect(r.split).toEqual([0.25, 0, 0.75]);
-  expect(r.worst.map((k) => [k.drill, k.times, k.right, k.judged])).toEqual([['A', 3, 0, 0], ['B', 2, 1, 1]]);
-  expect(perform([], now)).toMatchObject({ inDay: 0, chatter: null, split: null, peak: null });
+test('one fault is one line: whoever is unanswered leads, then the most urgent', () => {
+  const a = (id: string, more: Partial<Alarm> = {}) => ({ id, incident: 'x', priority: 2, status: 'ack', raised: '2026-11-22T08:00:00Z', ...more }) as Alarm;
+  const f = (want: string[][], ...list: Alarm[]) => expect([...leads(list).values()].map((l) => l.map((x) => x.id))).toEqual(want);
+  f([['x', 'y']], a('y', { raised: '2026-11-22T08:00:01Z' }), a('x'));
+  f([['y', 'x']], a('x'), a('y', { priority: 1 }));
+  f([['y', 'x']], a('x', { priority: 1 }), a('y', { status: 'unack' }));
+  f([['x'], ['z']], a('x'), a('z', { incident: '' }));
 });
 
 test('the ledger’s sentence names what is missing, and never calls a frame on its way a loss', () => {

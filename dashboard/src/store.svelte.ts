@@ -209,10 +209,10 @@ class Store {
     }
   }
 
-  /** learn remembers that a model's word on what is normal for a subsystem is about this reading of the strip. */
-  learn(model: string, subsystem: string, channel: string): void {
+  /** learn remembers that a model's word on what is normal for a subsystem is about this reading of the strip; a guess does not change what is known. */
+  learn(model: string, subsystem: string, channel: string, guess = false): void {
     const output = `${model.split('@')[0]}.normal_${subsystem}`;
-    if (!channel || !model || this.expects[output] === channel) return;
+    if (!channel || !model || this.expects[output] === channel || (guess && this.expects[output])) return;
     this.expects = { ...this.expects, [output]: channel };
     keep('expects', JSON.stringify(this.expects));
   }

@@ -61,6 +61,13 @@ export async function start({ port = 0, rate = 60, link = 'let-me-in', begin = D
       const old = { ...alarmsAt(t0)[1], id: 'RIG-02/old/1', drill: 'RIG-02', title: 'Stick-slip', reason: 'Stick-slip 1.4 for 6 min; bit stands still a third of the time', status: 'returned', cleared: iso(t0 - 5e6), raised: iso(t0 - 6e6), acked_by: 'T. Lund', subsystem: 'bit', signal: 'SSI', value: 1.4, limit: 0.6 };
       return send(res, 200, { alarms: state === 'history' ? [...all, old] : all.filter((a) => (state === 'shelved') === (a.status === 'shelved')), counts: {}, performance: {} });
     }
+    if (path === '/alarms/performance') {
+      const all = alarmsAt(t0), per = Array.from({ length: 144 }, (_, i) => (i % 17 === 3 ? 1 : i === 100 ? 7 : 0));
+      return send(res, 200, { from: iso(t0 - 86400000), to: iso(t0), operators: 1, raised: 31, incidents: 28, per_operator_hour: 1.3, per_operator_day: 31, by_priority: [1, 5, 25], per_10min: per, most_10min: 7, flood_share: 0, floods: [], stale: 1, stale_alarms: [], chattering: 2,
+        chattering_share: 0.06, top10_share: 0.38, right: 9, wrong: 2, worst: all.slice(0, 4).map((a, i) => ({ drill: a.drill, rule: a.rule, title: a.title, count: 9 - i, back: i === 0 ? 2 : 0, right: 3 - i, wrong: i })),
+        targets: { per_operator_hour: 6, per_operator_day: 144, flood_share: 0.01, stale: 5, top10_share: 0.05, chattering_share: 0.01 } });
+    }
+    if (path === '/alarms/similar') return send(res, 200, { alarms: [], right: 0, wrong: 0, known: 0 });
     if (path === '/alarms/by-id') {
       const a = alarmsAt(t0).find((x) => x.id === q.get('id'));
       if (!a) return problem(res, 404, 'No such alarm', `no alarm has the id ${q.get('id')}`);
