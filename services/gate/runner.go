@@ -106,7 +106,10 @@ func (r *Runner) Ask(ctx context.Context, name string, version int, then string)
 func (r *Runner) Progress(name string, version int) (done float64, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.done, r.now == fmt.Sprintf("%s@%d", name, version)
+	if r.now != fmt.Sprintf("%s@%d", name, version) {
+		return 0, false
+	}
+	return r.done, true
 }
 
 // Run works the queue off until ctx ends; what was in work then is begun again at the next start.
@@ -214,7 +217,7 @@ func (r *Runner) job(ctx context.Context, name string, version int) (*Job, [][]b
 	now := Placed{Name: "without it"}
 	mine := on(name, version, v.SHA256, nil)
 	for _, m := range all {
-		if m.Active == nil {
+		if m.Active == nil || m.Name == name && m.Active.Version == version { // one that is on is set beside what there would be without it
 			continue
 		}
 		a := on(m.Name, m.Active.Version, m.Active.SHA256, m.Active.Drills)
