@@ -176,9 +176,9 @@ func TestWhatDoesNotFitIsRefusedByNameAndCure(t *testing.T) {
 	f("A is at bit of R1 from", err)
 	_, err = r.End(ctx, "none", hour(2), "", "", "")
 	f("unknown", err)
-	_, err = r.Maintain(ctx, Maintenance{Drill: "R1", Position: "top_drive/gearbox", At: hour(3), Activity: "polish", Mode: "XXX"}, nil)
+	_, err = r.Maintain(ctx, Maintenance{Drill: "R1", Position: "top_drive/gearbox", At: hour(3), Activity: "polish", Mode: "ZZZ"}, nil)
 	f(`activity: "polish" is no code of ISO 14224 here: want one of replace`, err)
-	f(`failure_mode: "XXX"`, err)
+	f(`failure_mode: "ZZZ"`, err)
 }
 
 func TestMaintenanceTellsTheStreamWhatBeginsAnew(t *testing.T) {
