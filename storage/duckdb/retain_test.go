@@ -115,5 +115,5 @@ func TestConfigurationIsRefusedByName(t *testing.T) {
 func ExampleConfig() {
 	cfg := DefaultConfig("data")
 	fmt.Println(cfg.Memory>>20, cfg.Threads, cfg.Checkpoint)
-	// Output: 256 2 1m0s
+	// Output: 256 2 20s
 }

@@ -303,6 +303,9 @@ func (s *Store) openFiles() error {
 	if err := s.upgrade(); err != nil {
 		return err
 	}
+	if err := s.dropOldTypes(); err != nil {
+		return err
+	}
 	for _, q := range s.tab.ddl() {
 		if err := s.exec(q); err != nil {
 			return err

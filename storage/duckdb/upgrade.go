@@ -1,9 +1,11 @@
 package duckdb
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // upgrade brings a store of an older version to this one's schema, in one
@@ -68,6 +70,38 @@ func fromVersion1() []string {
 	}
 	return append(out, fmt.Sprintf("INSERT INTO store.parts VALUES (0, %d, 0, 0, 0, 0)", mixed),
 		"DELETE FROM store.meta WHERE key IN ('schema', 'readings_from')", "INSERT INTO store.meta VALUES ('schema', "+lit(schemaVersion)+")")
+}
+
+// dropOldTypes drops the tables that only give types where another program of
+// the same version, or one with another catalogue, made them with other columns:
+// they hold no rows and are made anew. Partitions gain their columns in loadPart.
+func (s *Store) dropOldTypes() error {
+	for ds, want := range s.columnsOf {
+		rows, err := s.db.Query("SELECT column_name FROM duckdb_columns() WHERE schema_name = 'store' AND table_name = ? ORDER BY column_index", ds)
+		if err != nil {
+			return err
+		}
+		var have, names []string
+		for rows.Next() {
+			var c string
+			if err := rows.Scan(&c); err != nil {
+				return errors.Join(err, rows.Close())
+			}
+			have = append(have, c)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+		for _, c := range want {
+			names = append(names, c[0])
+		}
+		if len(have) > 0 && !slices.Equal(have, names) {
+			if err := s.exec("DROP TABLE store." + ds); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // keepOld copies the file beside itself before it is changed.

@@ -63,11 +63,21 @@ func answersOf(t *testing.T, s *Store) string {
 	return out.String()
 }
 
-// testdata/v1.duckdb.gz is what version 1 (commit 999e672) made of filled.
-func TestAStoreOfVersion1IsUpgradedAndAnswersTheSame(t *testing.T) {
+// testdata/v1.duckdb.gz and v2.duckdb.gz are what version 1 (commit 999e672) and
+// version 2 before frames had a place (9fc0486) made of filled.
+func TestAnOlderStoreIsUpgradedAndAnswersTheSame(t *testing.T) {
+	for _, fixture := range []struct {
+		file string
+		kept bool // the file as it was stays beside the upgraded one
+	}{{"v1", true}, {"v2", false}} {
+		t.Run(fixture.file, func(t *testing.T) { upgraded(t, fixture.file, fixture.kept) })
+	}
+}
+
+func upgraded(t *testing.T, fixture string, kept bool) {
 	ctx := context.Background()
 	dir := t.TempDir()
-	in, err := os.Open(filepath.Join("testdata", "v1.duckdb.gz"))
+	in, err := os.Open(filepath.Join("testdata", fixture+".duckdb.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +107,7 @@ func TestAStoreOfVersion1IsUpgradedAndAnswersTheSame(t *testing.T) {
 		}
 	}
 	same("upgraded")
-	if kept, err := os.ReadFile(filepath.Join(dir, "mudpulse.duckdb.v1")); err != nil || len(kept) == 0 {
+	if old, err := os.ReadFile(filepath.Join(dir, "mudpulse.duckdb.v1")); kept && (err != nil || len(old) == 0) {
 		t.Errorf("the file as it was is not kept: %v", err)
 	}
 	// It goes on, is sealed, and is opened again.
