@@ -150,12 +150,13 @@ func (s *Store) swap(p *part, old, files []*file, statements []string, crash str
 		return errors.Join(err, s.exec("ROLLBACK"))
 	}
 	s.cfg.CrashPoint(crash)
+	// Held over the commit: a query of the old layout that finds a table gone then sees that the layout moved (ask).
+	s.lay.Lock()
+	defer s.lay.Unlock()
 	if err := s.exec("COMMIT"); err != nil {
 		_ = s.exec("ROLLBACK")
 		return err
 	}
-	s.lay.Lock()
-	defer s.lay.Unlock()
 	s.parts, s.files = hot, all
 	s.generation++
 	if p != nil {

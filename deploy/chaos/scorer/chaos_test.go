@@ -37,6 +37,14 @@ func kills(t *testing.T) int {
 	return n
 }
 
+// rules raise and clear within the minutes of a small dose, which the default
+// rules, made for people, do not: one for every rotating drill, one that comes and goes.
+const rules = `{"version": 2, "rules": [
+{"id": "turning", "kind": "limit", "title": "Turning", "subsystem": "bit", "priority": 3, "signal": "RPM", "op": ">", "limit": 10, "hysteresis": 5, "on_delay": "3s", "off_delay": "3s",
+ "inputs": ["TQ", "WOB"], "reason": "Turns at {value|0} rpm[ with {TQ|0.0} kN·m].", "advice": "Driller: none."},
+{"id": "uneven", "kind": "limit", "title": "Uneven torque", "subsystem": "bit", "priority": 3, "signal": "TQ__delta__5s", "op": ">", "limit": 0.05, "hysteresis": 0.05, "on_delay": "1s", "off_delay": "1s",
+ "inputs": ["TQ__mean__10s"], "reason": "Torque rose by {value|0.00} kN·m in 5 s.", "advice": "Driller: none."}]}`
+
 // segment is how many seconds of all drills come between two kills.
 const segment = 25
 
@@ -57,12 +65,13 @@ func (f *flow) feed(n int, between func(i int)) {
 		}
 		return b
 	}
+	f.activate(telemetry.MarkerRules, "rules", 2, []byte(rules))
 	for _, name := range []string{"expected_spp", "washout", "stick_slip"} {
-		f.activate(name, 1, model(name))
+		f.activate(telemetry.MarkerModel, name, 1, model(name))
 	}
 	for i := range n {
 		if i == n/2 {
-			f.activate("washout", 2, append(model("washout"), "<!-- version 2 -->\n"...))
+			f.activate(telemetry.MarkerModel, "washout", 2, append(model("washout"), "<!-- version 2 -->\n"...))
 		}
 		f.produce(f.in.segment(f.topics, segment))
 		between(i)

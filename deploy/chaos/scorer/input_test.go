@@ -81,15 +81,15 @@ func newFlow(t *testing.T, b *broker, seed uint64, blobs string) *flow {
 	return f
 }
 
-// activate puts a model's file among the blobs, and a marker into every partition of both roads.
-func (f *flow) activate(name string, version int, model []byte) {
+// activate puts a model's or the rules' file among the blobs, and a marker into every partition of both roads.
+func (f *flow) activate(kind, name string, version int, model []byte) {
 	f.t.Helper()
 	sum := sha256.Sum256(model)
 	hash := hex.EncodeToString(sum[:])
 	if err := put(f.blobs, hash, model); err != nil {
 		f.t.Fatal(err)
 	}
-	b, err := json.Marshal(telemetry.Marker{ID: fmt.Sprintf("%s-%d", name, version), Kind: telemetry.MarkerModel, Name: name, Version: version, SHA256: hash, Action: "activate", By: "chaos", At: f.in.now.UnixNano()})
+	b, err := json.Marshal(telemetry.Marker{ID: fmt.Sprintf("%s-%d", name, version), Kind: kind, Name: name, Version: version, SHA256: hash, Action: "activate", By: "chaos", At: f.in.now.UnixNano()})
 	if err != nil {
 		f.t.Fatal(err)
 	}
