@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -334,4 +335,41 @@ func TestTheFleetIsSummedUpFromRollups(t *testing.T) {
 		f(17, 133)
 		f(61, 67)
 	}
+}
+
+// Between a seal's commit and the layout that follows it a table of the old
+// layout is gone already: who asks then is answered from the new one.
+func TestAQuestionThatMeetsASealIsAnswered(t *testing.T) {
+	ctx := context.Background()
+	s := filled(t, t.TempDir())
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for i := range uint64(4) {
+		wg.Go(func() {
+			for n := i; ; n += 7 {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				id := telemetry.FrameID{Device: "edr-1", Boot: "b1", Seq: n % 60}
+				if _, found, err := s.FrameTime(ctx, "RIG-01", id); err != nil || !found {
+					t.Errorf("frame %d: found %v, %v", id.Seq, found, err)
+					return
+				}
+			}
+		})
+	}
+	for i := uint64(60); i < 76; i++ {
+		more := storage.Batch{Arrived: t0}
+		more.AddFrame(frame("RIG-01", i))
+		if err := s.Commit(ctx, &more); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Seal(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(done)
+	wg.Wait()
 }
