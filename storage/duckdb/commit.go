@@ -419,6 +419,11 @@ func (s *Store) FrameTime(ctx context.Context, drill string, id telemetry.FrameI
 	if !ok {
 		return 0, false, nil
 	}
+	if uid == 0 && id.Part == 0 {
+		if ts, found, err := s.storedTime(ctx, src, id.Seq); err != nil || found {
+			return ts * 1000, found && err == nil, err
+		}
+	}
 	// Which sealed hours have that number. A partition that is sealed meanwhile is still hot in the layout, or asked again.
 	hours := map[int32]bool{}
 	retired := false

@@ -154,6 +154,7 @@ type Store struct {
 	parts      []*part
 	files      []*file // by hour
 	generation int64
+	asked      asked
 
 	// Maintenance: one at a time, beside the commits. mmu before wmu before lay.
 	mmu        sync.Mutex
