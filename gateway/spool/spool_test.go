@@ -434,9 +434,7 @@ func TestAReaderFollowsTheWriterAndWaits(t *testing.T) {
 	for n := range 500 {
 		put(t, l, n, n+1, nil)
 		if n%7 == 0 {
-			for len(got) < n {
-				time.Sleep(10 * time.Microsecond)
-			}
+			await(t, "all that was put to be read", func() bool { return len(got) >= n })
 		}
 	}
 	for n := range 500 {

@@ -27,17 +27,7 @@ CREATE TABLE labels (
   PRIMARY KEY (drill, kind, from_ts, to_ts)
 );
 
--- The newest look at how far a model's inputs have moved since it was trained.
-CREATE TABLE model_drift (
-  name    TEXT NOT NULL,
-  version INTEGER NOT NULL,
-  at      BIGINT NOT NULL, -- process clock
-  drift   TEXT NOT NULL, -- gate.Drift, JSON
-  PRIMARY KEY (name, version)
-);
-
 -- +goose Down
-DROP TABLE model_drift;
 DROP TABLE labels;
 ALTER TABLE activations DROP COLUMN reason;
 ALTER TABLE activations DROP COLUMN canary;
