@@ -153,6 +153,8 @@ func TestAClientIDIsTheDevicesOwn(t *testing.T) {
 	f("RIG-01", true)
 	f("RIG-01-b", true)
 	f("", true)
+	// The status tells what happened last: let the three be gone first.
+	await(t, "no connection is left", func() bool { return !g.Status().Sessions[0].Connected })
 	f("RIG-02", false)
 	f("RIG-011", false)
 	f("logger", false)

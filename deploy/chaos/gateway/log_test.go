@@ -24,6 +24,7 @@ type log struct {
 	t       *testing.T
 	kind    string // embedded, Kafka, Kafka×3
 	brokers []string
+	opts    []kgo.Opt // what a client of it needs besides
 	prefix  string
 	topics  telemetry.Topics
 	up      func()
@@ -69,35 +70,42 @@ func apache(t *testing.T, brokers int) *log {
 		l.brokers = append(l.brokers, fmt.Sprintf("127.0.0.1:%d", port+10*i))
 	}
 	l.topics = telemetry.NewTopics(l.prefix)
-	sh := func(args ...string) {
-		t.Helper()
-		cmd := exec.Command("bash", append([]string{repo(t, "deploy", "tools", "kafka.sh")}, args...)...)
-		cmd.Env = append(os.Environ(), "KAFKA_WAIT=120")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("kafka.sh %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
 	n := fmt.Sprint(brokers)
-	l.up = func() { t.Helper(); sh("up", "--brokers", n); l.await() }
-	l.down = func() { t.Helper(); sh("kill", n, "--brokers", n) }
+	l.up = func() { t.Helper(); kafkaSh(t, nil, "up", "--brokers", n); l.await() }
+	l.down = func() { t.Helper(); kafkaSh(t, nil, "kill", n, "--brokers", n) }
 	l.up()
+	l.createTopics(brokers)
+	return l
+}
+
+func kafkaSh(t *testing.T, env []string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("bash", append([]string{repo(t, "deploy", "tools", "kafka.sh")}, args...)...)
+	cmd.Env = append(append(os.Environ(), "KAFKA_WAIT=120"), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("kafka.sh %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func (l *log) createTopics(replication int) {
+	l.t.Helper()
 	cl := l.client()
 	defer cl.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	res, err := kadm.NewClient(cl).CreateTopics(ctx, 4, int16(brokers), nil, l.topics.Frames, l.topics.Backfill)
+	res, err := kadm.NewClient(cl).CreateTopics(ctx, 4, int16(replication), nil, l.topics.Frames, l.topics.Backfill)
 	if err == nil {
-		_, err = kadm.NewClient(cl).CreateTopics(ctx, 1, int16(brokers), nil, l.topics.Quarantine, l.topics.Gateways, l.topics.Control)
+		_, err = kadm.NewClient(cl).CreateTopics(ctx, 1, int16(replication), nil, l.topics.Quarantine, l.topics.Gateways, l.topics.Control)
 	}
 	if err != nil || res.Error() != nil {
-		t.Fatal(err, res.Error())
+		l.t.Fatal(err, res.Error())
 	}
-	return l
 }
 
 func (l *log) client(opts ...kgo.Opt) *kgo.Client {
 	l.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(l.brokers...), kgo.MetadataMinAge(100 * time.Millisecond)}, opts...)...)
+	opts = append([]kgo.Opt{kgo.SeedBrokers(l.brokers...), kgo.MetadataMinAge(100 * time.Millisecond)}, opts...)
+	cl, err := kgo.NewClient(append(opts, l.opts...)...)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -100,6 +100,25 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// freePorts returns the first of n ports in a row that nobody has at present.
+func freePorts(t *testing.T, n int) string {
+	t.Helper()
+search:
+	for range 100 {
+		first := freePort(t)
+		for i := 1; i < n; i++ {
+			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i))
+			if err != nil {
+				continue search
+			}
+			l.Close()
+		}
+		return fmt.Sprint(first)
+	}
+	t.Fatalf("no %d ports in a row are free", n)
+	return ""
+}
+
 func wait(t *testing.T, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
 	end := time.Now().Add(limit)
