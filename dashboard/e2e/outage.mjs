@@ -1,33 +1,16 @@
 // What an open page does when the server is killed, stopped, or started again: it starts and stops a mudpulse of its own,
 // PRODUCT, and so stands beside suite.mjs.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import test from 'node:test';
 import { DESK, launch } from './browser.mjs';
+import { free, Product } from './product.mjs';
 import { until } from './suite.mjs';
 
-const free = () => new Promise((ok) => { const s = createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => ok(port)); }); });
-
 test('a page says within three seconds that the server is gone, and catches up without gap, double or lost place', { timeout: 170000 }, async (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'mudpulse-outage-')), port = await free(), base = `http://127.0.0.1:${port}`;
-  let child, link = '';
-  const start = () => {
-    child = spawn(process.env.PRODUCT, ['run', '--data', dir, '--http', `127.0.0.1:${port}`, '--mqtt', '127.0.0.1:0', '--kafka', '127.0.0.1:0', '--sql', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', process.env.DEBUG ? 'inherit' : 'ignore'] });
-    child.stdout.on('data', (d) => { link = /http:\/\/\S+#signin=\S+/.exec(String(d))?.[0] ?? link; });
-  };
-  const browser = await launch();
-  t.after(async () => {
-    await browser.close();
-    child.kill('SIGKILL');
-    await new Promise((ok) => { if (child.exitCode != null || child.signalCode) ok(); else child.once('exit', ok); });
-    rmSync(dir, { recursive: true, force: true });
-  });
-  start();
-  await until('the product is up', 60000, async () => { if (child.exitCode != null) throw new Error('it ended with ' + child.exitCode); return link && (await fetch(base + '/healthz')).ok; });
+  const own = new Product([], await free()), browser = await launch();
+  t.after(async () => { await browser.close(); await own.close(); });
+  await own.start();
+  const { base, link } = own;
   const page = await (await browser.newContext({ viewport: { ...DESK, height: 420 }, reducedMotion: 'reduce' })).newPage();
   page.setDefaultTimeout(30000);
   await page.addInitScript(() => localStorage.setItem('mudpulse.debug', 'on'));
@@ -45,12 +28,12 @@ test('a page says within three seconds that the server is gone, and catches up w
 
   // Stopped, as a machine that swaps or a laptop that sleeps.
   const before = await strip();
-  child.kill('SIGSTOP');
+  own.signal('SIGSTOP');
   const stopped = Date.now();
   await banner.waitFor({ timeout: 10000 });
   const said = Date.now() - stopped;
   assert.ok(said <= 6000, `said after ${said} ms: it is to be said within 3 s, and this machine may be busy`);
-  child.kill('SIGCONT');
+  own.signal('SIGCONT');
   await banner.waitFor({ state: 'detached', timeout: 40000 });
   await until('what passed meanwhile is drawn, without a hole', 60000, async () => { const s = await strip(); return s.last > before.last + 60000 && s.hole < 30000; });
   const after = await strip();
@@ -58,12 +41,11 @@ test('a page says within three seconds that the server is gone, and catches up w
   assert.equal(await pane.evaluate((el) => el.scrollTop), place);
 
   // Killed, and started again: the same page goes on, signed in.
-  const gone = new Promise((ok) => child.once('exit', ok));
-  child.kill('SIGKILL');
+  own.signal('SIGKILL');
   await banner.waitFor({ timeout: 10000 });
-  await gone;
+  await own.ended();
   const kept = await strip();
-  start();
+  await own.start();
   await banner.waitFor({ state: 'detached', timeout: 90000 });
   await until('new readings are drawn after the old', 60000, async () => { const s = await strip(); return s.last > kept.last && s.doubles === 0; });
   assert.equal(await pane.evaluate((el) => el.scrollTop), place);

@@ -1,7 +1,9 @@
 // Browser tests against the running product: MUDPULSE_URL, and MUDPULSE_LINK (its one-time sign-in link) or
-// MUDPULSE_TOKEN (what stands in DIR/admin-token). Chromium is the system's: CHROMIUM, or found on the PATH.
+// MUDPULSE_TOKEN (what stands in DIR/admin-token); MUDPULSE_SQL is where
+// it speaks Postgres (127.0.0.1:5433). Chromium is the system's: CHROMIUM, or found on the PATH.
 import { after } from 'node:test';
 import { launch } from './browser.mjs';
+import { days } from './days.mjs';
 import { enter } from './enter.mjs';
 import { suite } from './suite.mjs';
 
@@ -13,4 +15,5 @@ if (!base) {
 const browser = await launch();
 after(() => browser.close());
 const state = await enter(browser, base, process.env.MUDPULSE_LINK);
-suite({ browser, base, state: () => state });
+const { open, firstDrill, whole } = suite({ browser, base, state: () => state });
+days({ open, firstDrill, whole, base, sql: process.env.MUDPULSE_SQL ?? '127.0.0.1:5433' });

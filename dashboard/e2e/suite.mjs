@@ -135,33 +135,6 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     whole(page);
   });
 
-  test('a model is uploaded on the page, and its version is on the next score', async (t) => {
-    const page = await open(t, '/models'), drill = await open(t);
-    const name = `probe-${Date.now().toString(36)}`;
-    const id = await firstDrill(drill);
-    await drill.goto(`${base}/d/${encodeURIComponent(id)}/scores`);
-    for (const version of [1, 2]) {
-      await page.getByTestId('file').setInputFiles({ name: `${name}.pmml`, mimeType: 'application/xml', buffer: Buffer.from(pmml(version)) });
-      await page.getByLabel('Called').fill(name);
-      await page.getByRole('button', { name: 'Only keep it' }).click();
-      await page.getByRole('button', { name: 'Take it in' }).click();
-      await page.getByTestId('told').filter({ hasText: `${name} ${version}` }).waitFor();
-      await page.locator(`.vs tr[data-version="${version}"]`).getByRole('button', { name: /Put on/ }).click();
-      const why = page.getByLabel('Why all the same'), go = page.getByRole('button', { name: /^Put it on/ });
-      await go.waitFor();
-      if (await why.count()) await why.fill('the suite must see it score, whatever its report says'); // it may not be finished
-      await go.click();
-      await page.getByTestId('told').filter({ hasText: `${name} ${version} is on` }).waitFor();
-      await until(`version ${version} is listed as on`, 15000, async () => (await page.locator(`tr[data-model="${name}"]`).getAttribute('data-version')) === String(version));
-      await until(`version ${version} scores`, 30000, async () => (await drill.locator(`tr[data-model="${name}"][data-version="${version}"]`).count()) > 0);
-    }
-    await page.getByRole('button', { name: /^Roll back to 1/ }).click();
-    await until('version 1 scores again', 30000, async () => (await drill.locator(`tr[data-model="${name}"][data-version="1"]`).count()) > 0);
-    await page.getByRole('button', { name: /^Take off/ }).click();
-    await until('it is off', 15000, async () => /Off/.test(await page.locator(`tr[data-model="${name}"]`).innerText()));
-    whole(page);
-  });
-
   test('a file that is no PMML is refused with every reason, and nothing changes', async (t) => {
     const page = await open(t, '/models');
     await page.locator('tr[data-model]').first().waitFor();
@@ -301,7 +274,7 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
       const page = await open(t, '/', { theme });
       const id = await firstDrill(page);
       const alarm = await page.evaluate(() => fetch('/api/v1/alarms?state=history&limit=1').then((r) => r.json()).then((a) => a.alarms?.[0]?.id ?? ''));
-      const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/admin', '/admin/channels', '/admin/audit', '/handover', '/wall', `/replay/${id}`, '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
+      const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/data/equipment', '/data/exports', '/admin', '/admin/channels', '/admin/notifications', '/admin/audit', '/handover', '/wall', `/replay/${id}`, '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
       const faults = [];
       for (const path of paths) {
         await page.setViewportSize(DESK);
@@ -332,5 +305,5 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
   });
 
   test('no request left the site', () => assert.deepEqual(foreign, []));
-  return { open, firstDrill };
+  return { open, firstDrill, whole };
 }

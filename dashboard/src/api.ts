@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, SimilarAlarms, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, SimilarAlarms, SeriesAnswer, Session, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -122,3 +122,8 @@ export const notifications = (): Promise<NotifySettings> => json('GET', '/notifi
 export const putNotifications = (s: NotifySettings): Promise<NotifySettings> => json('PUT', '/notifications', s);
 export const testTarget = (id: string): Promise<unknown> => json('POST', `/notifications/targets/${encodeURIComponent(id)}/test`);
 export const deliveries = async (): Promise<Delivery[]> => list<Delivery>(await json('GET', '/notifications/deliveries?limit=50'), 'deliveries');
+
+export const exportJobs = async (): Promise<ExportJob[]> => list<ExportJob>(await json('GET', '/exports'), 'exports');
+export const makeExport = (r: ExportRequest): Promise<ExportJob> => json('POST', '/exports', r);
+export const deleteExport = async (id: string): Promise<void> => { await call('DELETE', `/exports/${encodeURIComponent(id)}`); };
+export const exportAddress = (id: string, what: 'file' | 'schema'): string => `${ROOT}/exports/${encodeURIComponent(id)}/${what}`;

@@ -6,7 +6,7 @@ export type Route =
   | { screen: 'alarms'; tab: 'active' | 'shelved' | 'history' }
   | { screen: 'evidence'; id: string }
   | { screen: 'models'; name: string | null }
-  | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'equipment' | 'channels'; add: boolean }
+  | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'equipment' | 'channels' | 'exports'; add: boolean }
   | { screen: 'admin'; tab: 'people' | 'channels' | 'notifications' | 'audit' }
   | { screen: 'handover' }
   | { screen: 'wall' }
@@ -35,7 +35,7 @@ export function read(path: string, search = ''): Route {
     }
     case 'data': {
       const tab = parts[1] ?? 'ledger';
-      if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'equipment' || tab === 'channels') return { screen: 'data', tab, add: parts[2] === 'add' };
+      if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'equipment' || tab === 'channels' || tab === 'exports') return { screen: 'data', tab, add: parts[2] === 'add' };
       break;
     }
   }

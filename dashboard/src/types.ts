@@ -106,3 +106,5 @@ export type NotifySettings = Schema['NotifySettings'];
 export type Delivery = Schema['Delivery'];
 export type EquipmentOf = operations['get-equipment']['responses'][200]['content']['application/json'];
 export type Kinds = operations['list-kinds']['responses'][200]['content']['application/json'];
+export type ExportJob = Schema['Job'];
+export type ExportRequest = Schema['Request'];

@@ -21,6 +21,8 @@ for _ in $(seq 1 300); do
   sleep 0.2
 done
 export MUDPULSE_LINK MUDPULSE_URL=${MUDPULSE_LINK%%/#*}
+MUDPULSE_SQL=$(sed -nE 's/^SQL \(Postgres\) +//p' "$dir/out")
+export MUDPULSE_SQL
 cd dashboard
 if [ -n "${SHOTS:-}" ]; then
   sleep "${SHOTS_AFTER:-100}" # an hour and more on the demo's clock: something is wrong by then
@@ -31,5 +33,5 @@ else
   for _ in $(seq 600); do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
   if kill -0 "$pid" 2>/dev/null; then echo "mudpulse does not stop within 120 s"; kill -9 "$pid"; exit 1; fi
   # The product refuses settings that it does not know, these among them.
-  env -u MUDPULSE_LINK -u MUDPULSE_URL PRODUCT="$PWD/../bin/mudpulse" node --test --test-timeout=180000 e2e/outage.mjs
+  env -u MUDPULSE_LINK -u MUDPULSE_URL -u MUDPULSE_SQL PRODUCT="$PWD/../bin/mudpulse" node --test --test-concurrency=1 --test-timeout=300000 e2e/outage.mjs e2e/engineer.mjs
 fi
