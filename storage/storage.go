@@ -109,9 +109,16 @@ type HealthHistory struct {
 	Min   [HealthBuckets]float64 // worst in the bucket
 }
 
+// A Place is where a reading in the order of time stopped; zero: before all.
+type Place struct {
+	At int64 // Unix ns
+	ID string
+}
+
 // An AlarmQuery selects alarm events, newest first.
 type AlarmQuery struct {
-	ID     string // one alarm's events
+	ID     string   // one alarm's events
+	IDs    []string // these alarms' events; nil: any
 	Drill  string
 	Before int64 // at < Before; 0: any
 	Since  int64 // at >= Since

@@ -14,7 +14,8 @@ import (
 // of more, those that changed longest ago go. Older ones are asked of the store.
 const KeepReturned = 5000
 
-// maxWaiting bounds alarms of which only commands or later steps have come.
+// maxWaiting bounds alarms of which only commands or later steps have come; of
+// more, those that were last heard of longest ago go: their alarms are long past.
 const maxWaiting = 10000
 
 // A Book holds the alarms of the present; safe for concurrent use.
@@ -27,6 +28,7 @@ type Book struct {
 	shelved map[string]bool                // alarm ids, to be looked at when time passes
 	clock   func() int64                   // Unix ns, process clock
 	keep    int                            // returned alarms
+	over    int                            // alarms in now that have returned
 }
 
 // NewBook returns an empty book; now gives the process clock in Unix ns.
@@ -45,8 +47,7 @@ func (b *Book) Event(e telemetry.AlarmEvent) []*Alarm {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := b.record(e.ID, drill+"/"+rule)
-	if r == nil || !r.addEvent(e) {
+	if !b.record(e.ID, drill+"/"+rule).addEvent(e) {
 		return nil
 	}
 	if key := drill + "/" + rule; len(b.rules[key]) > 0 { // what its commands were given on has changed
@@ -65,7 +66,7 @@ func (b *Book) Command(c telemetry.Command) []*Alarm {
 	defer b.mu.Unlock()
 	key := drill + "/" + rule
 	if raised != 0 {
-		if r := b.record(c.Alarm, key); r == nil || !r.addCommand(c) {
+		if !b.record(c.Alarm, key).addCommand(c) {
 			return nil
 		}
 	}
@@ -192,7 +193,7 @@ func (b *Book) record(id, key string) *record {
 		return r
 	}
 	if len(b.records)-len(b.now) >= maxWaiting {
-		return nil
+		b.tire()
 	}
 	r := &record{}
 	b.records[id] = r
@@ -201,6 +202,28 @@ func (b *Book) record(id, key string) *record {
 	}
 	b.byRule[key][id] = true
 	return r
+}
+
+// tire lets alarms go that wait for their beginning, a tenth at a time.
+func (b *Book) tire() {
+	type waiting struct {
+		id   string
+		last int64
+	}
+	var all []waiting
+	for id, r := range b.records {
+		if b.now[id] == nil {
+			all = append(all, waiting{id, r.last()})
+		}
+	}
+	slices.SortFunc(all, func(x, y waiting) int { return cmp.Or(cmp.Compare(x.last, y.last), cmp.Compare(x.id, y.id)) })
+	for _, w := range all[:(len(all)+9)/10] {
+		drill, rule, _, err := ParseID(w.id)
+		if err != nil {
+			panic("BUG: alarm id " + w.id + " is in the book")
+		}
+		b.forget(w.id, drill+"/"+rule)
+	}
 }
 
 func (b *Book) refold(ids ...string) []*Alarm {
@@ -229,6 +252,8 @@ func (b *Book) refold(ids ...string) []*Alarm {
 		} else {
 			delete(b.shelved, id)
 		}
+		b.count(b.now[id], -1)
+		b.count(&a, 1)
 		b.now[id] = &a
 		changed = append(changed, &a)
 	}
@@ -238,7 +263,7 @@ func (b *Book) refold(ids ...string) []*Alarm {
 
 // prune lets returned alarms go, oldest change first, a tenth at a time.
 func (b *Book) prune() {
-	if len(b.now) <= b.keep {
+	if b.over <= b.keep {
 		return
 	}
 	var returned []*Alarm
@@ -247,22 +272,27 @@ func (b *Book) prune() {
 			returned = append(returned, a)
 		}
 	}
-	if len(returned) <= b.keep {
-		return
-	}
-	slices.SortFunc(returned, func(x, y *Alarm) int { return cmp.Compare(x.Changed, y.Changed) })
+	slices.SortFunc(returned, func(x, y *Alarm) int { return cmp.Or(cmp.Compare(x.Changed, y.Changed), cmp.Compare(x.ID, y.ID)) })
 	for _, a := range returned[:len(returned)-b.keep*9/10] {
 		b.forget(a.ID, a.Drill+"/"+a.Rule)
 	}
 }
 
+func (b *Book) count(a *Alarm, n int) {
+	if a != nil && a.Status == Returned {
+		b.over += n
+	}
+}
+
 func (b *Book) forget(id, key string) {
+	b.count(b.now[id], -1)
 	delete(b.records, id)
 	delete(b.now, id)
 	delete(b.byRule[key], id)
 	if len(b.byRule[key]) == 0 {
 		delete(b.byRule, key)
-		if _, s := b.judge(key); s.out == nil { // what is out of service is so whether or not it was ever raised
+		// What is out of service, or on the shelf, is so whether or not an alarm of it is known.
+		if _, s := b.judge(key); s.out == nil && (s.shelf == nil || b.clock() >= shelfEnd(s.shelf)) {
 			delete(b.rules, key)
 		}
 	}

@@ -37,6 +37,17 @@ func (r *record) addCommand(c telemetry.Command) bool {
 	return ok
 }
 
+// last is when the last that is known of the alarm happened.
+func (r *record) last() (at int64) {
+	if n := len(r.events); n > 0 {
+		at = r.events[n-1].At
+	}
+	if n := len(r.commands); n > 0 {
+		at = max(at, effective(&r.commands[n-1]))
+	}
+	return at
+}
+
 // insertCommand puts c into its place; false where it is there, or older than all that is kept.
 func insertCommand(list []telemetry.Command, c telemetry.Command) ([]telemetry.Command, bool) {
 	i, found := slices.BinarySearchFunc(list, c, compareCommands)

@@ -86,6 +86,7 @@ func (c Config) Validate() error {
 type Past interface {
 	live.Past
 	AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error)
+	Commands(ctx context.Context, q storage.CommandQuery) ([]telemetry.Command, error)
 	Unregistered() []storage.SeenChannel
 	Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Series, error)
 	Quarantine(ctx context.Context, limit int, before int64) ([]telemetry.Quarantined, int64, error)

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -13,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,11 +74,17 @@ func (s *store) HealthHistory(int64) []storage.HealthHistory {
 func (s *store) AlarmEvents(_ context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error) {
 	var out []telemetry.AlarmEvent
 	for _, e := range s.events {
-		if (q.ID == "" || e.ID == q.ID) && (q.Before == 0 || e.At < q.Before) {
+		if (q.ID == "" || e.ID == q.ID) && (q.IDs == nil || slices.Contains(q.IDs, e.ID)) && (q.Before == 0 || e.At < q.Before) {
 			out = append(out, e)
 		}
 	}
 	return out, s.fail
+}
+func (s *store) AlarmSteps(_ context.Context, at storage.Place, _ int) ([]telemetry.AlarmEvent, storage.Place, error) {
+	return slices.SortedFunc(slices.Values(s.events), func(a, b telemetry.AlarmEvent) int { return cmp.Compare(a.At, b.At) }), at, s.fail
+}
+func (s *store) CommandSteps(_ context.Context, at storage.Place, _ int) ([]telemetry.Command, storage.Place, error) {
+	return slices.SortedFunc(slices.Values(s.commands), func(a, b telemetry.Command) int { return cmp.Compare(a.At, b.At) }), at, s.fail
 }
 func (s *store) AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error) {
 	events, err := s.AlarmEvents(ctx, q)

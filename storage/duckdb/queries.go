@@ -99,6 +99,13 @@ func alarms[T any](ctx context.Context, s *Store, q storage.AlarmQuery) ([]T, er
 	if q.ID != "" {
 		c.add("id = ?", q.ID)
 	}
+	if q.IDs != nil {
+		args := make([]any, len(q.IDs))
+		for i, id := range q.IDs {
+			args[i] = id
+		}
+		c.add("id IN (NULL"+strings.Repeat(",?", len(args))+")", args...)
+	}
 	if q.Drill != "" {
 		c.add("drill = ?", q.Drill)
 	}

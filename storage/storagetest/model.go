@@ -32,6 +32,8 @@ type Store interface {
 	AlarmEvents(ctx context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error)
 	AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.RawMessage, error)
 	Commands(ctx context.Context, q storage.CommandQuery) ([]telemetry.Command, error)
+	AlarmSteps(ctx context.Context, after storage.Place, n int) ([]telemetry.AlarmEvent, storage.Place, error)
+	CommandSteps(ctx context.Context, after storage.Place, n int) ([]telemetry.Command, storage.Place, error)
 	Quarantine(ctx context.Context, limit int, before int64) ([]telemetry.Quarantined, int64, error)
 	Ledger(ctx context.Context, q storage.LedgerQuery) (storage.Ledger, error)
 	Activations(ctx context.Context) ([]telemetry.Marker, error)

@@ -118,7 +118,7 @@ func (m *Model) AlarmRecords(ctx context.Context, q storage.AlarmQuery) ([]json.
 // AlarmEvents goes through all.
 func (m *Model) AlarmEvents(_ context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error) {
 	return newest(m.b.Alarms, func(a telemetry.AlarmEvent) int64 { return a.At }, func(a telemetry.AlarmEvent) bool {
-		return (q.ID == "" || a.ID == q.ID) && (q.Drill == "" || a.Drill == q.Drill) && (q.Before == 0 || a.At < q.Before) && a.At >= q.Since
+		return (q.ID == "" || a.ID == q.ID) && (q.IDs == nil || slices.Contains(q.IDs, a.ID)) && (q.Drill == "" || a.Drill == q.Drill) && (q.Before == 0 || a.At < q.Before) && a.At >= q.Since
 	}), nil
 }
 
@@ -127,6 +127,39 @@ func (m *Model) Commands(_ context.Context, q storage.CommandQuery) ([]telemetry
 	return newest(m.b.Commands, func(c telemetry.Command) int64 { return c.At }, func(c telemetry.Command) bool {
 		return (q.Alarm == "" || c.Alarm == q.Alarm) && (q.Drill == "" || c.Drill == q.Drill)
 	}), nil
+}
+
+// AlarmSteps goes through all.
+func (m *Model) AlarmSteps(_ context.Context, after storage.Place, n int) ([]telemetry.AlarmEvent, storage.Place, error) {
+	all := make([]telemetry.AlarmEvent, 0, len(m.b.Alarms))
+	for _, a := range m.b.Alarms {
+		e := telemetry.AlarmEvent{ID: a.ID, Event: a.Event, Drill: a.Drill, Rule: a.Rule, At: a.At, Raised: a.Raised, Priority: a.Priority}
+		if a.Event == telemetry.AlarmRaised {
+			e.Origin = a.Origin
+		}
+		all = append(all, e)
+	}
+	return follow(all, after, n, func(e telemetry.AlarmEvent) storage.Place { return storage.Place{At: e.At, ID: e.ID + " " + e.Event} })
+}
+
+// CommandSteps goes through all.
+func (m *Model) CommandSteps(_ context.Context, after storage.Place, n int) ([]telemetry.Command, storage.Place, error) {
+	return follow(m.b.Commands, after, n, func(c telemetry.Command) storage.Place { return storage.Place{At: c.At / 1000 * 1000, ID: c.ID} })
+}
+
+func follow[T any](list []T, after storage.Place, n int, place func(T) storage.Place) ([]T, storage.Place, error) {
+	order := func(a, b storage.Place) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.ID, b.ID)) }
+	out := []T{}
+	for _, v := range list {
+		if order(place(v), after) > 0 {
+			out = append(out, v)
+		}
+	}
+	slices.SortFunc(out, func(a, b T) int { return order(place(a), place(b)) })
+	if out = out[:min(n, len(out))]; len(out) > 0 {
+		after = place(out[len(out)-1])
+	}
+	return out, after, nil
 }
 
 // Quarantine goes through all.

@@ -294,6 +294,19 @@ func compare(t *testing.T, s, m Store, rng *rand.Rand) {
 	check("alarms by time", func(s Store) (any, error) {
 		return s.AlarmEvents(ctx, storage.AlarmQuery{Since: Start + 10e9, Before: Start + 70e9})
 	})
+	check("some alarms", func(s Store) (any, error) {
+		list, err := s.AlarmEvents(ctx, storage.AlarmQuery{})
+		if err != nil || len(list) == 0 {
+			return list, err
+		}
+		some, err := s.AlarmEvents(ctx, storage.AlarmQuery{IDs: []string{list[0].ID, list[len(list)-1].ID, "none"}})
+		if none, err := s.AlarmEvents(ctx, storage.AlarmQuery{IDs: []string{}}); err != nil || len(none) > 0 {
+			return none, fmt.Errorf("of no ids: %d, %v", len(none), err)
+		}
+		return some, err
+	})
+	check("steps of alarms, three at a time", func(s Store) (any, error) { return pages(s.AlarmSteps, 3) })
+	check("commands, two at a time", func(s Store) (any, error) { return pages(s.CommandSteps, 2) })
 	check("quarantine", func(s Store) (any, error) {
 		items, n, err := s.Quarantine(ctx, 5, Start+80e9)
 		return []any{items, n}, err
@@ -315,3 +328,19 @@ func compare(t *testing.T, s, m Store, rng *rand.Rand) {
 
 // render prints a value with what it points to; NaN equals NaN, nil equals empty.
 func render(v any) string { return renderValue(reflect.ValueOf(v)) }
+
+// pages reads all that a reading in the order of time gives, n at a time.
+func pages[T any](read func(context.Context, storage.Place, int) ([]T, storage.Place, error), n int) ([]T, error) {
+	all, at := []T{}, storage.Place{}
+	for {
+		page, next, err := read(context.Background(), at, n)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < n {
+			return all, nil
+		}
+		at = next
+	}
+}

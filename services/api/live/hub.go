@@ -38,8 +38,7 @@ type Past interface {
 	LatestScores() []*telemetry.Score
 	Latest(drill string) map[string]storage.Value
 	HealthHistory(at int64) []storage.HealthHistory
-	AlarmEvents(ctx context.Context, q storage.AlarmQuery) ([]telemetry.AlarmEvent, error)
-	Commands(ctx context.Context, q storage.CommandQuery) ([]telemetry.Command, error)
+	alarmlife.Past
 }
 
 // Config of a Hub.
@@ -134,19 +133,8 @@ func (h *Hub) Book() *alarmlife.Book { return h.book }
 
 // Warm begins with what the store has.
 func (h *Hub) Warm(ctx context.Context) error {
-	events, err := h.past.AlarmEvents(ctx, storage.AlarmQuery{Limit: 20000})
-	if err != nil {
+	if err := alarmlife.Replay(ctx, h.past, h.clock.Now().UnixNano(), h.Alarm, h.Command); err != nil {
 		return err
-	}
-	commands, err := h.past.Commands(ctx, storage.CommandQuery{Limit: 20000})
-	if err != nil {
-		return err
-	}
-	for _, e := range events {
-		h.Alarm(e)
-	}
-	for _, c := range commands {
-		h.Command(c)
 	}
 	for _, s := range h.past.LatestScores() {
 		h.Score(s)

@@ -31,8 +31,11 @@ func (nothing) HealthHistory(int64) []storage.HealthHistory { return nil }
 func (nothing) AlarmEvents(context.Context, storage.AlarmQuery) ([]telemetry.AlarmEvent, error) {
 	return nil, nil
 }
-func (nothing) Commands(context.Context, storage.CommandQuery) ([]telemetry.Command, error) {
-	return nil, nil
+func (nothing) AlarmSteps(_ context.Context, at storage.Place, _ int) ([]telemetry.AlarmEvent, storage.Place, error) {
+	return nil, at, nil
+}
+func (nothing) CommandSteps(_ context.Context, at storage.Place, _ int) ([]telemetry.Command, storage.Place, error) {
+	return nil, at, nil
 }
 
 func newHub() *Hub {
