@@ -145,3 +145,59 @@ func TestTheNextPartitionIsMadeBeforeACommitNeedsIt(t *testing.T) {
 		t.Errorf("sealed hours: %v", hours)
 	}
 }
+
+// What is written longest is not what commits append to: before a checkpoint that goes
+// on beside them rows go on into the spare partition, and another spare is made after.
+func TestRowsGoOnIntoAnotherPartitionBeforeALargeCheckpoint(t *testing.T) {
+	cfg := DefaultConfig(t.TempDir())
+	cfg.Aside, cfg.PartRows = 1, 100
+	s, err := Open(cfg, telemetry.DefaultCatalogue(), telemetry.NewManualClock(time.Unix(0, t0)), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	takes := func() (id int64) {
+		for _, p := range s.open {
+			id = p.id
+		}
+		return id
+	}
+	checkpoint := func() {
+		t.Helper()
+		if err := s.Checkpoint(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commitFrames(t, s, 0, 1)
+	first := takes()
+	checkpoint()
+	commitFrames(t, s, 1, 1)
+	if got := takes(); got != first {
+		t.Errorf("a partition of a few rows was closed")
+	}
+	n := uint64(2)
+	for s.open[hourOf(t0)].rows < cfg.PartRows/2 {
+		commitFrames(t, s, n, 1)
+		n++
+	}
+	checkpoint()
+	before := s.tableCount(t)
+	commitFrames(t, s, n, 1)
+	if got := takes(); got == first {
+		t.Errorf("rows go on into the partition that the checkpoint wrote")
+	}
+	if got := s.tableCount(t); got != before {
+		t.Errorf("the commit made tables: %d, not %d", got, before)
+	}
+	for range besidesInARow { // among them one that gives back what was deleted
+		checkpoint()
+	}
+	if s.besides >= besidesInARow {
+		t.Errorf("%d checkpoints beside commits, and none that gives back what was deleted", s.besides)
+	}
+	var frames, left uint64
+	if err := s.db.QueryRow("SELECT (SELECT count(DISTINCT seq) FROM frames), (SELECT count(*) FROM store.checkpoints)").Scan(&frames, &left); err != nil || frames != n+1 || left > 0 {
+		t.Errorf("%d frames of %d, %d rows of checkpoints left: %v", frames, n+1, left, err)
+	}
+}

@@ -24,6 +24,7 @@ import (
 var partsDDL = []string{
 	"CREATE TABLE IF NOT EXISTS store.parts(part BIGINT, hour INTEGER, rolled_0 BIGINT, rolled_1 BIGINT, rolled_2 BIGINT, rolled_3 BIGINT)",
 	"CREATE TABLE IF NOT EXISTS store.sealed(part BIGINT, dataset VARCHAR, hour INTEGER, file VARCHAR, rows BIGINT, bytes BIGINT, sha256 VARCHAR, lo BIGINT, hi BIGINT, max_commit BIGINT, max_ord BIGINT, columns VARCHAR)",
+	"CREATE TABLE IF NOT EXISTS store.checkpoints(commit BIGINT)",
 	"CREATE TABLE IF NOT EXISTS store.ledger_spans(part BIGINT, hour INTEGER, src INTEGER, stage VARCHAR, lo UBIGINT, hi UBIGINT)",
 	"CREATE TABLE IF NOT EXISTS store.sealed_sources(part BIGINT, hour INTEGER, src INTEGER, first_ts BIGINT, last_ts BIGINT, arrived BIGINT, frames BIGINT, readings BIGINT, simulated BOOLEAN)",
 	"CREATE TABLE IF NOT EXISTS store.sealed_health(part BIGINT, hour INTEGER, drill VARCHAR, bucket BIGINT, tick BIGINT, ord BIGINT, last DOUBLE, low DOUBLE)",
@@ -308,9 +309,19 @@ func (s *Store) sweep(now time.Time) {
 }
 
 // A session is a connection of its own for work beside the commits.
-type session struct{ conn mapping.Connection }
+type session struct {
+	conn mapping.Connection
+	low  bool // its statements run at low priority
+}
 
 func (c *session) exec(q string) error {
+	if c.low {
+		return lowly(func() error { return c.run(q) })
+	}
+	return c.run(q)
+}
+
+func (c *session) run(q string) error {
 	var res mapping.Result
 	defer mapping.DestroyResult(&res)
 	if mapping.Query(c.conn, q, &res) == mapping.StateError {

@@ -210,7 +210,7 @@ func (s *Store) Stats(ctx context.Context) (storage.Stats, error) {
 		}
 	}
 	st.FileBytes = size(filepath.Join(s.cfg.Dir, "mudpulse.duckdb"))
-	st.WALBytes = size(filepath.Join(s.cfg.Dir, "mudpulse.duckdb.wal"))
+	st.WALBytes = size(s.walPath())
 	return st, nil
 }
 

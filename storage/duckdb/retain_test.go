@@ -114,6 +114,6 @@ func TestConfigurationIsRefusedByName(t *testing.T) {
 
 func ExampleConfig() {
 	cfg := DefaultConfig("data")
-	fmt.Println(cfg.Memory>>20, cfg.Threads, cfg.Checkpoint)
-	// Output: 256 2 20s
+	fmt.Println(cfg.Memory>>20, cfg.Aside>>20, cfg.Checkpoint)
+	// Output: 256 8 20s
 }

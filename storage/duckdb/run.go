@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -27,12 +26,11 @@ func (s *Store) Run(ctx context.Context) error {
 	}()
 	defer func() { <-done }()
 	last := time.Now()
-	wal := filepath.Join(s.cfg.Dir, "mudpulse.duckdb.wal")
 	s.every(ctx, time.Second, func() {
 		if err := s.makeSpare(); err != nil && ctx.Err() == nil {
 			s.log.Warn("a partition to spare; it is tried again", "err", err) // without one a commit makes its own
 		}
-		if time.Since(last) < s.cfg.Checkpoint && size(wal) < s.cfg.Memory/6 {
+		if time.Since(last) < s.cfg.Checkpoint && size(s.walPath()) < s.cfg.Memory/4 {
 			return
 		}
 		if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
@@ -78,55 +76,11 @@ func (s *Store) Maintain(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Checkpoint moves the WAL into the file and drops what is superseded. It waits
-// for no seal: what does not fit between two is left to the next. Since DuckDB
-// 1.5 transactions that only append to tables without indexes, as commits are,
-// go on meanwhile and write to a second WAL (duckdb/duckdb#20052); any other must
-// not be open, nor wait to be cleaned up behind a reader that began before it.
-func (s *Store) Checkpoint(ctx context.Context) error {
-	s.checkpoint.Lock()
-	defer s.checkpoint.Unlock()
-	s.wmu.Lock()
-	closed := s.closed
-	s.wmu.Unlock()
-	if closed {
-		return errClosed
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.cfg.CrashPoint(CrashCheckpoint)
-	if err := s.checkpointSoon(ctx); err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
-	}
-	s.cfg.CrashPoint(CrashCheckpointed)
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
-	if err := s.prune(); err != nil {
-		return fmt.Errorf("prune: %w", err)
-	}
-	return nil
-}
-
-// checkpointSoon checkpoints as soon as nothing but appends is open, or says after a few seconds that it cannot.
-func (s *Store) checkpointSoon(ctx context.Context) error {
-	for try := 0; ; try++ {
-		err := s.pointer.exec("CHECKPOINT")
-		if err == nil || try == 30 || !strings.Contains(err.Error(), "other write transactions active") {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
 // prune deletes superseded rows: of positions, snapshots, statuses and ledgers only the last count.
 func (s *Store) prune() error {
 	for _, q := range []string{
 		fmt.Sprintf("DELETE FROM store.commits WHERE commit < %d", s.commit),
+		fmt.Sprintf("DELETE FROM store.checkpoints WHERE commit <= %d", s.commit),
 		fmt.Sprintf("DELETE FROM store.dedup WHERE commit < %d", s.dedupAt),
 		"DELETE FROM store.gateways WHERE commit < (SELECT max(g.commit) FROM store.gateways g WHERE g.gateway = gateways.gateway)",
 		"DELETE FROM store.accepted WHERE src IN (SELECT src FROM store.sources WHERE boot <> '~') AND commit < (SELECT max(a.commit) FROM store.accepted a WHERE a.gateway = accepted.gateway AND a.src = accepted.src)",

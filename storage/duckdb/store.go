@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +32,7 @@ type Config struct {
 	Threads    int           // that a query may use
 	Readers    int           // queries at once; more wait
 	Checkpoint time.Duration // between checkpoints, wall time
+	Aside      int64         // bytes of the WAL from which a checkpoint goes on beside the commits: it takes a little more, and they do not wait
 
 	PartRows     int64         // rows after which a partition is sealed though its hour is not over
 	Grace        time.Duration // of event time, after which what comes late for an hour is mixed with other late rows
@@ -74,7 +76,7 @@ var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashSpare, CrashRo
 
 // DefaultConfig suits a laptop or the demo.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, Memory: 256 << 20, Threads: 2, Readers: 4, Checkpoint: 20 * time.Second,
+	return Config{Dir: dir, Memory: 256 << 20, Threads: max(1, runtime.NumCPU()/2), Readers: 4, Checkpoint: 20 * time.Second, Aside: 8 << 20,
 		PartRows: 4_000_000, Grace: 10 * time.Minute, MixedAge: time.Hour, Rollup: 20 * time.Second, CompactAfter: 5 * time.Minute, Linger: 3 * time.Minute}
 }
 
@@ -161,6 +163,8 @@ type Store struct {
 	maintain   session
 	checkpoint sync.Mutex // held while a transaction is open that does more than append, and by a checkpoint; before wmu
 	pointer    session    // checkpoints
+	witness    session    // reads from before a checkpoint that goes on beside the commits until it is over
+	besides    int        // such checkpoints since the last one that was not
 	garbage    []garbage
 	sealedAt   map[int32]time.Time // wall time of an hour's last seal
 
@@ -273,7 +277,7 @@ func (s *Store) openFiles() error {
 	if mapping.Connect(s.raw, &s.conn) == mapping.StateError {
 		return errors.New("connect")
 	}
-	for _, own := range []*session{&s.maintain, &s.pointer} {
+	for _, own := range []*session{&s.maintain, &s.pointer, &s.witness} {
 		if mapping.Connect(s.raw, &own.conn) == mapping.StateError {
 			return errors.New("connect")
 		}
@@ -362,6 +366,7 @@ func (s *Store) release() {
 			t.close()
 		}
 	}
+	mapping.Disconnect(&s.witness.conn)
 	mapping.Disconnect(&s.pointer.conn)
 	mapping.Disconnect(&s.maintain.conn)
 	mapping.Disconnect(&s.conn)

@@ -126,5 +126,5 @@ func (s *Store) keepOld(version string) error {
 
 // transaction runs statements of the writer in one.
 func (s *Store) transaction(statements []string) error {
-	return (&session{s.conn}).transaction(statements, nil)
+	return (&session{conn: s.conn}).transaction(statements, nil)
 }

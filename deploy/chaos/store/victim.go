@@ -47,6 +47,7 @@ func number(n int64) *telemetry.Frame {
 func config(dir string) duckdb.Config {
 	cfg := duckdb.DefaultConfig(dir)
 	cfg.Memory, cfg.Threads = 256<<20, 1
+	cfg.Aside = 32 << 10 // most checkpoints go on beside commits; the first few and the last do not
 	cfg.PartRows, cfg.Grace, cfg.MixedAge, cfg.CompactAfter, cfg.Linger = 900, 0, 0, 0, 0
 	cfg.KeepReadings, cfg.KeepRollups, cfg.KeepRecords = keep, 2*keep, keep
 	return cfg

@@ -27,7 +27,7 @@ type bench struct {
 	dir              string
 	threads          int
 	profile          string
-	scores           bool
+	scores, ask      bool
 
 	store *duckdb.Store
 	clock *telemetry.ManualClock
@@ -132,7 +132,9 @@ func (b *bench) run(ctx context.Context) (err error) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = b.store.Run(run) })
 	for name, ask := range b.questions() {
-		wg.Go(func() { b.asking(run, name, ask) })
+		if b.ask {
+			wg.Go(func() { b.asking(run, name, ask) })
+		}
 	}
 	b.now = start
 	began := time.Now()

@@ -22,6 +22,7 @@ func main() {
 	flag.IntVar(&b.threads, "threads", 2, "threads of DuckDB")
 	flag.StringVar(&b.profile, "profile", "", "write a CPU profile of the pouring here")
 	flag.BoolVar(&b.scores, "scores", true, "store a score per frame too")
+	flag.BoolVar(&b.ask, "ask", true, "ask the dashboard's questions meanwhile")
 	flag.Parse()
 	if err := b.run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "benchstore:", err)
