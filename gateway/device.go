@@ -140,12 +140,14 @@ type client struct {
 }
 
 // Publish takes a message. A device that was revoked, or whose password or
-// drill changed, is cut off within a second.
+// drill changed, is cut off within a second; its names are as fresh.
 func (c *client) Publish(topic, body []byte, size int, w spool.Waiter, token uint64) error {
 	if now := time.Now(); now.Sub(c.checked) > time.Second {
-		if !c.valid() {
+		dev, ok := c.valid()
+		if !ok {
 			return listener.Code{Code: 0x87, Text: revoked}
 		}
+		c.source.device.Names = dev.Names // read by this connection alone
 		c.checked = now
 	}
 	if err := c.g.take(&c.source, topic, body, size, w, token); err != nil {
@@ -156,15 +158,15 @@ func (c *client) Publish(topic, body []byte, size int, w spool.Waiter, token uin
 
 const revoked = "the device was revoked, or its password or drill changed"
 
-// valid says whether the device may still be connected as it is.
-func (c *client) valid() bool {
+// valid returns the device as it is now, and whether it may still be connected as it is.
+func (c *client) valid() (telemetry.Device, bool) {
 	dev, ok := c.g.registry.Device(c.user)
-	return ok && !dev.Disabled && dev.Drill == c.source.device.Drill && (c.cert || dev.Password == c.source.device.Password)
+	return dev, ok && !dev.Disabled && dev.Drill == c.source.device.Drill && (c.cert || dev.Password == c.source.device.Password)
 }
 
 // sweep cuts off devices that were revoked or changed, whether they publish or not.
 func (g *Gateway) sweep() {
-	g.listener.Disconnect(func(c listener.Client) bool { return !c.(*client).valid() }, revoked)
+	g.listener.Disconnect(func(c listener.Client) bool { _, ok := c.(*client).valid(); return !ok }, revoked)
 }
 
 // Gone ends the session.

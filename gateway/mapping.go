@@ -31,14 +31,8 @@ type Names struct {
 	Drop     bool               // what the list does not hold is left out; else it goes on under its own name
 }
 
-// A Mapping is one line of a list. Value = (v·Factor + Shift), then from Unit.
-type Mapping struct {
-	Channel string
-	Unit    string  // as the site sends it; empty: the channel's, or what the message says
-	Factor  float64 // 0 is 1
-	Shift   float64
-	Drop    bool // known, and not wanted
-}
+// A Mapping is one line of a list.
+type Mapping = telemetry.Name
 
 // rule is a Rule made ready.
 type rule struct {
@@ -203,26 +197,28 @@ func (g *Gateway) wits(item string) (string, bool) {
 	return "", false
 }
 
-// rename applies a site's list of names, and units, to a frame in place. It comes
-// after the content hash, so that a mended list makes no conflict.
+// rename applies a device's names, a site's list of names, and units, to a frame in
+// place. It comes after the content hash, so that a mended list makes no conflict.
 func (g *Gateway) rename(s *source, it *payload.Item, aside []payload.Error) []payload.Error {
 	var names *Names
 	if s.rule != nil {
 		names = s.rule.names
 	}
-	if names == nil && it.Units == nil {
+	own := s.device.Names
+	if names == nil && it.Units == nil && len(own) == 0 {
 		return aside
 	}
 	f := &it.Frame
 	kept := f.Runs[:0]
 	for _, r := range f.Runs {
 		sent, m, listed := r.Channel, Mapping{}, false
-		if names != nil {
+		if m, listed = own[r.Channel]; !listed && names != nil {
 			m, listed = names.Channels[r.Channel]
-			if m.Drop || !listed && names.Drop {
-				it.Dropped += len(r.Values)
-				continue
-			}
+			m.Drop = m.Drop || !listed && names.Drop
+		}
+		if m.Drop {
+			it.Dropped += len(r.Values)
+			continue
 		}
 		if listed {
 			r.Channel = m.Channel
@@ -238,7 +234,7 @@ func (g *Gateway) rename(s *source, it *payload.Item, aside []payload.Error) []p
 		if ch := g.catalogue.Get(r.Channel); ch != nil && unit != "" {
 			a, b, ok := payload.ConvertUnit(unit, ch)
 			if !ok {
-				aside = append(aside, payload.Error{Code: CodeUnit, Field: "channels." + sent, Message: fmt.Sprintf("unit %.20q cannot become the %s of %s", unit, ch.Unit, ch.Tag), Cure: "write a unit of " + ch.Quantity + " into the site's list of names, or a factor"})
+				aside = append(aside, payload.Error{Code: CodeUnit, Field: "channels." + sent, Message: fmt.Sprintf("unit %.20q cannot become the %s of %s", unit, ch.Unit, ch.Tag), Cure: "write a unit of " + ch.Quantity + " into the names of the device or its site, or a factor"})
 				continue
 			}
 			factor, shift = factor*a, shift*a+b

@@ -169,3 +169,33 @@ func TestRulesThatSayNothingAreRefusedByName(t *testing.T) {
 		}
 	}
 }
+
+func TestADevicesOwnNamesComeBeforeItsSitesAndNeedNone(t *testing.T) {
+	g, err := gateway.New(config(t, []string{"127.0.0.1:1"}), gateway.Deps{Clock: telemetry.NewManualClock(noon), Registry: &registry{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := func(names map[string]telemetry.Name, channels, want string) {
+		t.Helper()
+		d := telemetry.Device{ID: "RIG-07", Drill: "RIG-07", Names: names}
+		o := g.Try(d, telemetry.MQTTTopic("RIG-07"), []byte(`{"boot":"b","seq":1,"ts":"2026-11-22T12:00:00Z","channels":`+channels+`}`))
+		got := o.Verdict
+		for _, fr := range o.Frames {
+			for _, c := range fr.Channels {
+				got += " " + c.Channel + "=" + c.Values[0]
+			}
+		}
+		for _, q := range o.Quarantined {
+			got += " !" + q.Code + "/" + q.Field
+		}
+		if got != want {
+			t.Errorf("%s with %v: %s, want %s", channels, names, got, want)
+		}
+	}
+	psi := map[string]telemetry.Name{"P1": {Channel: "SPP", Unit: "psi"}, "SPP": {Channel: "SPP", Unit: "psi"}, "noise": {Drop: true}, "hk": {Channel: "HKLD", Factor: 10, Shift: 5}}
+	f(nil, `{"SPP":3250}`, "partial !physical_limit/channels.SPP")
+	f(psi, `{"SPP":3250}`, "accepted SPP=22.4")
+	f(psi, `{"P1":3250,"noise":7}`, "accepted SPP=22.4")
+	f(psi, `{"hk":100,"WOB":97}`, "accepted HKLD=1005 WOB=97")
+	f(map[string]telemetry.Name{"SPP": {Channel: "SPP", Unit: "°C"}}, `{"SPP":3250}`, "partial !unknown_unit/channels.SPP")
+}

@@ -129,6 +129,18 @@ type Device struct {
 	Password string `json:"password"` // argon2id, PHC string; never the word itself
 	Created  int64  `json:"created,string"`
 	Disabled bool   `json:"disabled,omitempty"`
+
+	Names map[string]Name `json:"names,omitempty"` // by what the device calls its readings; others go by their own name
+}
+
+// A Name says which channel a reading is that a device or a site calls otherwise.
+// Value = (v·Factor + Shift), then from Unit.
+type Name struct {
+	Channel string  `json:"channel,omitempty"`
+	Unit    string  `json:"unit,omitempty"`   // as it is sent; empty: the channel's, or what the message says
+	Factor  float64 `json:"factor,omitempty"` // 0 is 1
+	Shift   float64 `json:"shift,omitempty"`
+	Drop    bool    `json:"drop,omitempty"` // known, and not wanted
 }
 
 // ModelState is the present state of a model; value of control record model/NAME.

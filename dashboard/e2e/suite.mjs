@@ -188,6 +188,27 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     await page.getByTestId('driven').waitFor();
     await until('the mended frame is in the store', 30000, async () => (await page.evaluate((d) => fetch(`/api/v1/ledger?drill=${d}`).then((r) => r.json()), drill)).rows[0]?.stored === 4);
 
+    // Its pressures come in psi: the list of its names is mended, tried on what waits, and what waits goes again.
+    const ledger = () => page.evaluate((d) => fetch(`/api/v1/ledger?drill=${d}`).then((r) => r.json()), drill);
+    const aside = () => page.evaluate((u) => fetch('/api/v1/quarantine?limit=200').then((r) => r.json()).then((q) => q.items.filter((x) => x.device === u && !x.driven.length).length), device.username);
+    await publish(device, [5, 6].map((seq) => `{"boot":"b","seq":${seq},"ts":${clock + seq * 1000},"channels":{"SPP":3250,"WOB":97}}`));
+    await until('both pressures are set aside', 60000, async () => (await aside()) === 2);
+    await page.goto(`${base}/data/quarantine`);
+    await page.locator('tr', { hasText: drill }).first().getByRole('button', { name: 'Mend and send again' }).click();
+    await page.getByRole('link', { name: `Names and units of ${device.username}` }).click();
+    await page.getByTestId('answer').filter({ hasText: `Two messages of ${device.username} wait` }).waitFor();
+    await page.getByLabel('Unit of SPP').fill('kN');
+    await page.getByRole('button', { name: 'Try on what waits' }).click();
+    await page.getByRole('alert').filter({ hasText: 'cannot become the MPa of SPP' }).waitFor();
+    await page.getByLabel('Unit of SPP').fill('psi');
+    await page.getByRole('button', { name: 'Try on what waits' }).click();
+    await page.locator('[data-fine=true]').nth(1).waitFor();
+    await page.getByRole('button', { name: 'Keep, and send what waits again' }).click();
+    await page.getByTestId('told').filter({ hasText: 'Two messages were sent again' }).waitFor();
+    await until('their pressures are in the store', 30000, async () => { const r = await page.evaluate((d) => fetch(`/api/v1/drills/${d}/series?channels=SPP&from=-1h&points=400`).then((x) => x.json()), drill); return r.series[0].last.filter((v) => v != null && Math.abs(v - 22.408) < 0.01).length === 2; });
+    await publish(device, [`{"boot":"b","seq":7,"ts":${clock + 7000},"channels":{"SPP":3250}}`]);
+    await until('the next message is read so at once', 30000, async () => (await ledger()).rows[0]?.stored === 7 && (await aside()) === 0);
+
     await page.goto(`${base}/data/devices`);
     const mine = page.locator('tr', { hasText: device.username });
     await mine.getByRole('button', { name: 'New password' }).click();
@@ -273,8 +294,9 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     test(`every screen is accessible by ${theme}, at a desk and on a phone`, async (t) => {
       const page = await open(t, '/', { theme });
       const id = await firstDrill(page);
+      const device = await page.evaluate(() => fetch('/api/v1/devices').then((r) => r.json()).then((a) => a.devices?.[0]?.id ?? 'none'));
       const alarm = await page.evaluate(() => fetch('/api/v1/alarms?state=history&limit=1').then((r) => r.json()).then((a) => a.alarms?.[0]?.id ?? ''));
-      const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/data/equipment', '/data/exports', '/admin', '/admin/channels', '/admin/notifications', '/admin/audit', '/handover', '/wall', `/replay/${id}`, '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
+      const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/data/equipment', '/data/exports', '/admin', '/admin/channels', '/admin/notifications', '/admin/audit', '/handover', '/wall', `/replay/${id}`, `/data/devices/names?of=${encodeURIComponent(device)}`, '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
       const faults = [];
       for (const path of paths) {
         await page.setViewportSize(DESK);

@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, SimilarAlarms, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, SimilarAlarms, SeriesAnswer, Session, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -92,6 +92,9 @@ export const addDevice = (drillID: string, id?: string): Promise<DeviceAdded> =>
 export const revokeDevice = async (id: string): Promise<void> => { await call('DELETE', `/devices/${encodeURIComponent(id)}`); };
 export const renewDevice = (id: string): Promise<DeviceAdded> => json('POST', `/devices/${encodeURIComponent(id)}/password`);
 export const tryMessage = (id: string, message: string): Promise<Outcome> => json('POST', `/devices/${encodeURIComponent(id)}/try`, { message });
+export const deviceNames = (id: string): Promise<Record<string, NameOf>> => json<{ names: Record<string, NameOf> }>('GET', `/devices/${encodeURIComponent(id)}/names`).then((x) => x.names);
+export const putDeviceNames = async (id: string, names: Record<string, NameOf>): Promise<void> => { await call('PUT', `/devices/${encodeURIComponent(id)}/names`, { names }); };
+export const tryItem = (id: string, item: string, names: Record<string, NameOf>): Promise<Outcome> => json('POST', `/devices/${encodeURIComponent(id)}/try`, { item, names });
 export const redrive = (id: string, message?: string): Promise<Outcome> => json('POST', `/quarantine/${encodeURIComponent(id)}/redrive`, message === undefined ? {} : { message });
 
 export const people = (): Promise<Person[]> => json('GET', '/people');

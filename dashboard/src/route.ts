@@ -6,7 +6,7 @@ export type Route =
   | { screen: 'alarms'; tab: 'active' | 'shelved' | 'history' }
   | { screen: 'evidence'; id: string }
   | { screen: 'models'; name: string | null }
-  | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'equipment' | 'channels' | 'exports'; add: boolean }
+  | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'equipment' | 'channels' | 'exports'; add: boolean; of?: string }
   | { screen: 'admin'; tab: 'people' | 'channels' | 'notifications' | 'audit' }
   | { screen: 'handover' }
   | { screen: 'wall' }
@@ -35,7 +35,7 @@ export function read(path: string, search = ''): Route {
     }
     case 'data': {
       const tab = parts[1] ?? 'ledger';
-      if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'equipment' || tab === 'channels' || tab === 'exports') return { screen: 'data', tab, add: parts[2] === 'add' };
+      if (tab === 'ledger' || tab === 'quarantine' || tab === 'devices' || tab === 'equipment' || tab === 'channels' || tab === 'exports') { const of = tab === 'devices' && parts[2] === 'names' ? q.get('of') : null; return { screen: 'data', tab, add: parts[2] === 'add', ...(of ? { of } : {}) }; }
       break;
     }
   }
@@ -51,7 +51,7 @@ export function address(r: Route): string {
     case 'alarms': return '/alarms' + (r.tab === 'active' ? '' : '/' + r.tab);
     case 'evidence': return `/alarms/evidence?id=${e(r.id)}`;
     case 'models': return '/models' + (r.name ? '/' + e(r.name) : '');
-    case 'data': return '/data' + (r.tab === 'ledger' ? '' : '/' + r.tab) + (r.add ? '/add' : '');
+    case 'data': return '/data' + (r.tab === 'ledger' ? '' : '/' + r.tab) + (r.add ? '/add' : r.of ? `/names?of=${e(r.of)}` : '');
     case 'admin': return '/admin' + (r.tab === 'people' ? '' : '/' + r.tab);
     case 'handover': return '/handover';
     case 'wall': return '/wall';

@@ -62,6 +62,7 @@ export interface Ledger { rows: LedgerRow[]; totals: Record<string, number | nul
 export type Quarantined = Schema['Quarantined'];
 export type Device = Schema['DeviceSession'];
 export type Outcome = Schema['Outcome'];
+export type NameOf = Schema['Name'];
 export type Person = Schema['Person'];
 export type Invited = Schema['Invited'];
 export type SignedIn = Schema['SignedIn'];

@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/api/view"
+	"github.com/mudpulse/mudpulse/services/equipment"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -41,6 +43,31 @@ type deviceAdded struct {
 	Example    string `json:"example"`
 }
 
+type deviceNames struct {
+	Names map[string]telemetry.Name `json:"names" doc:"by what the device calls the reading: its channel, the unit it is sent in, factor and shift before that, or drop"`
+}
+
+func namesOf(d telemetry.Device) map[string]telemetry.Name {
+	if d.Names == nil {
+		return map[string]telemetry.Name{}
+	}
+	return d.Names
+}
+
+// refuseNames answers with all that is wrong with them, each at its place.
+func refuseNames(names map[string]telemetry.Name, cat *telemetry.Catalogue) error {
+	err := equipment.CheckNames(names, cat)
+	if err == nil {
+		return nil
+	}
+	var all []error
+	for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+		at, text, _ := strings.Cut(e.Error(), ": ")
+		all = append(all, &huma.ErrorDetail{Location: "body." + at, Message: text})
+	}
+	return huma.Error422UnprocessableEntity("the names are refused", all...)
+}
+
 func (a *API) registerDevices() {
 	add(a, people.Viewer, http.MethodGet, "/devices", "list-devices", "Devices and their sessions", func(ctx context.Context, _ *struct{}) (*body[struct {
 		Devices []deviceSession `json:"devices"`
@@ -67,6 +94,26 @@ func (a *API) registerDevices() {
 		remark(ctx, in.ID, "new password")
 		a.cutOff(in.ID, "this device has a new password")
 		return answer(a.given(d.ID, password, d.Drill)), nil
+	})
+	add(a, people.Viewer, http.MethodGet, "/devices/{id}/names", "get-device-names", "What a device calls its readings", func(_ context.Context, in *DrillID) (*body[deviceNames], error) {
+		d, ok := a.devices.Device(in.ID)
+		if !ok {
+			return nil, huma.Error404NotFound(fmt.Sprintf("device %q is not known", in.ID))
+		}
+		return answer(deviceNames{namesOf(d)}), nil
+	})
+	add(a, people.Engineer, http.MethodPut, "/devices/{id}/names", "put-device-names", "Say what a device calls its readings, in the place of what was said before; refused with every problem at once", func(ctx context.Context, in *struct {
+		DrillID
+		Body deviceNames
+	}) (*body[deviceNames], error) {
+		if _, ok := a.devices.Device(in.ID); !ok {
+			return nil, huma.Error404NotFound(fmt.Sprintf("device %q is not known", in.ID))
+		}
+		if err := refuseNames(in.Body.Names, a.d.Catalogue); err != nil {
+			return nil, err
+		}
+		remark(ctx, in.ID, fmt.Sprintf("%d names", len(in.Body.Names)))
+		return answer(in.Body), a.devices.SetNames(ctx, in.ID, in.Body.Names)
 	})
 	add(a, people.Operator, http.MethodPost, "/devices/{id}/try", "try-message", "What would become of a message of this device; nothing is kept", a.tryMessage)
 }

@@ -17,9 +17,15 @@ type door struct {
 	mu   sync.Mutex
 	took []string
 	cut  []string
+
+	tried  []telemetry.Device
+	topics []string
 }
 
-func (d *door) Try(_ telemetry.Device, topic string, b []byte) gateway.Outcome {
+func (d *door) Try(dev telemetry.Device, topic string, b []byte) gateway.Outcome {
+	d.mu.Lock()
+	d.tried, d.topics = append(d.tried, dev), append(d.topics, topic)
+	d.mu.Unlock()
 	o := gateway.Outcome{Topic: topic, Verdict: "accepted"}
 	if !strings.Contains(string(b), "good") {
 		o.Verdict, o.Quarantined = "quarantined", []telemetry.Quarantined{{Code: "malformed", Field: "channels.SPP", Message: "is not good", Cure: "say good"}}
@@ -99,4 +105,35 @@ func TestWithoutAGatewayHereItIsSaidWhereToGo(t *testing.T) {
 	w := newWorld(t)
 	w.post("/api/v1/devices", map[string]string{"drill": "RIG-07"}, 201)
 	w.post("/api/v1/devices/rig-07-1/try", map[string]string{"message": "x"}, 503)
+}
+
+func TestADevicesNamesAreTriedOnWhatWasSetAsideAndKept(t *testing.T) {
+	d := &door{}
+	w := newWorld(t, func(_ *api.Config, deps *api.Deps) { deps.Gateway = func() api.Gateway { return d } })
+	w.post("/api/v1/devices", map[string]string{"drill": "RIG-07"}, 201)
+	w.store.aside = []telemetry.Quarantined{{ID: "q1", Drill: "RIG-07", Device: "rig-07-1", Topic: "site/odd", Raw: []byte("good psi"), RawSize: 8}, {ID: "q2", Device: "other"}}
+	names := map[string]any{"P1": map[string]any{"channel": "SPP", "unit": "psi"}, "noise": map[string]any{"drop": true}}
+	none := func() {
+		t.Helper()
+		if n := w.get("/api/v1/devices/rig-07-1/names", 200).at(t, "names").(map[string]any); len(n) != 0 {
+			t.Errorf("it has names: %v", n)
+		}
+	}
+	none()
+	w.post("/api/v1/devices/rig-07-1/try", map[string]any{"item": "q1", "names": names}, 200).is(t, "verdict", "accepted")
+	if len(d.tried) != 1 || d.tried[0].Names["P1"].Unit != "psi" || d.topics[0] != "site/odd" {
+		t.Errorf("tried as %+v on %v", d.tried, d.topics)
+	}
+	none() // trying keeps nothing
+	w.post("/api/v1/devices/rig-07-1/try", map[string]any{"item": "q2"}, 404)
+	w.post("/api/v1/devices/rig-07-1/try", map[string]any{}, 422)
+	w.post("/api/v1/devices/rig-07-1/try", map[string]any{"item": "q1", "message": "good"}, 422)
+	no := w.want(w.do("PUT", "/api/v1/devices/rig-07-1/names", map[string]any{"names": map[string]any{"a": map[string]any{"channel": "SPP", "unit": "degC"}, "b": map[string]any{"channel": "no tag"}}}, admin), 422)
+	no.is(t, "errors.0.location", "body.names.a")
+	no.is(t, "errors.1.location", "body.names.b")
+	w.want(w.do("PUT", "/api/v1/devices/nobody/names", map[string]any{"names": names}, admin), 404)
+	w.want(w.do("PUT", "/api/v1/devices/rig-07-1/names", map[string]any{"names": names}, admin), 200)
+	w.get("/api/v1/devices/rig-07-1/names", 200).is(t, "names.P1.unit", "psi")
+	w.post("/api/v1/devices/rig-07-1/password", nil, 200)
+	w.get("/api/v1/devices/rig-07-1/names", 200).is(t, "names.noise.drop", true) // a new password changes no names
 }

@@ -159,10 +159,12 @@ func showOutcome(o gateway.Outcome) outcome {
 
 var errNoGateway = huma.Error503ServiceUnavailable("the gateways run elsewhere: this is done where the device connects")
 
-func (a *API) tryMessage(_ context.Context, in *struct {
+func (a *API) tryMessage(ctx context.Context, in *struct {
 	DrillID
 	Body struct {
-		Message string `json:"message" minLength:"1" maxLength:"200000" doc:"what the device would publish, as text"`
+		Message string                    `json:"message,omitempty" maxLength:"200000" doc:"what the device would publish, as text; or give item"`
+		Item    string                    `json:"item,omitempty" maxLength:"64" doc:"a message of this device in quarantine, with its bytes and topic"`
+		Names   map[string]telemetry.Name `json:"names,omitempty" doc:"read it with these names, in the place of the device's own"`
 	}
 }) (*body[outcome], error) {
 	g := a.gateway()
@@ -173,7 +175,27 @@ func (a *API) tryMessage(_ context.Context, in *struct {
 	if !ok {
 		return nil, huma.Error404NotFound(fmt.Sprintf("device %q is not known", in.ID))
 	}
-	return answer(showOutcome(g.Try(d, telemetry.MQTTTopic(d.Drill), []byte(in.Body.Message)))), nil
+	topic, raw := telemetry.MQTTTopic(d.Drill), []byte(in.Body.Message)
+	if (in.Body.Message == "") == (in.Body.Item == "") {
+		return nil, refuse("body.message", errors.New("give a message, or the id of an item in quarantine"))
+	}
+	if in.Body.Item != "" {
+		q, ok, err := a.d.Store.QuarantineItem(ctx, in.Body.Item)
+		if err != nil {
+			return nil, err
+		}
+		if !ok || q.Device != d.ID {
+			return nil, huma.Error404NotFound(fmt.Sprintf("nothing of device %q is in quarantine under that id", d.ID))
+		}
+		topic, raw = q.Topic, q.Raw
+	}
+	if in.Body.Names != nil {
+		if err := refuseNames(in.Body.Names, a.d.Catalogue); err != nil {
+			return nil, err
+		}
+		d.Names = in.Body.Names
+	}
+	return answer(showOutcome(g.Try(d, topic, raw))), nil
 }
 
 // redrive sends what was set aside again. A run that a kept frame lacks goes as
@@ -207,6 +229,9 @@ func (a *API) redrive(ctx context.Context, in *struct {
 	}
 	var opts []gateway.Option
 	channel, of := strings.CutPrefix(q.Field, "channels.")
+	if n, ok := d.Names[channel]; ok && of && n.Channel != "" { // it was set aside under the name that is mended since
+		channel = n.Channel
+	}
 	sent, err := a.people.Driven(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -77,11 +77,15 @@ func (r *Registry) Load(ctx context.Context) error {
 }
 
 func (r *Registry) load(ctx context.Context) error {
-	err := each(ctx, r.db, "SELECT id, drill, password, created, by_whom FROM devices", func(scan func(...any) error) error {
+	err := each(ctx, r.db, "SELECT id, drill, password, created, by_whom, names FROM devices", func(scan func(...any) error) error {
 		var d telemetry.Device
 		var by string
-		if err := scan(&d.ID, &d.Drill, &d.Password, &d.Created, &by); err != nil {
+		var names []byte
+		if err := scan(&d.ID, &d.Drill, &d.Password, &d.Created, &by, &names); err != nil {
 			return err
+		}
+		if err := json.Unmarshal(names, &d.Names); err != nil {
+			return fmt.Errorf("names of device %q: %w", d.ID, err)
 		}
 		r.devices[d.ID], r.by[d.ID] = d, by
 		return nil
@@ -191,7 +195,7 @@ func (r *Registry) Ensure(ctx context.Context, id, drill, by string) (name, pass
 
 func (r *Registry) put(ctx context.Context, id, drill, by string) (string, error) {
 	password := credential.Generate()
-	d := telemetry.Device{ID: id, Drill: drill, Password: credential.Hash(password), Created: r.clock.Now().UnixNano()}
+	d := telemetry.Device{ID: id, Drill: drill, Password: credential.Hash(password), Created: r.clock.Now().UnixNano(), Names: r.devices[id].Names}
 	err := r.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO devices (id, drill, password, created, by_whom) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (id) DO UPDATE SET drill = excluded.drill, password = excluded.password, created = excluded.created, by_whom = excluded.by_whom`,

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -80,7 +81,7 @@ func (d *Devices) Handle(key string, value []byte) {
 			d.log.Warn("control record is no device", "key", key, "err", err)
 			return
 		}
-		if old, ok := d.byID[id]; ok && old == dev {
+		if old, ok := d.byID[id]; ok && reflect.DeepEqual(old, dev) {
 			return
 		}
 		d.byID[id] = dev
