@@ -256,16 +256,22 @@ func (s *State) minutes(a *tile, g *group, st *groupState, at int64) {
 	}
 	st = s.amending(st, m < st.minute)
 	if st.minute != m {
-		st.minute, st.whole = m, tile{}
 		from := origin / 60
-		if g.unit == 3600 {
+		switch {
+		case g.unit == 3600 && st.minute > 0 && st.minute/60 == h: // the hours before are merged, and minutes up to st.minute
+			from = st.minute
+		case g.unit == 3600:
+			st.whole = tile{}
 			for x := origin / 3600; x < h; x++ {
 				if t := s.hour(g.channel, g.gate, x); t != nil {
 					st.whole.merge(t, float64(x*3600-origin))
 				}
 			}
 			from = h * 60
+		default:
+			st.whole = tile{}
 		}
+		st.minute = m
 		for x := from; x < m; x++ {
 			if t := s.minute(g.channel, g.gate, x); t != nil {
 				st.whole.merge(t, float64(x*60-origin))
