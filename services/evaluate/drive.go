@@ -140,7 +140,7 @@ func (t *tape) fine(at time.Time) bool {
 func (t *tape) fails(at time.Time, within time.Duration) bool {
 	for i := range t.faults {
 		f := &t.faults[i]
-		if end := f.Start.Add(f.Life); slow[f.Kind] && end.After(at) && !end.After(at.Add(within)) {
+		if end := f.Start.Add(f.Life); chanceOf[f.Kind] && end.After(at) && !end.After(at.Add(within)) {
 			return true
 		}
 	}

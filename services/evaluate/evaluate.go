@@ -59,6 +59,9 @@ type Config struct {
 	Studies    []Study
 	Workers    int // drills at once; 0: as many as there are processors
 	Progress   func(done, all int)
+
+	Keep     string // folder in which each drill's outcome is kept, and taken from; empty: none
+	KeptOnly bool   // drive nothing more: judge the drills that are kept there
 }
 
 // A Study is one fleet, at one rate.
@@ -105,10 +108,20 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			jobs = append(jobs, job{i, d})
 		}
 	}
+	slices.SortStableFunc(jobs, func(a, b job) int { return a.drill - b.drill }) // what is interrupted has some of each
 	for _, c := range cfg.Contenders {
 		res.Contenders = append(res.Contenders, c.Name)
 	}
 	res.rules = sets[0].rules
+	var kept *keep
+	if cfg.Keep != "" {
+		var err error
+		if kept, err = newKeep(cfg.Keep, sets); err != nil {
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
+	} else if cfg.KeptOnly {
+		return nil, errors.New("evaluate: what is kept is asked for, and no folder is named")
+	}
 	workers := cfg.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -123,7 +136,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	for range workers {
 		wg.Go(func() {
 			for j := range next {
-				runs, err := drive(ctx, cfg.Studies[j.study], j.drill, sets)
+				runs, err := cfg.outcome(ctx, kept, cfg.Studies[j.study], j.drill, sets)
 				mu.Lock()
 				if err != nil && first == nil {
 					first = err
@@ -154,7 +167,33 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if first != nil {
 		return nil, fmt.Errorf("evaluate: %w", first)
 	}
+	res.settle()
 	return res, nil
+}
+
+// outcome is what came of a drill: as it is kept, or driven now.
+func (cfg *Config) outcome(ctx context.Context, kept *keep, s Study, drill int, sets []*set) ([]*run, error) {
+	if kept != nil {
+		if runs, err := kept.get(s, drill); runs != nil || err != nil || cfg.KeptOnly {
+			return runs, err
+		}
+	}
+	runs, err := drive(ctx, s, drill, sets)
+	if err == nil && kept != nil {
+		err = kept.put(s, drill, runs)
+	}
+	return runs, err
+}
+
+// settle leaves out drills of which there is no outcome, and studies without any.
+func (r *Result) settle() {
+	for _, o := range r.Outcomes {
+		for k := range o.runs {
+			o.runs[k] = slices.DeleteFunc(o.runs[k], func(x *run) bool { return x == nil })
+		}
+		o.Asked, o.Study.Fleet.Drills = o.Study.Fleet.Drills, len(o.runs[0])
+	}
+	r.Outcomes = slices.DeleteFunc(r.Outcomes, func(o *Outcome) bool { return o.Study.Fleet.Drills == 0 })
 }
 
 // set is a contender made ready: blobs by SHA-256, and the markers that switch them on.

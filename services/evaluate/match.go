@@ -37,12 +37,15 @@ var sayLeft = map[string]struct {
 	kind  string
 	every time.Duration
 }{
-	"bearing.left_h": {rig.Bearing, time.Hour}, "pump_valve.left_h": {rig.Pump, time.Hour}, "gearbox.left_h": {rig.Gearbox, time.Hour},
-	"cooling.left_h": {rig.Cooling, time.Hour}, "washout.time_left_h": {rig.Washout, time.Minute},
+	"bearing.left_h": {rig.Bearing, time.Hour}, "pump_valve.left_h": {rig.Pump, time.Hour}, "gearbox_left.left_h": {rig.Gearbox, time.Hour},
+	"cooling_left.left_h": {rig.Cooling, time.Hour}, "washout.time_left_h": {rig.Washout, time.Minute},
 }
 
-// sayChance is the output that tells the probability of a failure within horizon72.
+// sayChance is the output that tells the probability of a failure within horizon72
+// of one of chanceOf: a wash-out's whole life is hours.
 const sayChance = "hazard.p_72h"
+
+var chanceOf = map[string]bool{rig.Bearing: true, rig.Pump: true, rig.Gearbox: true, rig.Cooling: true}
 
 // horizons of the hours left (research §3.1: caps are 2.5 times these).
 var horizons = map[string]float64{rig.Bearing: 240, rig.Pump: 144, rig.Gearbox: 365, rig.Cooling: 365, rig.Washout: 6}
@@ -149,17 +152,11 @@ func (r *run) responses(eps []Episode) []response {
 	return out
 }
 
-// chatter counts the episodes that came back soon after they were cleared, as the
-// same alarm or as another of the same rule.
-func chatter(eps []Episode) int {
-	n := 0
-	for i := range eps {
-		if eps[i].Again > 0 || slices.ContainsFunc(eps, func(o Episode) bool {
-			gap := eps[i].Raised.Sub(o.Cleared)
-			return o.Rule == eps[i].Rule && !o.Cleared.IsZero() && gap >= 0 && gap < chatterGap
-		}) {
-			n++
-		}
-	}
-	return n
+// chatters reports whether an episode came back soon after it was cleared, as the
+// same alarm or after another of the same rule.
+func chatters(eps []Episode, e *Episode) bool {
+	return e.Again > 0 || slices.ContainsFunc(eps, func(o Episode) bool {
+		gap := e.Raised.Sub(o.Cleared)
+		return o.Rule == e.Rule && !o.Cleared.IsZero() && gap >= 0 && gap < chatterGap
+	})
 }

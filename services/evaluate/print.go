@@ -92,6 +92,9 @@ func size(o *Outcome) string {
 	if d := o.Study.Fleet.Rough; d > 0 && d != 1 {
 		how += fmt.Sprintf(", crews in trouble %g times as often as usual", d)
 	}
+	if o.Asked > o.Study.Fleet.Drills {
+		how += fmt.Sprintf(", %d drills NOT DRIVEN YET", o.Asked-o.Study.Fleet.Drills)
+	}
 	return fmt.Sprintf("%d drills x %d days, %s, seed %d", o.Study.Fleet.Drills, o.Study.Fleet.Days, how, o.Study.Fleet.Seed)
 }
 
@@ -134,7 +137,7 @@ func (r *Result) study(p *printer, title string, outcomes []*Outcome, detail boo
 func rules(p *printer, s Side) {
 	for _, id := range slices.Sorted(maps.Keys(s.ByRule)) {
 		b := s.ByRule[id]
-		p.f("      %-26s %5d episodes, %4d false (%.3f a drill-month)", id, b.Episodes, b.False, float64(b.False)/s.Months)
+		p.f("      %-26s %5d episodes, %4d false (%.3f a drill-month), %d came back", id, b.Episodes, b.False, float64(b.False)/s.Months, b.Back)
 		if b.Example != "" {
 			p.f("; first: %s", b.Example)
 		}
@@ -150,7 +153,8 @@ func responses(p *printer, s Side) {
 
 // targets prints each figure that is asked for as met or missed.
 func (r *Result) targets(p *printer, outcomes []*Outcome, of string) int {
-	s := r.sides(outcomes)[0]
+	sides := r.sides(outcomes)
+	s, delivered := sides[0], sides[len(sides)-1]
 	missed := 0
 	line := func(ok bool, format string, args ...any) {
 		word := "met   "
@@ -162,6 +166,9 @@ func (r *Result) targets(p *printer, outcomes []*Outcome, of string) int {
 	}
 	p.f("\n  Figures asked of %s, on the %s\n", s.Name, of)
 	line(s.False.Value <= maxFalse, "false alarms a drill-month %.3f, at most %.1f", s.False.Value, maxFalse)
+	line(delivered.False.Value <= maxFalse, "false alarms a drill-month, %s %.3f, at most %.1f", delivered.Name, delivered.False.Value, maxFalse)
+	line(s.Precision.Value >= minPrecision, "precision of episodes %.1f %%, at least %.0f %%", 100*s.Precision.Value, 100*minPrecision)
+	line(s.Chatter.Value <= maxChatter, "chatter %.1f %%, at most %.0f %%", 100*s.Chatter.Value, 100*maxChatter)
 	line(s.Missed.Value <= maxMissed, "missed without the sudden %.1f %%, at most %.0f %%", 100*s.Missed.Value, 100*maxMissed)
 	for _, m := range s.Modes {
 		want := required[m.Kind]

@@ -19,7 +19,8 @@ type Result struct {
 
 // An Outcome is one study's.
 type Outcome struct {
-	Study Study
+	Study Study    // with the drills that were driven
+	Asked int      // drills that were asked for
 	runs  [][]*run // by contender and drill
 }
 
@@ -31,9 +32,11 @@ var required = map[string]time.Duration{rig.Bearing: 72 * time.Hour, rig.Pump: 2
 
 // Targets of the whole.
 const (
-	maxFalse    = 0.2 // alarms a drill-month
-	maxMissed   = 0.1
-	maxResponse = 10 * time.Second
+	maxFalse     = 0.2 // alarms a drill-month
+	maxMissed    = 0.1
+	minPrecision = 0.8
+	maxChatter   = 0.01
+	maxResponse  = 10 * time.Second
 )
 
 // A Side is what one set of alarms did on one or more studies.
@@ -58,6 +61,7 @@ type Side struct {
 type RuleSide struct {
 	Episodes int    `json:"episodes"`
 	False    int    `json:"false"`
+	Back     int    `json:"came_back"`         // within half an hour of being cleared
 	Example  string `json:"example,omitempty"` // of a false one: drill, time, reason
 }
 
@@ -104,13 +108,16 @@ func side(name string, outcomes []*Outcome, k int, pick func(*run) []Episode) Si
 	for _, p := range all {
 		s.Months += p.run.days / 30
 		total += time.Duration(p.run.days) * day
-		chattered += chatter(p.eps)
 		inAlarm += covered(p.eps, p.study.End())
 		for i := range p.eps {
 			e := &p.eps[i]
 			s.Episodes++
 			b := s.ByRule[e.Rule]
 			b.Episodes++
+			if chatters(p.eps, e) {
+				chattered++
+				b.Back++
+			}
 			if !p.run.true(e) {
 				falses++
 				b.False++

@@ -27,12 +27,14 @@ type evaluateModels struct {
 	FullDays int      `help:"Its days." default:"7"`
 	With     []string `help:"PMML files that take the place of the built-in models of their names, or stand beside them; the built-in ones are judged too." type:"existingfile" sep:"none"`
 	Workers  int      `help:"Drills at once; 0: one a processor."`
+	Keep     string   `help:"Folder in which each drill's outcome is kept: a run that was interrupted goes on there." type:"path" placeholder:"DIR"`
+	KeptOnly bool     `help:"Drive nothing more: print what the folder of --keep has."`
 	JSON     string   `help:"Write the numbers there too." type:"path" placeholder:"FILE"`
 	Quiet    bool     `help:"No progress on standard error."`
 }
 
 func (e *evaluateModels) config() (evaluate.Config, error) {
-	cfg := evaluate.Config{Workers: e.Workers}
+	cfg := evaluate.Config{Workers: e.Workers, Keep: e.Keep, KeptOnly: e.KeptOnly}
 	files, err := fs.Sub(simulators.Models, "models")
 	if err != nil {
 		return cfg, err
