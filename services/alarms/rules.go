@@ -140,13 +140,20 @@ func Parse(b []byte) (*Rules, error) {
 	return &r, nil
 }
 
-// Without returns the rules that are not of kind: plain limits or models switched off.
+// Without returns the rules that are not of kind, plain limits or models switched
+// off; those that are left out drag no others along.
 func (r *Rules) Without(kind string) *Rules {
 	out := &Rules{Version: r.Version}
+	left := map[string]bool{}
 	for _, rule := range r.Rules {
 		if rule.Kind != kind {
+			left[rule.ID] = true
 			out.Rules = append(out.Rules, rule)
 		}
+	}
+	for i := range out.Rules {
+		u := &out.Rules[i]
+		u.Under = slices.DeleteFunc(slices.Clone(u.Under), func(id string) bool { return !left[id] })
 	}
 	return out
 }

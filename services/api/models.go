@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -395,48 +394,4 @@ func uploadOf(in *uploadIn) (u models.Upload, err error) {
 		return u, errors.New("the form has no field file")
 	}
 	return u, nil
-}
-
-type rules struct {
-	Version int             `json:"version"`
-	SHA256  string          `json:"sha256"`
-	Limits  bool            `json:"limits" doc:"plain limits raise alarms too, not models alone"`
-	Created view.Time       `json:"created"`
-	By      string          `json:"by"`
-	Marker  string          `json:"marker,omitempty"`
-	Rules   json.RawMessage `json:"rules"`
-}
-
-func (a *API) registerRules() {
-	add(a, people.Viewer, http.MethodGet, "/rules", "get-rules", "Limit and model rules in force", func(ctx context.Context, _ *struct{}) (*body[rules], error) {
-		r, err := a.models.Rules(ctx)
-		return showRules(r, "", err)
-	}, func(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusNotFound) })
-	add(a, people.Engineer, http.MethodPut, "/rules", "put-rules", "Put an edited set of rules in force, as a new version", func(ctx context.Context, in *struct {
-		RawBody []byte `contentType:"application/json"`
-	}) (*body[rules], error) {
-		r, marker, err := a.models.PutRules(ctx, bytes.Clone(in.RawBody), who(ctx).Name)
-		remark(ctx, models.RulesName, fmt.Sprintf("version %d, sha256 %s", r.Version, r.SHA256))
-		return showRules(r, marker, err)
-	}, status(http.StatusAccepted), func(op *huma.Operation) {
-		op.MaxBodyBytes = 4 << 20
-		op.SkipValidateBody = true // alarms.Parse says all that is wrong, with the rule and the key
-		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}}}
-	})
-	add(a, people.Engineer, http.MethodPost, "/rules/limits", "switch-limits", "Switch the plain limits on or off, as a new version", func(ctx context.Context, in *struct {
-		Body struct {
-			On bool `json:"on"`
-		}
-	}) (*body[rules], error) {
-		r, marker, err := a.models.SetLimits(ctx, in.Body.On, who(ctx).Name)
-		remark(ctx, models.RulesName, fmt.Sprintf("plain limits %v, version %d", in.Body.On, r.Version))
-		return showRules(r, marker, err)
-	}, status(http.StatusAccepted))
-}
-
-func showRules(r models.Rules, marker string, err error) (*body[rules], error) {
-	if err != nil {
-		return nil, err
-	}
-	return answer(rules{r.Version, r.SHA256, r.Limits, view.Time(r.Created), r.By, marker, asJSON(r.Rules.Rules)}), nil
 }

@@ -63,11 +63,30 @@ func (b *bench) report() *Report {
 	return r
 }
 
-// change pairs the alarms of two arms, rule by rule.
+// change pairs the alarms of two arms.
 func (r *Report) change(now, was []episode) {
+	r.Changes = changes(now, was, 1.0/12)
+	for _, c := range r.Changes {
+		switch c.How {
+		case "gained":
+			r.Gained++
+		case "lost":
+			r.Lost++
+		case "earlier":
+			r.Earlier++
+		case "later":
+			r.Later++
+		}
+	}
+}
+
+// changes pairs the alarms of two arms, rule by rule: what is gained and lost, and
+// what is raised at another time, by more than least hours.
+func changes(now, was []episode, least float64) []Change {
+	out := []Change{}
 	taken := make([]bool, len(was))
 	add := func(how string, e *episode, by float64) {
-		r.Changes = append(r.Changes, Change{How: how, Drill: e.drill, Rule: e.rule, At: stamp(e.raised), By: by, True: e.true})
+		out = append(out, Change{How: how, Drill: e.drill, Rule: e.rule, At: stamp(e.raised), By: by, True: e.true})
 	}
 	for i := range now {
 		e := &now[i]
@@ -82,30 +101,27 @@ func (r *Report) change(now, was []episode) {
 			}
 		}
 		if best < 0 {
-			r.Gained++
 			add("gained", e, 0)
 			continue
 		}
 		taken[best] = true
 		switch d := float64(was[best].raised-e.raised) / hour; {
-		case d > 1.0/12:
-			r.Earlier++
+		case d > least:
 			add("earlier", e, d)
-		case d < -1.0/12:
-			r.Later++
+		case d < -least:
 			add("later", e, -d)
 		}
 	}
 	for k := range was {
 		if !taken[k] {
-			r.Lost++
 			add("lost", &was[k], 0)
 		}
 	}
 	order := map[string]int{"lost": 0, "gained": 1, "later": 2, "earlier": 3}
-	slices.SortStableFunc(r.Changes, func(a, b Change) int {
+	slices.SortStableFunc(out, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(order[a.How], order[b.How]), cmp.Compare(b.By, a.By), strings.Compare(a.At, b.At))
 	})
+	return out
 }
 
 // together reports whether two episodes may be one and the same.

@@ -1,10 +1,12 @@
-// Package gate tests a model's version on what is stored, before anybody puts it
-// on: through the very scorer.Partition that scores the stream, beside the version
-// that is on and beside plain limits, against what is on record as having been the
-// matter. It runs in a process of its own, at the lowest priority.
+// Package gate tests a model's version, or edited alarm rules, on what is stored,
+// before anybody puts it on: through the very scorer.Partition that scores the
+// stream, beside what is on and (a model) beside plain limits, against what is on
+// record as having been the matter. It runs in a process of its own, at the lowest
+// priority.
 package gate
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mudpulse/mudpulse/scoring"
@@ -16,9 +18,9 @@ import (
 type Job struct {
 	Name    string `json:"name"`
 	Version int    `json:"version"`
-	SHA256  string `json:"sha256"`
+	SHA256  string `json:"sha256"` // empty: edited rules are tried, not a model
 	Blobs   []string
-	Arms    []Placed // first the candidate, then what is on (or what is on without it), then plain limits
+	Arms    []Placed // first the candidate, then what is on (or what is on without it), then plain limits; of rules: edited, in force
 	Tags    []string // of channels that were registered by people
 	From    int64    // Unix ns
 	To      int64
@@ -28,6 +30,9 @@ type Job struct {
 	Judged  []Verdict
 	Key     string // of models, rules, frames and labels: the same key gives the same report
 }
+
+// ref names what is tested.
+func (j *Job) ref() string { return fmt.Sprintf("%s@%d", j.Name, j.Version) }
 
 // A Placed arm is models and rules that judge together.
 type Placed struct {

@@ -70,7 +70,7 @@ type Runner struct {
 
 	wake chan struct{}
 	mu   sync.Mutex
-	now  string // name@version in work
+	now  string // Job.ref, of what is in work
 	done float64
 }
 
@@ -95,18 +95,26 @@ func (r *Runner) Ask(ctx context.Context, name string, version int, then string)
 	if err := r.models.Save(ctx, s); err != nil {
 		return err
 	}
+	r.wakeUp()
+	return nil
+}
+
+func (r *Runner) wakeUp() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // Progress is how much of a version's test is done, 0 to 1; ok is false where it is not in work.
 func (r *Runner) Progress(name string, version int) (done float64, ok bool) {
+	return r.progress(fmt.Sprintf("%s@%d", name, version))
+}
+
+func (r *Runner) progress(ref string) (done float64, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.now != fmt.Sprintf("%s@%d", name, version) {
+	if r.now != ref {
 		return 0, false
 	}
 	return r.done, true
@@ -126,9 +134,19 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// Work tests all that wait.
+// Work tests all that wait: edited rules first, somebody sits before them.
 func (r *Runner) Work(ctx context.Context) error {
 	for {
+		trials, err := r.models.WaitingRuleTrials(ctx)
+		if err != nil {
+			return err
+		}
+		if len(trials) > 0 {
+			if err := r.trial(ctx, trials[0]); err != nil {
+				return err
+			}
+			continue
+		}
 		waiting, err := r.models.Standings(ctx, "state = 'waiting'")
 		if err != nil || len(waiting) == 0 {
 			return err
@@ -197,7 +215,13 @@ func (r *Runner) test(ctx context.Context, name string, version int) (*Report, e
 			return &rep, nil
 		}
 	}
-	return r.send(ctx, job, blobs)
+	u, err := r.send(ctx, job, blobs)
+	return u.Report, err
+}
+
+// on is the marker of a model in an arm.
+func on(name string, version int, sha string, drills []string) telemetry.Marker {
+	return telemetry.Marker{ID: fmt.Sprintf("%s@%d", name, version), Kind: telemetry.MarkerModel, Name: name, Version: version, SHA256: sha, Action: models.Activate, Drills: drills}
 }
 
 // job gathers what the process must know.
@@ -211,9 +235,6 @@ func (r *Runner) job(ctx context.Context, name string, version int) (*Job, [][]b
 		return nil, nil, err
 	}
 	job := &Job{Name: name, Version: version, SHA256: v.SHA256}
-	on := func(name string, version int, sha string, drills []string) telemetry.Marker {
-		return telemetry.Marker{ID: fmt.Sprintf("%s@%d", name, version), Kind: telemetry.MarkerModel, Name: name, Version: version, SHA256: sha, Action: models.Activate, Drills: drills}
-	}
 	now := Placed{Name: "without it"}
 	mine := on(name, version, v.SHA256, nil)
 	for _, m := range all {
@@ -238,25 +259,11 @@ func (r *Runner) job(ctx context.Context, name string, version int) (*Job, [][]b
 	}
 	now.Rules, with.Rules = rules, rules
 	job.Arms = []Placed{with, now, {Name: "limits", Rules: plain}}
-	var blobs [][]byte
-	for _, p := range job.Arms {
-		for _, m := range p.On {
-			if slices.Contains(job.Blobs, m.SHA256) {
-				continue
-			}
-			b, err := r.blobs.Fetch(ctx, m.SHA256)
-			if err != nil {
-				return nil, nil, fmt.Errorf("model %s: %w", m.ID, err)
-			}
-			job.Blobs, blobs = append(job.Blobs, m.SHA256), append(blobs, b)
-		}
+	blobs, err := r.fetch(ctx, job)
+	if err != nil {
+		return nil, nil, err
 	}
-	for _, c := range r.cat.All() {
-		if c.User {
-			job.Tags = append(job.Tags, c.Tag)
-		}
-	}
-	frames := r.period(job)
+	frames := r.period(job, r.cfg.Back)
 	if err := r.record(ctx, job); err != nil {
 		return nil, nil, err
 	}
@@ -280,6 +287,28 @@ func (r *Runner) job(ctx context.Context, name string, version int) (*Job, [][]b
 	return job, blobs, nil
 }
 
+// fetch gathers what the arms' models are, and which channels people registered.
+func (r *Runner) fetch(ctx context.Context, job *Job) (blobs [][]byte, err error) {
+	for _, p := range job.Arms {
+		for _, m := range p.On {
+			if slices.Contains(job.Blobs, m.SHA256) {
+				continue
+			}
+			b, err := r.blobs.Fetch(ctx, m.SHA256)
+			if err != nil {
+				return nil, fmt.Errorf("model %s: %w", m.ID, err)
+			}
+			job.Blobs, blobs = append(job.Blobs, m.SHA256), append(blobs, b)
+		}
+	}
+	for _, c := range r.cat.All() {
+		if c.User {
+			job.Tags = append(job.Tags, c.Tag)
+		}
+	}
+	return blobs, nil
+}
+
 // rules returns those on models, and those on plain limits: an arm each, so that
 // what a model does is not hidden behind what limits do.
 func (r *Runner) rules(ctx context.Context) (force, plain []byte, err error) {
@@ -290,27 +319,15 @@ func (r *Runner) rules(ctx context.Context) (force, plain []byte, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if force, err = json.Marshal(without(in.Rules, alarms.Limit)); err != nil {
+	if force, err = json.Marshal(in.Rules.Without(alarms.Limit)); err != nil {
 		return nil, nil, err
 	}
-	plain, err = json.Marshal(without(in.Rules, alarms.Model))
+	plain, err = json.Marshal(in.Rules.Without(alarms.Model))
 	return force, plain, err
 }
 
-// without leaves a kind of rules out, and out of what others are not raised under.
-func without(all *alarms.Rules, kind string) *alarms.Rules {
-	out := all.Without(kind)
-	for i := range out.Rules {
-		r := &out.Rules[i]
-		r.Under = slices.DeleteFunc(slices.Clone(r.Under), func(id string) bool {
-			return !slices.ContainsFunc(out.Rules, func(o alarms.Rule) bool { return o.ID == id })
-		})
-	}
-	return out
-}
-
-// period sets drills and time, and says how many frames that may be.
-func (r *Runner) period(job *Job) (frames int64) {
+// period sets drills and time, back at most, and says how many frames that may be.
+func (r *Runner) period(job *Job, back time.Duration) (frames int64) {
 	job.From, job.To = math.MaxInt64, math.MinInt64
 	known := r.store.Drills()
 	for _, d := range known {
@@ -322,7 +339,7 @@ func (r *Runner) period(job *Job) (frames int64) {
 		job.From, job.To = 0, 0
 		return 0
 	}
-	job.From = max(job.From, job.To-int64(r.cfg.Back))
+	job.From = max(job.From, job.To-int64(back))
 	for _, d := range known {
 		if d.Frames == 0 || d.Last < job.From {
 			continue
@@ -377,7 +394,7 @@ func (r *Runner) record(ctx context.Context, job *Job) error {
 const runUp = 3 * 24 * time.Hour
 
 // send starts the process, gives it job and frames, and takes its report.
-func (r *Runner) send(ctx context.Context, job *Job, blobs [][]byte) (*Report, error) {
+func (r *Runner) send(ctx context.Context, job *Job, blobs [][]byte) (update, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var in io.WriteCloser
@@ -387,16 +404,16 @@ func (r *Runner) send(ctx context.Context, job *Job, blobs [][]byte) (*Report, e
 		cmd := exec.CommandContext(ctx, r.cfg.Worker[0], r.cfg.Worker[1:]...)
 		var err error
 		if in, err = cmd.StdinPipe(); err != nil {
-			return nil, err
+			return update{}, err
 		}
 		stdout, err := cmd.StdoutPipe()
 		if err != nil {
-			return nil, err
+			return update{}, err
 		}
 		said := &tail{}
 		out, cmd.Stderr = stdout, said
 		if err := cmd.Start(); err != nil {
-			return nil, fmt.Errorf("start %s: %w", r.cfg.Worker[0], err)
+			return update{}, fmt.Errorf("start %s: %w", r.cfg.Worker[0], err)
 		}
 		wait = func() error {
 			if err := cmd.Wait(); err != nil {
@@ -422,7 +439,7 @@ func (r *Runner) send(ctx context.Context, job *Job, blobs [][]byte) (*Report, e
 		err := r.give(ctx, in, job, blobs)
 		sent <- errors.Join(err, in.Close())
 	}()
-	var rep *Report
+	var rep update
 	var told string
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxPart)
@@ -435,24 +452,24 @@ func (r *Runner) send(ctx context.Context, job *Job, blobs [][]byte) (*Report, e
 		if u.Error != "" {
 			told = u.Error
 		}
-		if u.Report != nil {
-			rep = u.Report
+		if u.last() {
+			rep = u
 		}
-		r.set(fmt.Sprintf("%s@%d", job.Name, job.Version), float64(u.Drills)/float64(max(1, len(job.Drills))))
+		r.set(job.ref(), float64(u.Drills)/float64(max(1, len(job.Drills))))
 	}
-	if rep == nil {
+	if !rep.last() {
 		cancel()
 	}
 	gave, ended := <-sent, wait()
 	switch {
-	case ctx.Err() != nil && rep == nil && told == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return nil, fmt.Errorf("took longer than %v", r.cfg.Limit)
+	case ctx.Err() != nil && !rep.last() && told == "" && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return rep, fmt.Errorf("took longer than %v", r.cfg.Limit)
 	case gave != nil && !errors.Is(gave, syscall.EPIPE) && !errors.Is(gave, io.ErrClosedPipe):
-		return nil, gave
+		return rep, gave
 	case told != "":
-		return nil, errors.New(told)
-	case rep == nil:
-		return nil, errors.Join(errors.New("no report"), gave, ended)
+		return rep, errors.New(told)
+	case !rep.last():
+		return rep, errors.Join(errors.New("no report"), gave, ended)
 	}
 	return rep, errors.Join(gave, ended)
 }

@@ -2,7 +2,6 @@ package gate
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ type tape struct {
 }
 
 func newTape(job *Job, rules *alarms.Rules) *tape {
-	t := &tape{job: job, ref: fmt.Sprintf("%s@%d", job.Name, job.Version), rules: map[string]*alarms.Rule{}, open: map[string]int{}}
+	t := &tape{job: job, ref: job.ref(), rules: map[string]*alarms.Rule{}, open: map[string]int{}}
 	for i := range rules.Rules {
 		t.rules[rules.Rules[i].ID] = &rules.Rules[i]
 	}
@@ -232,7 +231,7 @@ func (t *tape) arm(name string, leads []float64, months float64) Arm {
 		}
 	}
 	explained := 0
-	last := map[string]int64{}
+	chattering(t.episodes, func(*episode) { a.Chatter++ })
 	for _, e := range t.episodes {
 		switch {
 		case e.true == "yes":
@@ -249,13 +248,6 @@ func (t *tape) arm(name string, leads []float64, months float64) Arm {
 		case "wrong":
 			a.Wrong++
 		}
-		key := e.drill + "/" + e.rule
-		if end, ok := last[key]; ok && e.raised-end < chatter {
-			a.Chatter++
-		}
-		if e.cleared != 0 {
-			last[key] = e.cleared
-		}
 	}
 	if len(t.episodes) > 0 && (explained > 0 || a.False > 0) {
 		a.Precision = float64(explained) / float64(explained+a.False)
@@ -266,6 +258,22 @@ func (t *tape) arm(name string, leads []float64, months float64) Arm {
 		a.Low, a.High = lo/months, hi/months
 	}
 	return a
+}
+
+// chattering tells each episode that began soon after the last of its rule at its
+// drill had ended; they are in the order of time.
+func chattering(all []episode, tell func(*episode)) {
+	last := map[string]int64{}
+	for i := range all {
+		e := &all[i]
+		key := e.drill + "/" + e.rule
+		if end, ok := last[key]; ok && e.raised-end < chatter {
+			tell(e)
+		}
+		if e.cleared != 0 {
+			last[key] = e.cleared
+		}
+	}
 }
 
 // poisson bounds the mean of a count, 95 %, as Byar does.

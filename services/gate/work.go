@@ -50,10 +50,13 @@ func readPart(r *bufio.Reader, b []byte) ([]byte, error) {
 
 // An update is one line of the process.
 type update struct {
-	Drills int     `json:"drills,omitempty"` // done
-	Report *Report `json:"report,omitempty"`
-	Error  string  `json:"error,omitempty"`
+	Drills int         `json:"drills,omitempty"` // done
+	Report *Report     `json:"report,omitempty"`
+	Rules  *RuleReport `json:"rules,omitempty"`
+	Error  string      `json:"error,omitempty"`
 }
+
+func (u *update) last() bool { return u.Report != nil || u.Rules != nil }
 
 // memory that the process may use before its collector works harder.
 const memory = 1 << 30
@@ -61,11 +64,11 @@ const memory = 1 << 30
 // Work does the job that comes in on r, and reports on w. The error was told there too.
 func Work(ctx context.Context, r io.Reader, w io.Writer) error {
 	out := json.NewEncoder(w)
-	rep, err := work(ctx, bufio.NewReaderSize(r, 1<<20), func(drills int) error { return out.Encode(update{Drills: drills}) })
+	u, err := work(ctx, bufio.NewReaderSize(r, 1<<20), func(drills int) error { return out.Encode(update{Drills: drills}) })
 	if err != nil {
 		return errors.Join(err, out.Encode(update{Error: err.Error()}))
 	}
-	return out.Encode(update{Report: rep})
+	return out.Encode(u)
 }
 
 // Niced makes this process one that yields to all others; for a process of its own.
@@ -83,47 +86,54 @@ func (s shelf) Fetch(_ context.Context, sha string) ([]byte, error) {
 	return nil, fmt.Errorf("no blob %s", sha)
 }
 
-func work(ctx context.Context, r *bufio.Reader, done func(drills int) error) (*Report, error) {
+func work(ctx context.Context, r *bufio.Reader, done func(drills int) error) (u update, err error) {
 	began := spent()
 	raw, err := readPart(r, nil)
 	if err != nil {
-		return nil, fmt.Errorf("job: %w", err)
+		return u, fmt.Errorf("job: %w", err)
 	}
 	var job Job
 	if err := json.Unmarshal(raw, &job); err != nil {
-		return nil, fmt.Errorf("job: %w", err)
+		return u, fmt.Errorf("job: %w", err)
 	}
 	blobs := shelf{}
 	for _, sha := range job.Blobs {
 		if blobs[sha], err = readPart(r, nil); err != nil {
-			return nil, fmt.Errorf("blob %s: %w", sha, err)
+			return u, fmt.Errorf("blob %s: %w", sha, err)
 		}
 	}
 	b := &bench{job: &job, blobs: blobs, pmml: scorer.NewPMML(blobs)}
-	m, err := scoring.Load(bytes.NewReader(blobs[job.SHA256]), scoring.WithoutVerification())
-	if err != nil {
-		return nil, fmt.Errorf("model: %w", err)
+	if job.SHA256 != "" {
+		m, err := scoring.Load(bytes.NewReader(blobs[job.SHA256]), scoring.WithoutVerification())
+		if err != nil {
+			return u, fmt.Errorf("model: %w", err)
+		}
+		b.drift = m.NewDrift(learnFrom)
 	}
-	b.drift = m.NewDrift(learnFrom)
 	for i := range job.Arms {
 		rules, err := alarms.Parse(job.Arms[i].Rules)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", job.Arms[i].Name, err)
+			return u, fmt.Errorf("%s: %w", job.Arms[i].Name, err)
 		}
 		b.rules = append(b.rules, rules)
 		b.tapes = append(b.tapes, newTape(&job, rules))
 	}
 	for i := range job.Drills {
 		if err := b.drill(ctx, r, job.Drills[i]); err != nil {
-			return nil, fmt.Errorf("drill %s: %w", job.Drills[i], err)
+			return u, fmt.Errorf("drill %s: %w", job.Drills[i], err)
 		}
 		if err := done(i + 1); err != nil {
-			return nil, err
+			return u, err
 		}
 	}
-	rep := b.report()
-	rep.Took = (spent() - began).Seconds()
-	return rep, nil
+	if job.SHA256 == "" {
+		u.Rules = b.ruleReport()
+		u.Rules.Took = (spent() - began).Seconds()
+		return u, nil
+	}
+	u.Report = b.report()
+	u.Report.Took = (spent() - began).Seconds()
+	return u, nil
 }
 
 // learnFrom is how many values drift is told from, where the document has no ModelStats.

@@ -91,6 +91,6 @@ func (r *Registry) defaultRules(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _, err = r.putRules(ctx, mine, err != nil || now.Limits, Itself)
+	_, _, err = r.putRules(ctx, mine, err != nil || now.Limits, Itself, "as they come with this version of mudpulse")
 	return err
 }

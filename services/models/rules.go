@@ -24,31 +24,62 @@ type Rules struct {
 	Limits  bool  // plain limits raise alarms too, not models alone
 	Created int64 // process clock, Unix ns
 	By      string
+	Note    string // why it was put in force
 }
 
 // Rules returns the rules in force; ErrUnknown before the first.
 func (r *Registry) Rules(ctx context.Context) (Rules, error) {
-	var out Rules
-	var raw []byte
-	err := r.db.QueryRowContext(ctx, "SELECT version, sha256, rules, limits, created, by_whom FROM rules ORDER BY version DESC LIMIT 1").
-		Scan(&out.Version, &out.SHA256, &raw, &out.Limits, &out.Created, &out.By)
-	if errors.Is(err, sql.ErrNoRows) {
-		return out, fmt.Errorf("rules: %w", ErrUnknown)
+	all, err := r.rules(ctx, "ORDER BY version DESC LIMIT 1")
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("rules: %w", ErrUnknown)
 	}
 	if err != nil {
-		return out, fmt.Errorf("rules: %w", err)
+		return Rules{}, err
 	}
-	out.Rules = &alarms.Rules{}
-	if err := json.Unmarshal(raw, out.Rules); err != nil {
-		return out, fmt.Errorf("rules: %w", err)
-	}
-	return out, nil
+	return all[0], nil
 }
 
-// PutRules puts an edited set in force, as a new version, and returns it with
-// the marker's id. The error is a *Refused with every problem, where the rules
-// are at fault. Their own version number is set here.
-func (r *Registry) PutRules(ctx context.Context, raw []byte, by string) (Rules, string, error) {
+// RuleVersions returns every version that ever was in force, newest first.
+func (r *Registry) RuleVersions(ctx context.Context) ([]Rules, error) {
+	return r.rules(ctx, "ORDER BY version DESC")
+}
+
+// RuleVersion returns one; ErrUnknown.
+func (r *Registry) RuleVersion(ctx context.Context, version int) (Rules, error) {
+	all, err := r.rules(ctx, "WHERE version = ?", version)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("rules have no version %d: %w", version, ErrUnknown)
+	}
+	if err != nil {
+		return Rules{}, err
+	}
+	return all[0], nil
+}
+
+func (r *Registry) rules(ctx context.Context, which string, args ...any) ([]Rules, error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT version, sha256, rules, limits, created, by_whom, note FROM rules "+which, args...)
+	if err != nil {
+		return nil, fmt.Errorf("rules: %w", err)
+	}
+	defer rows.Close()
+	var all []Rules
+	for rows.Next() {
+		v := Rules{Rules: &alarms.Rules{}}
+		var raw []byte
+		if err := rows.Scan(&v.Version, &v.SHA256, &raw, &v.Limits, &v.Created, &v.By, &v.Note); err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
+		if err := json.Unmarshal(raw, v.Rules); err != nil {
+			return nil, fmt.Errorf("rules: version %d: %w", v.Version, err)
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// parseRules reads an edited set, whose own version number says nothing. The
+// error is a *Refused with every problem.
+func parseRules(raw []byte) (*alarms.Rules, error) {
 	var edited map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &edited); err == nil && edited != nil {
 		edited["version"] = json.RawMessage("1")
@@ -60,7 +91,18 @@ func (r *Registry) PutRules(ctx context.Context, raw []byte, by string) (Rules, 
 		for _, line := range strings.Split(err.Error(), "\n") {
 			refused.Problems = append(refused.Problems, Problem{Message: line})
 		}
-		return Rules{}, "", refused
+		return nil, refused
+	}
+	return rules, nil
+}
+
+// PutRules puts an edited set in force, as a new version, and returns it with
+// the marker's id. The error is a *Refused with every problem, where the rules
+// are at fault. Their own version number is set here.
+func (r *Registry) PutRules(ctx context.Context, raw []byte, by, note string) (Rules, string, error) {
+	rules, err := parseRules(raw)
+	if err != nil {
+		return Rules{}, "", err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -70,7 +112,22 @@ func (r *Registry) PutRules(ctx context.Context, raw []byte, by string) (Rules, 
 	} else if !errors.Is(err, ErrUnknown) {
 		return Rules{}, "", err
 	}
-	return r.putRules(ctx, rules, limits, by)
+	return r.putRules(ctx, rules, limits, by, note)
+}
+
+// RestoreRules puts an earlier version in force again, as a new version, its
+// plain limits switched as they were.
+func (r *Registry) RestoreRules(ctx context.Context, version int, by, note string) (Rules, string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was, err := r.RuleVersion(ctx, version)
+	if err != nil {
+		return Rules{}, "", err
+	}
+	if err := was.Rules.Validate(); err != nil { // of an earlier program
+		return Rules{}, "", &Refused{What: "rules", Problems: []Problem{{Message: fmt.Sprintf("version %d does not hold any more: %v", version, err)}}}
+	}
+	return r.putRules(ctx, was.Rules, was.Limits, by, strings.TrimSuffix(fmt.Sprintf("version %d again: %s", version, note), ": "))
 }
 
 // SetLimits switches the plain limits on or off, as a new version.
@@ -81,11 +138,15 @@ func (r *Registry) SetLimits(ctx context.Context, on bool, by string) (Rules, st
 	if err != nil {
 		return Rules{}, "", err
 	}
-	return r.putRules(ctx, now.Rules, on, by)
+	note := "plain limits off"
+	if on {
+		note = "plain limits on"
+	}
+	return r.putRules(ctx, now.Rules, on, by, note)
 }
 
-func (r *Registry) putRules(ctx context.Context, rules *alarms.Rules, limits bool, by string) (Rules, string, error) {
-	out := Rules{Rules: rules, Limits: limits, Created: r.clock.Now().UnixNano(), By: by}
+func (r *Registry) putRules(ctx context.Context, rules *alarms.Rules, limits bool, by, note string) (Rules, string, error) {
+	out := Rules{Rules: rules, Limits: limits, Created: r.clock.Now().UnixNano(), By: by, Note: note}
 	now, err := r.Rules(ctx)
 	if err != nil && !errors.Is(err, ErrUnknown) {
 		return out, "", err
@@ -106,8 +167,8 @@ func (r *Registry) putRules(ctx context.Context, rules *alarms.Rules, limits boo
 		Action: Activate, By: by, At: out.Created,
 	}
 	err = r.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO rules (version, sha256, rules, limits, created, by_whom) VALUES (?, ?, ?, ?, ?, ?)",
-			out.Version, out.SHA256, asJSON(out.Rules), limits, out.Created, by); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO rules (version, sha256, rules, limits, created, by_whom, note) VALUES (?, ?, ?, ?, ?, ?, ?)",
+			out.Version, out.SHA256, asJSON(out.Rules), limits, out.Created, by, note); err != nil {
 			return err
 		}
 		if err := addSwitch(ctx, tx, m); err != nil {
