@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/mudpulse/mudpulse/storage/internal/priority"
 )
 
 // partsDDL makes what knows the partitions. Rows of ledger_spans,
@@ -316,7 +318,7 @@ type session struct {
 
 func (c *session) exec(q string) error {
 	if c.low {
-		return lowly(func() error { return c.run(q) })
+		return priority.Low(func() error { return c.run(q) })
 	}
 	return c.run(q)
 }

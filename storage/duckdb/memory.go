@@ -20,17 +20,17 @@ import (
 type memory struct {
 	mu     sync.RWMutex
 	drills map[string]*drill
+	sorted []*drill // by name; nil: a drill was met since
 
 	newFrom int64 // recent.from of a drill that is met now: while the store is read back, unknownFrom
 }
 
 type drill struct {
 	storage.Drill
-	devices map[string]bool
-	latest  map[string]*storage.Value
-	score   *telemetry.Score
-	health  map[int64]*bucket // by tick / HealthBucket
-	recent  recent
+	latest map[string]*storage.Value
+	score  *telemetry.Score
+	health map[int64]*bucket // by tick / HealthBucket
+	recent recent
 }
 
 // bucket is health in two hours.
@@ -48,11 +48,41 @@ func (m *memory) get(name string) *drill {
 			m.drills = map[string]*drill{}
 		}
 		name = strings.Clone(name)
-		d = &drill{Drill: storage.Drill{Drill: name, First: math.MaxInt64, Last: noTick}, devices: map[string]bool{},
+		d = &drill{Drill: storage.Drill{Drill: name, First: math.MaxInt64, Last: noTick},
 			latest: map[string]*storage.Value{}, health: map[int64]*bucket{}, recent: recent{from: m.newFrom}}
 		m.drills[name] = d
+		m.sorted = nil
 	}
 	return d
+}
+
+// device remembers that a device sent for the drill. The list is replaced, not changed: it is shared with what Drills returned.
+func (d *drill) device(name string) {
+	if at, found := slices.BinarySearch(d.Devices, name); !found {
+		d.Devices = slices.Insert(slices.Clone(d.Devices), at, strings.Clone(name))
+	}
+}
+
+// byName calls begin with the number of drills, then f with each, sorted by name.
+func (m *memory) byName(begin func(n int), f func(*drill)) {
+	m.mu.RLock()
+	for m.sorted == nil && len(m.drills) > 0 {
+		m.mu.RUnlock()
+		m.mu.Lock()
+		if m.sorted == nil {
+			for _, d := range m.drills {
+				m.sorted = append(m.sorted, d)
+			}
+			slices.SortFunc(m.sorted, func(a, b *drill) int { return strings.Compare(a.Drill.Drill, b.Drill.Drill) })
+		}
+		m.mu.Unlock()
+		m.mu.RLock()
+	}
+	defer m.mu.RUnlock()
+	begin(len(m.sorted))
+	for _, d := range m.sorted {
+		f(d)
+	}
 }
 
 // lastTick returns the tick of the drill's newest score, or noTick.
@@ -79,9 +109,7 @@ func (m *memory) committed(b *storage.Batch, scores []int, content []uint64) {
 		if end := f.End(); end >= d.Last {
 			d.Last, d.Simulated = end, f.Simulated
 		}
-		if !d.devices[f.Device] {
-			d.devices[strings.Clone(f.Device)] = true
-		}
+		d.device(f.Device)
 		for r := range f.Runs {
 			d.take(&f.Runs[r], f.TS)
 		}
@@ -163,12 +191,9 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// Drills returns all drills, sorted by name.
-func (s *Store) Drills() []storage.Drill {
-	s.mem.mu.RLock()
-	defer s.mem.mu.RUnlock()
-	out := make([]storage.Drill, 0, len(s.mem.drills))
-	for _, d := range s.mem.drills {
+// Drills returns all drills, sorted by name. Lists of devices are shared: not to be changed.
+func (s *Store) Drills() (out []storage.Drill) {
+	s.mem.byName(func(n int) { out = make([]storage.Drill, 0, n) }, func(d *drill) {
 		c := d.Drill
 		if c.Frames == 0 {
 			c.First, c.Last = 0, 0
@@ -176,13 +201,8 @@ func (s *Store) Drills() []storage.Drill {
 				c.First, c.Last, c.Simulated = d.score.Tick, d.score.Tick, d.score.Simulated
 			}
 		}
-		for name := range d.devices {
-			c.Devices = append(c.Devices, name)
-		}
-		slices.Sort(c.Devices)
 		out = append(out, c)
-	}
-	slices.SortFunc(out, func(a, b storage.Drill) int { return strings.Compare(a.Drill, b.Drill) })
+	})
 	return out
 }
 
@@ -197,16 +217,12 @@ func (s *Store) LatestScore(name string) (*telemetry.Score, bool) {
 }
 
 // LatestScores returns LatestScore of every drill that has one, sorted by drill.
-func (s *Store) LatestScores() []*telemetry.Score {
-	s.mem.mu.RLock()
-	defer s.mem.mu.RUnlock()
-	out := make([]*telemetry.Score, 0, len(s.mem.drills))
-	for _, d := range s.mem.drills {
+func (s *Store) LatestScores() (out []*telemetry.Score) {
+	s.mem.byName(func(n int) { out = make([]*telemetry.Score, 0, n) }, func(d *drill) {
 		if d.score != nil {
 			out = append(out, d.score)
 		}
-	}
-	slices.SortFunc(out, func(a, b *telemetry.Score) int { return strings.Compare(a.Drill, b.Drill) })
+	})
 	return out
 }
 
@@ -225,12 +241,10 @@ func (s *Store) Latest(name string) map[string]storage.Value {
 
 // HealthHistory returns the week of each drill that ends with the bucket that at lies in, sorted by drill.
 func (s *Store) HealthHistory(at int64) []storage.HealthHistory {
-	s.mem.mu.RLock()
-	defer s.mem.mu.RUnlock()
 	first := floorDiv(at, storage.HealthBucket) - storage.HealthBuckets + 1
-	out := make([]storage.HealthHistory, 0, len(s.mem.drills))
-	for name, d := range s.mem.drills {
-		h := storage.HealthHistory{Drill: name}
+	var out []storage.HealthHistory
+	s.mem.byName(func(n int) { out = make([]storage.HealthHistory, 0, n) }, func(d *drill) {
+		h := storage.HealthHistory{Drill: d.Drill.Drill}
 		for i := range h.Last {
 			h.Last[i], h.Min[i] = math.NaN(), math.NaN()
 			if b := d.health[first+int64(i)]; b != nil {
@@ -238,8 +252,7 @@ func (s *Store) HealthHistory(at int64) []storage.HealthHistory {
 			}
 		}
 		out = append(out, h)
-	}
-	slices.SortFunc(out, func(a, b storage.HealthHistory) int { return strings.Compare(a.Drill, b.Drill) })
+	})
 	return out
 }
 
@@ -421,7 +434,7 @@ UNION ALL SELECT src, first_ts, last_ts, arrived, frames, simulated FROM store.s
 		}
 		k := s.sourceName(src)
 		d := s.mem.get(k.drill)
-		d.devices[k.device] = true
+		d.device(k.device)
 		d.Frames += n
 		d.First = min(d.First, first*1000)
 		if last*1000 >= d.Last {

@@ -304,7 +304,7 @@ func (s *Store) openFiles() error {
 	}
 	s.analysts = sql.OpenDB(connector)
 	s.analysts.SetMaxOpenConns(s.cfg.Readers)
-	s.analysts.SetMaxIdleConns(1)
+	s.analysts.SetMaxIdleConns(2) // a query and the watch over its memory
 	if err := s.upgrade(); err != nil {
 		return err
 	}

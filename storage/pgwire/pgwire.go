@@ -30,7 +30,9 @@ type Config struct {
 	Views       []string // that may be read
 	Timeout     time.Duration
 	MaxRows     int64 // of one result
-	Queries     int   // running at once; more wait
+	MaxMemory   int64 // bytes by which Memory may rise while a query runs; 0: any
+	Memory      func(ctx context.Context) (int64, error)
+	Queries     int // running at once; more wait
 	Wait        time.Duration
 	Connections int
 	// Login checks a user's password, and says which of Views they may read; nil: all.
@@ -65,6 +67,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("wait: must be positive, not %v", c.Wait)
 	case c.MaxRows < 1:
 		return fmt.Errorf("max_rows: must be positive, not %d", c.MaxRows)
+	case c.MaxMemory < 0:
+		return fmt.Errorf("max_memory: must not be negative, not %d", c.MaxMemory)
+	case c.MaxMemory > 0 && c.Memory == nil:
+		return errors.New("memory: must be given with max_memory")
 	case c.Queries < 1:
 		return fmt.Errorf("queries: must be positive, not %d", c.Queries)
 	case c.Connections < 1:
@@ -288,12 +294,54 @@ func (s *Server) admit(ctx context.Context) (context.Context, func(), error) {
 		return nil, nil, refuse(codes.TooManyConnections, fmt.Sprintf("%d queries run already and this one waited %v: try again", s.cfg.Queries, s.cfg.Wait))
 	}
 	run, stop := context.WithTimeout(ctx, s.cfg.Timeout)
-	return run, func() { stop(); <-s.slots; release() }, nil
+	run, watched := s.watch(run)
+	return run, func() { stop(); watched(); <-s.slots; release() }, nil
+}
+
+// memoryEvery is how often the memory of what runs is looked at: a query takes a few MB in that time.
+const memoryEvery = 10 * time.Millisecond
+
+// errMemory is the cause of a context whose query took too much memory.
+var errMemory = errors.New("memory")
+
+// watch ends the context when memory has risen by more than a query may take.
+// Queries, seals and commits share one limit, and where it is reached that
+// strikes whoever asks next: so a query is stopped before, whichever of those
+// that run beside it took most. Call the function it returns when it is over.
+func (s *Server) watch(ctx context.Context) (context.Context, func()) {
+	if s.cfg.MaxMemory == 0 {
+		return ctx, func() {}
+	}
+	before, err := s.cfg.Memory(ctx)
+	if err != nil {
+		before = 0
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		tick := time.NewTicker(memoryEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if now, err := s.cfg.Memory(ctx); err == nil && now-before > s.cfg.MaxMemory {
+				cancel(errMemory)
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil); <-over }
 }
 
 // explain turns what DuckDB said into what a client can use.
 func (s *Server) explain(ctx context.Context, err error) error {
 	switch {
+	case errors.Is(context.Cause(ctx), errMemory):
+		return refuse(codes.OutOfMemory, fmt.Sprintf("stopped: more than the %d MB of memory that a query may take were taken while it ran: narrow the time range or the drills, or group by fewer columns", s.cfg.MaxMemory>>20))
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return refuse(codes.QueryCanceled, fmt.Sprintf("stopped after %v: narrow the time range or the drills", s.cfg.Timeout))
 	case ctx.Err() != nil:

@@ -349,6 +349,52 @@ func TestARunawayQueryIsStopped(t *testing.T) {
 	<-done
 }
 
+// A query that would take all memory is stopped and told why; commits and screens
+// beside it, which share that memory, do not notice.
+func TestAQueryThatTakesAllMemoryIsStoppedAlone(t *testing.T) {
+	var store *duckdb.Store
+	var url string
+	store, _, url = serveStore(t, func(c *Config) {
+		c.Timeout = 10 * time.Minute
+		c.MaxMemory, c.Memory = 32<<20, func(ctx context.Context) (int64, error) { return store.QueryMemory(ctx) }
+	})
+	ctx := context.Background()
+	c, other := connect(t, url), connect(t, url)
+	for _, q := range []string{
+		"SELECT len(list(a.range)) FROM range(2000000000) a",
+		"SELECT len(string_agg(a.range::VARCHAR, ' ')) FROM range(2000000000) a",
+		"SELECT count(*) FROM (SELECT DISTINCT a.range FROM range(2000000000) a)",
+		"SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY (a.range * 7919) % 1000003) AS n FROM range(2000000000) a)",
+	} {
+		done := make(chan error, 1)
+		go func() { _, err := c.Exec(ctx, q, pgx.QueryExecModeSimpleProtocol); done <- err }()
+		var err error
+		for over := false; !over; {
+			select {
+			case err = <-done:
+				over = true
+			default:
+				var b storage.Batch
+				b.AddFrame(&telemetry.Frame{Drill: "RIG-09", Device: "edr", Boot: "b1", Seq: uint64(time.Now().UnixNano()), TS: t0.UnixNano(), Runs: []telemetry.Run{{Channel: "WOB", Values: []float64{1}}}})
+				if err := store.Commit(ctx, &b); err != nil {
+					t.Fatalf("a commit beside %s: %v", q, err)
+				}
+				if _, err := store.Series(ctx, storage.SeriesQuery{Drill: "RIG-07", Channels: []string{"WOB"}, From: t0.UnixNano(), To: t0.UnixNano() + 30e9, Points: 10}); err != nil {
+					t.Fatalf("a screen beside %s: %v", q, err)
+				}
+			}
+		}
+		var pe *pgconn.PgError
+		if !errors.As(err, &pe) || pe.Code != "53200" || !strings.Contains(pe.Message, "that a query may take") {
+			t.Errorf("%s: %v", q, err)
+		}
+		var n int
+		if err := other.QueryRow(ctx, "SELECT count(*) FROM scores").Scan(&n); err != nil || n != 30 {
+			t.Errorf("afterwards: %d scores, %v", n, err)
+		}
+	}
+}
+
 // Two hundred analysts are signed in and ask at once: each has its turn, and commits go on.
 func TestManyAnalystsTakeTurnsAndIngestGoesOn(t *testing.T) {
 	store, s, url := serveStore(t, func(c *Config) { c.Wait = 2 * time.Minute })

@@ -2,7 +2,7 @@ package pgwire
 
 import (
 	"context"
-
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 	wire "github.com/jeroenrinzema/psql-wire"
 	"github.com/jeroenrinzema/psql-wire/codes"
+
+	"github.com/mudpulse/mudpulse/storage/internal/priority"
 )
 
 // parse checks a statement and says what it will answer; it runs nothing.
@@ -139,7 +141,9 @@ func (s *Server) run(ctx context.Context, w wire.DataWriter, q string, columns w
 		return err
 	}
 	defer done()
-	rows, err := s.db.QueryContext(ctx, q, args...)
+	// The result is whole when QueryContext returns: that is the work. Its rows go out on the goroutine that the protocol's library binds them to.
+	var rows *sql.Rows
+	err = priority.Low(func() (err error) { rows, err = s.db.QueryContext(ctx, q, args...); return err })
 	if err != nil {
 		return s.explain(ctx, err)
 	}

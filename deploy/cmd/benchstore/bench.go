@@ -98,15 +98,10 @@ func (b *bench) run(ctx context.Context) (err error) {
 		}
 		defer os.RemoveAll(b.dir)
 	}
-	b.gen, b.times, b.fails = newGenerator(), map[string][]time.Duration{}, map[string]error{}
-	for i := range b.drills {
-		b.names = append(b.names, fmt.Sprintf("RIG-%05d", i))
-	}
+	b.prepare()
 	start := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	b.clock = telemetry.NewManualClock(start)
-	cfg := duckdb.DefaultConfig(b.dir)
-	cfg.Memory, cfg.PartRows, cfg.Threads = b.memory<<20, b.partRows, b.threads
-	if b.store, err = duckdb.Open(cfg, telemetry.DefaultCatalogue(), b.clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))); err != nil {
+	if err := b.open(); err != nil {
 		return err
 	}
 	defer b.store.Close()
@@ -161,6 +156,13 @@ func (b *bench) run(ctx context.Context) (err error) {
 		float64(after["readings"]+after["frames"]-before["readings"]-before["frames"])/float64(readings), float64(after[""]-before[""])/float64(readings))
 	fmt.Printf("peak memory  %d MB resident\n", peak()>>20)
 	return nil
+}
+
+func (b *bench) open() (err error) {
+	cfg := duckdb.DefaultConfig(b.dir)
+	cfg.Memory, cfg.PartRows, cfg.Threads = b.memory<<20, b.partRows, b.threads
+	b.store, err = duckdb.Open(cfg, telemetry.DefaultCatalogue(), b.clock, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	return err
 }
 
 // past is history, sealed, so that a question about a day finds a day.

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"github.com/mudpulse/mudpulse/storage/duckdb"
 )
 
 func main() {
@@ -19,12 +21,17 @@ func main() {
 	flag.Int64Var(&b.memory, "memory", 1024, "memory limit of the store, MB")
 	flag.Int64Var(&b.partRows, "part-rows", 4_000_000, "rows of a partition")
 	flag.StringVar(&b.dir, "dir", "", "folder of the store; default: a temporary one")
-	flag.IntVar(&b.threads, "threads", 2, "threads of DuckDB")
+	flag.IntVar(&b.threads, "threads", duckdb.DefaultConfig("").Threads, "threads of DuckDB")
 	flag.StringVar(&b.profile, "profile", "", "write a CPU profile of the pouring here")
 	flag.BoolVar(&b.scores, "scores", true, "store a score per frame too")
 	flag.BoolVar(&b.ask, "ask", true, "ask the dashboard's questions meanwhile")
+	analysts := flag.Int("analysts", 0, "instead: pour as fast as it goes, for -for each time, alone and beside so many connected SQL clients that ask without pause")
 	flag.Parse()
-	if err := b.run(context.Background()); err != nil {
+	run := func() error { return b.run(context.Background()) }
+	if *analysts > 0 {
+		run = func() error { return b.analysts(context.Background(), *analysts) }
+	}
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "benchstore:", err)
 		os.Exit(1)
 	}

@@ -172,6 +172,7 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 	scfg := pgwire.DefaultConfig()
 	scfg.Addr, scfg.Views, scfg.Login = p.s.SQL, duckdb.Views, p.sqlLogin()
 	scfg.Timeout, scfg.MaxRows = p.s.SQLTimeout, p.s.SQLRows
+	scfg.MaxMemory, scfg.Memory = cfg.Memory/2, p.store.QueryMemory
 	if p.s.SQLCert != "" || p.s.SQLKey != "" {
 		cert, err := tls.LoadX509KeyPair(p.s.SQLCert, p.s.SQLKey)
 		if err != nil {
