@@ -132,6 +132,16 @@ type CommandQuery struct {
 	Limit int // 0: 1000
 }
 
+// A Waveform is a snapshot: evenly spaced samples of one channel, kept whole.
+type Waveform struct {
+	Drill   string
+	Channel string
+	ID      telemetry.FrameID
+	TS      int64 // of the first sample, Unix ns
+	Every   int64 // ns between two
+	Samples int
+}
+
 // A SeenChannel is a tag that came in frames and is not registered.
 type SeenChannel struct {
 	Tag      string

@@ -1,7 +1,7 @@
 package telemetry
 
 // The default channels: 24 core (8 at 10 Hz, 8 at 2 Hz, 8 at 0.5 Hz: 100
-// readings a second) and 12 extended. Tags, normal ranges, resolutions and WITS
+// readings a second), 12 extended, and the accelerometer on the top drive's bearing. Tags, normal ranges, resolutions and WITS
 // items from research/drilling.md §1; WITS codes checked there against the WITS
 // record table. Plausible and physical limits are defaults that a site edits.
 var defaultChannels = []Channel{
@@ -44,4 +44,7 @@ var defaultChannels = []Channel{
 	{Tag: "DWOB", What: "downhole weight on bit", Quantity: "force", Unit: "kN", Field: "klbf", Factor: 0.2248089, Resolution: 1, Low: -50, High: 500, PhysLow: -500, PhysHigh: 5000, NormalLow: 0, NormalHigh: 200, WITS: "0915", WITSML: "MWBA"},
 	{Tag: "MMRP", What: "mud motor speed", Quantity: "rotation", Unit: "rpm", Field: "rpm", Factor: 1, Resolution: 1, Low: 0, High: 600, PhysLow: -1000, PhysHigh: 5000, NormalLow: 0, NormalHigh: 250, WITS: "0919"},
 	{Tag: "DWBT", What: "drawworks brake temperature", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -40, High: 600, PhysLow: -80, PhysHigh: 1500, NormalLow: 20, NormalHigh: 250},
+
+	{Tag: "TDACC", What: "top-drive bearing acceleration", Quantity: "acceleration", Unit: "g", Field: "g", Factor: 1, Resolution: 0.001, Low: -100, High: 100, PhysLow: -1000, PhysHigh: 1000, NormalLow: -5, NormalHigh: 5, Class: Waveform, Shaft: "TDSPD", Part: "top_drive/bearing"},
+	{Tag: "TDSPD", What: "top-drive bearing's shaft speed", Quantity: "rotation", Unit: "rpm", Field: "rpm", Factor: 1, Resolution: 0.1, Low: 0, High: 3000, PhysLow: -100, PhysHigh: 10000, NormalLow: 0, NormalHigh: 1800, Sparse: true},
 }

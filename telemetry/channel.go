@@ -11,16 +11,20 @@ type Class byte
 
 // The rate classes. Other channels, and all that are not registered, live in the narrow table.
 const (
-	Narrow Class = iota
-	Fast         // 10 Hz
-	Medium       // 2 Hz
-	Slow         // 0.5 Hz
+	Narrow   Class = iota
+	Fast           // 10 Hz
+	Medium         // 2 Hz
+	Slow           // 0.5 Hz
+	Waveform       // snapshots: thousands of samples a second, now and then; stored and scored whole
 )
 
-func (c Class) String() string { return [...]string{"narrow", "fast", "medium", "slow"}[c] }
+func (c Class) String() string { return [...]string{"narrow", "fast", "medium", "slow", "waveform"}[c] }
 
-// Hz is the class's nominal rate; 0 for Narrow.
-func (c Class) Hz() float64 { return [...]float64{0, 10, 2, 0.5}[c] }
+// Hz is the class's nominal rate; 0 for Narrow and Waveform.
+func (c Class) Hz() float64 { return [...]float64{0, 10, 2, 0.5, 0}[c] }
+
+// LeastWaveform is how many samples a snapshot has at least.
+const LeastWaveform = 64
 
 // A Channel is one quantity that a drill's sensors measure. SI on the wire.
 type Channel struct {
@@ -42,7 +46,10 @@ type Channel struct {
 	WITS       string  `json:"wits,omitempty"`   // WITS level 0 item
 	WITSML     string  `json:"witsml,omitempty"` // curve mnemonic
 	Subsystem  string  `json:"subsystem,omitempty"`
-	User       bool    `json:"user,omitempty"` // defined by an administrator, not by us
+	Sparse     bool    `json:"sparse,omitempty"` // comes now and then: its silence says nothing of the sensor
+	Shaft      string  `json:"shaft,omitempty"`  // of a waveform: the channel that says the shaft's speed in the same frame, rpm
+	Part       string  `json:"part,omitempty"`   // of a waveform: the position of the part it listens to
+	User       bool    `json:"user,omitempty"`   // defined by an administrator, not by us
 }
 
 // ValidTag checks a channel's name: [A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*, at most 24 characters.

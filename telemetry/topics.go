@@ -10,7 +10,6 @@ import (
 type Topics struct {
 	Frames     string // telemetry.Frame, protobuf; markers between them
 	Backfill   string // the same, history and backlog; as many partitions
-	Waveforms  string // snapshots up to 1 MB
 	Scores     string // Score, protobuf: one record per drill and tick
 	Alarms     string // AlarmEvent, JSON
 	Quarantine string // Quarantined, JSON
@@ -27,7 +26,7 @@ const DefaultPrefix = "mudpulse."
 func NewTopics(prefix string) Topics {
 	p := func(s string) string { return prefix + s }
 	return Topics{
-		Frames: p("frames"), Backfill: p("backfill"), Waveforms: p("waveforms"), Scores: p("scores"),
+		Frames: p("frames"), Backfill: p("backfill"), Scores: p("scores"),
 		Alarms: p("alarms"), Quarantine: p("quarantine"), Gateways: p("gateways"), Commands: p("commands"),
 		Control: p("control"), State: p("state"),
 	}
@@ -35,7 +34,7 @@ func NewTopics(prefix string) Topics {
 
 // All lists the topics; Compacted says which of them keep only the last record of a key.
 func (t Topics) All() []string {
-	return []string{t.Frames, t.Backfill, t.Waveforms, t.Scores, t.Alarms, t.Quarantine, t.Gateways, t.Commands, t.Control, t.State}
+	return []string{t.Frames, t.Backfill, t.Scores, t.Alarms, t.Quarantine, t.Gateways, t.Commands, t.Control, t.State}
 }
 
 // Compacted reports whether topic keeps only the last record of each key.

@@ -2,19 +2,22 @@
 scipy and nothing of the Go code: what features_test.go holds that code to.
 
 stdin: {"names": [...], "events": [{"op": "add", "ch": …, "t": ns, "v": …} |
-{"op": "rig", "tick": ns, "state": …} | {"op": "event", "t": ns, "kind": …} |
+{"op": "rig", "tick": ns, "state": …} |
+{"op": "wave", "ch": …, "t": ns, "every": ns, "values": […], "shaft": Hz, "numbers": {…}} | {"op": "event", "t": ns, "kind": …} |
 {"op": "read", "tick": ns}]}; stdout: a JSON list of values, null for missing, for
 each read. With --names FILE it checks the parser against the golden table.
 """
 import json
 import math
 import re
+import struct
 import sys
+import zlib
 
 import numpy as np
-from scipy import stats
+from scipy import signal, stats
 
-FUNCTIONS = "last lag count sum mean std min max range median q slope ewma delta rate rms kurtosis skew crest peak p2p distinct".split()
+FUNCTIONS = "last lag count sum mean std min max range median q slope ewma delta rate rms kurtosis skew crest peak p2p distinct band centroid env order".split()
 STATES = "rotary sliding reaming connection tripping circulating idle".split()
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 NS = 10**9
@@ -50,6 +53,17 @@ def parse(name):
         need(rest and re.fullmatch(r"p_\d+(_\d+)?", rest[0]), "q needs p_…")
         f["p"] = float(rest.pop(0)[2:].replace("_", "."))
         need(f["p"] <= 100, "percentile over 100")
+    if f["fn"] in ("order", "env"):
+        need(rest and rest[0].startswith("o_"), "needs its order")
+        order = rest.pop(0)[2:]
+        f["part"] = order if WORD.fullmatch(order) else ""
+        need(f["part"] or re.fullmatch(r"\d+(_\d+)?", order), "no order")
+        f["order"] = math.nan if f["part"] else float(order.replace("_", "."))
+        need(f["part"] or 0 < f["order"] <= 1000, "no such order")
+    if f["fn"] in ("band", "env"):
+        need(rest and re.fullmatch(r"f_(0|[1-9]\d*)_[1-9]\d*", rest[0]), "needs its band")
+        f["low"], f["high"] = map(float, rest.pop(0)[2:].split("_"))
+        need(f["low"] < f["high"] <= 1e6, "no such band")
     need(rest and re.fullmatch(r"[1-9]\d*[smhd]", rest[0]), "no window")
     n, u = int(rest[0][:-1]), rest.pop(0)[-1]
     w = f["window"] = n * {"s": 1, "m": 60, "h": 3600, "d": 86400}[u]
@@ -70,6 +84,7 @@ class Stream:
 
     def __init__(self):
         self.samples, self.state, self.happened, self.head, self.base = {}, {}, {}, 0, {}
+        self.waves = {}  # by channel, by time
         self.sorted = {}  # by channel: times in ns, seconds, values, states
 
     def add(self, ch, t, v):
@@ -88,6 +103,59 @@ class Stream:
         self.head = max(self.head, at)
         self.state[at] = state
         self.sorted = {}
+
+    def wave(self, e):
+        at = e["t"] // NS
+        if at < self.head - LATE or any(v is None for v in e["values"]):
+            return
+        self.head = max(self.head, at)
+        e["sum"] = zlib.crc32(struct.pack(f"<{len(e['values'])}d", *e["values"]))
+        old = self.waves.setdefault(e["ch"], {}).get(e["t"])
+        if old is None or e["sum"] < old["sum"]:
+            self.waves[e["ch"]][e["t"]] = e
+        for t in sorted(self.waves[e["ch"]])[:-64]:
+            del self.waves[e["ch"]][t]
+
+    def snapshot(self, f, at):
+        """The newest snapshot in the window, through the gate; None: there is none."""
+        for t in sorted(self.waves[f["channel"]], reverse=True):
+            if at - f["window"] < t // NS <= at and (not f["gate"] or self.state.get(t // NS, "") == f["gate"]):
+                return self.waves[f["channel"]][t]
+        return None
+
+    def of_wave(self, f, at):
+        e = self.snapshot(f, at)
+        if e is None or f["fn"] in ("lag", "ewma"):
+            return math.nan
+        x, rate = np.array(e["values"]), 1e9 / e["every"]
+        n = len(x)
+        if f["fn"] not in ("band", "centroid", "env", "order"):
+            return self.over(f, np.arange(n) * e["every"] / 1e9, x)
+        size = 1 << (n - 1).bit_length()
+        x = x - x.mean()
+        hz = np.arange(size) * rate / size
+        k = np.arange(size)
+        inner = (k > 0) & (k < size // 2)
+        line = (e["numbers"].get(f.get("part"), math.nan) if f.get("part") else f.get("order", math.nan)) * e["shaft"] / (rate / size)
+        if f["fn"] == "env":
+            y = np.fft.fft(x, size)
+            y[~inner | (hz < f["low"]) | (hz > f["high"])] = 0
+            env = np.abs(np.fft.ifft(y))[:n]
+            lines = np.abs(np.fft.fft(env - env.mean(), size))
+            reach = max(3, 0.02 * line)
+            near = inner & (np.abs(k - line) <= reach)
+            around = inner & (k >= 0.6 * line) & (k <= 1.4 * line) & (np.abs(k - line) > reach + 1)
+            if not 0 < line < size / 2 or not around.any() or np.median(lines[around]) == 0:
+                return math.nan
+            return float(lines[near].max() / np.median(lines[around]))
+        w = signal.windows.hann(n, sym=False)
+        p = np.abs(np.fft.fft(x * w, size)) ** 2
+        if f["fn"] == "order":
+            near = inner & (np.abs(k - line) <= max(2, 0.01 * line))
+            return float(2 * math.sqrt(p[near].max()) / w.sum()) if 0 < line < size / 2 else math.nan
+        if f["fn"] == "band":
+            return math.sqrt(2 * p[inner & (hz >= f["low"]) & (hz <= f["high"])].sum() / size / (w * w).sum())
+        return float((hz * p)[inner].sum() / p[inner].sum()) if p[inner].any() else math.nan
 
     def between(self, f, first, last):
         """Times in s and values of whole seconds first … last, through the gate."""
@@ -118,6 +186,10 @@ class Stream:
 
     def value(self, f, at):
         w, fn = f["window"], f["fn"]
+        if f["channel"] in self.waves:
+            return self.of_wave(f, at)
+        if fn in ("band", "centroid", "env", "order"):
+            return math.nan
         if fn == "lag":
             if w <= 600:
                 first, last = at - 2 * w + 1, at - w
@@ -138,7 +210,11 @@ class Stream:
             return top / bottom if bottom else math.nan
         unit = 1 if w <= 600 else 60 if w <= 86400 else 3600
         t, x = self.between(f, (at // unit - w // unit + 1) * unit, at)
-        n = len(x)
+        return self.over(f, t, x)
+
+    @staticmethod
+    def over(f, t, x):
+        fn, n = f["fn"], len(x)
         if n == 0:
             return 0.0 if fn == "count" else math.nan
         one = {
@@ -184,6 +260,8 @@ def main():
             s.add(e["ch"], e["t"], e["v"])
         elif e["op"] == "rig":
             s.rig(e["tick"], e["state"])
+        elif e["op"] == "wave":
+            s.wave(e)
         elif e["op"] == "event":
             s.happened.setdefault(e["kind"], []).append(e["t"])
         else:

@@ -25,16 +25,30 @@ type featureEvent struct {
 	Tick  int64   `json:"tick,omitempty"`
 	State string  `json:"state,omitempty"`
 	Kind  string  `json:"kind,omitempty"`
+
+	Every   int64              `json:"every,omitempty"` // of a snapshot
+	Values  []float64          `json:"values,omitempty"`
+	Shaft   float64            `json:"shaft,omitempty"`
+	Numbers map[string]float64 `json:"numbers,omitempty"`
 }
 
 func featureNames() []string {
 	out := []string{"minutes__since__event_bit_change", "hours__since__event_never"}
+	params := map[string]string{"q": "__p_92_5", "band": "__f_400_2000", "order": "__o_10", "env": "__o_3_06__f_2500_3500"}
 	for _, f := range feature.Functions {
-		for _, w := range []string{"7s", "60s", "5m", "10m", "45m", "3h", "26h"} {
-			name := "A__" + f
-			if f == "q" {
-				name += "__p_92_5"
+		for _, w := range []string{"10m", "2h"} { // of snapshots
+			if (f == "median" || f == "q" || f == "distinct") && w == "2h" || f == "lag" || f == "ewma" {
+				continue
 			}
+			name := "W__" + f + params[f] + "__" + w
+			out = append(out, name, name+"__in_rotary")
+		}
+		if slices.Contains([]string{"band", "centroid", "env", "order"}, f) {
+			out = append(out, "W__"+f+params[f]+"__2h__z")
+			continue // only snapshots have these
+		}
+		for _, w := range []string{"7s", "60s", "5m", "10m", "45m", "3h", "26h"} {
+			name := "A__" + f + params[f]
 			if (f == "median" || f == "q" || f == "distinct") && slices.Contains([]string{"45m", "3h", "26h"}, w) {
 				continue
 			}
@@ -44,7 +58,20 @@ func featureNames() []string {
 			}
 		}
 	}
-	return out
+	return append(out, "W__order__o_bearing_bpfo__2h", "W__order__o_1__2h", "W__env__o_bearing_bpfo__f_1000_4000__2h", "W__band__f_0_100__2h")
+}
+
+// snapshot is what an accelerometer might hear: a shaft and its harmonics, noise, and hits 3.06 times a turn.
+func snapshot(rng *rand.Rand, at int64, shaft float64) featureEvent {
+	e := featureEvent{Op: "wave", Ch: "W", T: at, Every: 78125, Shaft: shaft, Numbers: map[string]float64{"bearing_bpfo": 3 + rng.Float64()/5}}
+	n := []int{12800, 4096, 1000}[rng.IntN(3)]
+	size := 3 * rng.Float64()
+	for i := range n {
+		t := float64(i) / 12800
+		hit := math.Mod(t, 1/(3.06*shaft))
+		e.Values = append(e.Values, 0.2*math.Sin(2*math.Pi*shaft*t)+0.1*math.Sin(2*math.Pi*10*shaft*t)+0.3*rng.NormFloat64()+size*math.Exp(-900*hit)*math.Sin(2*math.Pi*3000*hit))
+	}
+	return e
 }
 
 // featureStream is a channel with gaps, duplicates, disorder and late samples: dense for
@@ -96,6 +123,14 @@ func featureStream(seed uint64) []featureEvent {
 				out = append(out, e)
 			}
 		}
+		if p := rng.Float64(); p < 0.004 || sec >= sparse && p < 0.016 {
+			e := snapshot(rng, sec*ns-rng.Int64N(140)*ns-rng.Int64N(ns), 15+10*rng.Float64())
+			again := snapshot(rng, e.T, e.Shaft)
+			out = append(out, e)
+			if rng.Float64() < 0.3 {
+				out = append(out, e, again) // and another device's at the same time
+			}
+		}
 		if sec < sparse && rng.Float64() < 0.07 || sec >= sparse && rng.Float64() < 0.012 {
 			out = append(out, featureEvent{Op: "read", Tick: sec * ns})
 		}
@@ -115,12 +150,15 @@ func TestFeaturesAreWhatTheirDefinitionsSay(t *testing.T) {
 		to[i] = i
 	}
 	events := featureStream(1)
+	channel := map[string]int{"A": slices.Index(plan.Channels(), "A"), "W": slices.Index(plan.Channels(), "W")}
 	s := plan.NewState()
 	var got [][]float64
 	for _, e := range events {
 		switch e.Op {
 		case "add":
-			s.Add(0, e.T, e.V)
+			s.Add(channel[e.Ch], e.T, e.V)
+		case "wave":
+			s.Wave(channel[e.Ch], e.T, e.Every, e.Values, e.Shaft, func(word string) float64 { return e.Numbers[word] })
 		case "rig":
 			s.Rig(e.Tick, e.State)
 		case "event":

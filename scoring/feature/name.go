@@ -30,6 +30,10 @@ type Name struct {
 	Channel  string
 	Function string
 	P        float64 // of q: the percentile, 0…100
+	Order    float64 // of order and env: in multiples of the shaft's speed
+	Part     string  // or the number of a part in place that says it, as top_drive_bearing_bpfo
+	Low      float64 // of band and env, Hz
+	High     float64
 	Window   time.Duration
 	Z        bool   // against the drill's own baseline
 	Gate     string // rig state; "" all
@@ -43,7 +47,12 @@ type Name struct {
 func (n Name) String() string { return n.text }
 
 // Functions are the names of the functions of a window.
-var Functions = []string{"last", "lag", "count", "sum", "mean", "std", "min", "max", "range", "median", "q", "slope", "ewma", "delta", "rate", "rms", "kurtosis", "skew", "crest", "peak", "p2p", "distinct"}
+var Functions = []string{"last", "lag", "count", "sum", "mean", "std", "min", "max", "range", "median", "q", "slope", "ewma", "delta", "rate", "rms", "kurtosis", "skew", "crest", "peak", "p2p", "distinct", "band", "centroid", "env", "order"}
+
+// OfWaveform reports whether a function is of snapshots alone: of other channels it is always missing.
+func OfWaveform(name string) bool {
+	return function(slices.Index(Functions, name)).ofWave()
+}
 
 var gates = []string{"rotary", "sliding", "reaming", "connection", "tripping", "circulating", "idle"}
 
@@ -109,6 +118,18 @@ func Parse(s string) (Name, error) {
 		n.P = p
 		rest = rest[1:]
 	}
+	if n.Function == "order" || n.Function == "env" {
+		if len(rest) == 0 || !strings.HasPrefix(rest[0], "o_") || !n.order(rest[0][2:]) {
+			return bad("%s needs an order of the shaft over 0, at most 1000, or the number of a part that says it, as o_3_06 or o_top_drive_bearing_bpfo", n.Function)
+		}
+		rest = rest[1:]
+	}
+	if n.Function == "band" || n.Function == "env" {
+		if len(rest) == 0 || !strings.HasPrefix(rest[0], "f_") || !n.band(rest[0][2:]) {
+			return bad("%s needs a band in whole hertz, low and high, at most 1000000, as f_2500_3500", n.Function)
+		}
+		rest = rest[1:]
+	}
 	if len(rest) == 0 {
 		return bad("has no window, as in %s__%s__60s", n.Channel, n.Function)
 	}
@@ -143,6 +164,30 @@ func Parse(s string) (Name, error) {
 		}
 	}
 	return n, nil
+}
+
+// order reads an order: a number, or the name of one of a part.
+func (n *Name) order(s string) bool {
+	if s == "" || s[0] < '0' || s[0] > '9' {
+		n.Part = s
+		return word(s)
+	}
+	v, err := strconv.ParseFloat(strings.Replace(s, "_", ".", 1), 64)
+	n.Order = v
+	return err == nil && digits(strings.Replace(s, "_", "", 1)) && s[len(s)-1] != '_' && v > 0 && v <= 1000
+}
+
+// band reads a band: two whole numbers of hertz.
+func (n *Name) band(s string) bool {
+	low, high, _ := strings.Cut(s, "_")
+	whole := func(s string) (float64, bool) {
+		v, err := strconv.Atoi(s)
+		return float64(v), err == nil && digits(s) && (s[0] != '0' || s == "0") && v <= 1_000_000
+	}
+	var a, b bool
+	n.Low, a = whole(low)
+	n.High, b = whole(high)
+	return a && b && n.Low < n.High
 }
 
 func channel(s string) error {

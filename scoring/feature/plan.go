@@ -3,6 +3,7 @@ package feature
 import (
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mudpulse/mudpulse/scoring/internal/portable"
@@ -16,6 +17,9 @@ type Plan struct {
 	perChan  []channelPlan
 	groups   []group
 	events   []int // names that count from an event
+	waved    []int // channels with features that snapshots could give
+
+	analysers sync.Pool // of *analyser
 }
 
 // channelPlan is what is kept of one channel.
@@ -24,6 +28,10 @@ type channelPlan struct {
 	minutes int64 // tiles of a minute; 0 none
 	hours   int64
 	gates   []string // gates for which minutes and hours are kept; "" for all
+
+	measures []measure // made of a snapshot
+	waves    []waveMember
+	waveSpan int64 // s: longest window of these
 }
 
 // late is how long after its second a sample is still taken into it.
@@ -105,6 +113,14 @@ func Compile(names []string, later ...string) (*Plan, error) {
 			p.perChan = append(p.perChan, channelPlan{seconds: slack})
 		}
 		cp := &p.perChan[c]
+		fn := function(slices.Index(Functions, n.Function))
+		cp.waved(out, &n, fn)
+		if !slices.Contains(p.waved, c) {
+			p.waved = append(p.waved, c)
+		}
+		if fn.ofWave() {
+			continue
+		}
 		g := slices.Index(cp.gates, n.Gate)
 		if g < 0 {
 			g = len(cp.gates)
@@ -127,7 +143,6 @@ func Compile(names []string, later ...string) (*Plan, error) {
 			cp.minutes = max(cp.minutes, minutesOfHour)
 			cp.hours = max(cp.hours, int64(span/time.Hour)+2)
 		}
-		fn := function(slices.Index(Functions, n.Function))
 		k := ofWindow
 		switch fn {
 		case fnLag:
@@ -192,7 +207,7 @@ func (p *Plan) Channels() []string { return p.channels }
 func (p *Plan) Horizon() time.Duration {
 	h := time.Duration(0)
 	for _, c := range p.perChan {
-		h = max(h, time.Duration(c.seconds)*time.Second, time.Duration(c.minutes)*time.Minute, time.Duration(c.hours)*time.Hour)
+		h = max(h, time.Duration(c.seconds)*time.Second, time.Duration(c.minutes)*time.Minute, time.Duration(c.hours)*time.Hour, time.Duration(c.waveSpan+late)*time.Second)
 	}
 	return h
 }

@@ -13,10 +13,12 @@ import (
 // before. What the reader's plan does not need is skipped; so a checkpoint of
 // one set of models serves another.
 //
-//	version=2 · head · rig{ n · {at · state} } · channels{ n · { name · seconds{ n · {at · k · {t · v}} } ·
+//	version=3 · head · rig{ n · {at · state} } · channels{ n · { name · seconds{ n · {at · k · {t · v}} } ·
 //	  gates{ n · { gate · minutes{ n · {at · tile} } · hours{ n · {at · tile} } } } } } · baselines{ n · {name · n · mean · m2 · minute} } ·
-//	  events{ n · {kind · k · {t}} }
-const snapshotVersion = 2
+//	  events{ n · {kind · k · {t}} } · waves{ n · { name · measures{ k · {key} } · m · {t · crc · state · k · {value}} } }
+//
+// Version 2 ends before waves.
+const snapshotVersion = 3
 
 var errSnapshot = errors.New("feature: state is cut off or damaged")
 
@@ -79,6 +81,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 			w.float(t)
 		}
 	}
+	s.appendWaves(w)
 	return w.b, nil
 }
 
@@ -175,7 +178,8 @@ func (r *reader) text() string {
 // UnmarshalBinary fills an empty state with what b holds and the plan needs.
 func (s *State) UnmarshalBinary(b []byte) error {
 	r := &reader{b: b}
-	if v := r.int(); v != snapshotVersion {
+	v := r.int()
+	if v != snapshotVersion && v != 2 {
 		return fmt.Errorf("feature: state of version %d: want %d", v, snapshotVersion)
 	}
 	n := s.plan.NewState()
@@ -212,6 +216,11 @@ func (s *State) UnmarshalBinary(b []byte) error {
 			return errSnapshot
 		}
 		n.events[kind] = list
+	}
+	if v > 2 {
+		for k := r.count(24); k > 0 && !r.bad; k-- {
+			n.readWave(r)
+		}
 	}
 	if r.bad || len(r.b) != 0 {
 		return errSnapshot

@@ -17,6 +17,7 @@ type State struct {
 	spare   groupState           // of ticks that are amended
 	base    []baseline           // by feature; only those with __z
 	events  map[string][]float64 // seconds, ascending, the last few
+	waves   [][]wave             // by channel, in order of time; nil: none came
 	scratch [2][]float64
 }
 
@@ -368,6 +369,7 @@ func (s *State) Rig(tick int64, state string) {
 		}
 	}
 	*r = rigAt{at, state}
+	s.seen(at, state)
 	for ch := range s.chans {
 		c := &s.chans[ch]
 		if c.newest < at || len(c.gates) == 1 && s.plan.perChan[ch].gates[0] == "" {
@@ -466,6 +468,9 @@ func (s *State) Bytes() int {
 	for i := range s.groups {
 		g := &s.groups[i]
 		n += 72*cap(g.lights) + 128*cap(g.tiles) + 16*cap(g.sums) + 8*cap(g.sorted)
+	}
+	for ch, list := range s.waves {
+		n += (64 + 8*len(s.plan.perChan[ch].measures)) * cap(list)
 	}
 	return n
 }

@@ -151,7 +151,14 @@ const (
 	fnPeak
 	fnP2P
 	fnDistinct
+	fnBand
+	fnCentroid
+	fnEnv
+	fnOrder
 )
+
+// ofWave reports whether a function is of snapshots alone.
+func (f function) ofWave() bool { return f >= fnBand && f <= fnOrder }
 
 // heavy reports whether a function needs moments or a slope.
 func (f function) heavy() bool {

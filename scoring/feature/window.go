@@ -55,6 +55,7 @@ func (s *State) Read(tick int64, num []float64, to []int) {
 			s.group(i, at, num, to)
 		}
 	}
+	s.readWaves(at, num, to)
 	for _, i := range s.plan.events {
 		n := &s.plan.names[i]
 		v := nan
@@ -80,6 +81,9 @@ func (s *State) ReadLater(tick int64, num []float64, to []int) {
 
 func (s *State) group(i int, at int64, num []float64, to []int) {
 	g := &s.plan.groups[i]
+	if s.waves != nil && len(s.waves[g.channel]) > 0 {
+		return // a waveform
+	}
 	c := &s.chans[g.channel]
 	var a tile
 	if c.newest > 0 && at >= earliest {

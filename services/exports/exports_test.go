@@ -33,6 +33,7 @@ const sec = int64(time.Second)
 var inputs = []string{
 	"WOB", "SPP", "MDI", "OWN_ONE", "WOB__mean__60s", "SPP__std__5m__in_rotary", "VIBAX__kurtosis__10s", "RPM__slope__1h", "RPM__slope__10s", "TQ__ewma__3m", "TQ__ewma__30s__in_rotary",
 	"HKLD__lag__30s", "FLIN__delta__20m", "FLIN__rate__45s", "SPP__q__p_95__2m", "WOB__median__90s", "RPM__distinct__30s", "TQ__count__2m", "WOB__rms__10s", "WOB__mean__60s__z", "MDI__last__30m__in_rotary",
+	"TDACC__kurtosis__40m", "TDACC__band__f_10_1000__40m", "TDACC__centroid__30m__in_rotary", "TDACC__order__o_10__40m", "TDACC__env__o_top_drive_bearing_bpfo__f_600_1200__40m", "TDACC__centroid__1h__z",
 	"hours__since__event_bit_change", "part.top_drive_ratio",
 }
 
@@ -102,6 +103,17 @@ func stream(drills []string, seconds int, seed uint64) []*telemetry.Frame {
 				all = append(all, sent{float64(i) + 200*rng.Float64(), f})
 			}
 			all = append(all, sent{float64(i) + delay, f})
+			if i%40 == 7 { // a snapshot of the bearing, some of them much later
+				f := &telemetry.Frame{Drill: drill, Device: "vib", Boot: "x", Seq: uint64(i), TS: at + rng.Int64N(sec), Hash: rng.Uint64(), Runs: []telemetry.Run{
+					{Channel: "TDACC", Every: 312_500, Values: make([]float64, 500+rng.IntN(1500))}, {Channel: "TDSPD", Values: []float64{1100 + 200*rng.Float64()}}}}
+				for k := range f.Runs[0].Values {
+					f.Runs[0].Values[k] = math.Round(1000*(math.Sin(float64(k)/2)+rng.NormFloat64())) / 1000
+				}
+				if rng.IntN(9) == 0 {
+					f.Runs[0].Values[3] = math.NaN()
+				}
+				all = append(all, sent{float64(i) + 150*rng.Float64(), f})
+			}
 			if i%17 == 0 { // a second device of the same drill
 				aux++
 				all = append(all, sent{float64(i) + 3*rng.Float64(), &telemetry.Frame{Drill: drill, Device: "aux", Boot: "x", Seq: aux, TS: at + 100_000_000, Hash: rng.Uint64(),
@@ -192,9 +204,11 @@ func streamed(t *testing.T, st *duckdb.Store, frames []*telemetry.Frame, clock *
 		Run: &telemetry.RunChange{Position: "bit", Run: "bit:2", Event: "bit_change", Channels: []string{"WOB"}}}
 	drive := telemetry.Marker{ID: "4", Kind: telemetry.MarkerRun, Name: "c2", Action: "activate", Drills: []string{"RIG-01"}, From: t0 + 1000*sec,
 		Run: &telemetry.RunChange{Position: "top_drive", Run: "td:1", Numbers: map[string]float64{"ratio": 8.5}}}
-	b.Markers = append(b.Markers, change, drive)
+	bearing := telemetry.Marker{ID: "5", Kind: telemetry.MarkerRun, Name: "c3", Action: "activate", Drills: []string{"RIG-01"}, From: t0 + 700*sec,
+		Run: &telemetry.RunChange{Position: "top_drive/bearing", Run: "b:1", Numbers: map[string]float64{"bpfo": 3.06}}}
+	b.Markers = append(b.Markers, change, drive, bearing)
 	for _, history := range []bool{false, true} {
-		for _, mk := range []*telemetry.Marker{&change, &drive, {ID: "1", Kind: telemetry.MarkerModel, Name: "probe", Version: 1, Action: "activate"}, {ID: "2", Kind: telemetry.MarkerChannel, Name: "OWN_ONE", Action: "activate"}} {
+		for _, mk := range []*telemetry.Marker{&change, &drive, &bearing, {ID: "1", Kind: telemetry.MarkerModel, Name: "probe", Version: 1, Action: "activate"}, {ID: "2", Kind: telemetry.MarkerChannel, Name: "OWN_ONE", Action: "activate"}} {
 			if err := part.Marker(ctx, mk, history); err != nil {
 				t.Fatal(err)
 			}
@@ -379,6 +393,19 @@ func TestTheExportedTableIsWhatTheStreamComputedBitForBit(t *testing.T) {
 	}
 	if since := had[tickOf{"RIG-01", t0 + 3000*sec}]; since == nil || math.Float64frombits(since[len(inputs)-2].(uint64)) != 1000.0/3600 || math.Float64frombits(since[len(inputs)-1].(uint64)) != 8.5 {
 		t.Errorf("the change of equipment did not reach the stream: %v", since)
+	}
+	heard := map[string]bool{}
+	for _, row := range had {
+		for i, c := range inputs {
+			if v := math.Float64frombits(row[i].(uint64)); v == v {
+				heard[c] = true
+			}
+		}
+	}
+	for _, c := range inputs {
+		if !heard[c] {
+			t.Errorf("%s was missing at every tick", c)
+		}
 	}
 	if len(had) < 6500 || numbers < rows*len(inputs)/2 {
 		t.Errorf("%d rows with %d numbers, the stream had %d", rows, numbers, len(had))

@@ -167,6 +167,10 @@ func bind(about *About, own string, cat Channels, seen []string, outputs map[str
 			continue
 		}
 		if ch := cat.Get(tag); ch != nil && ch.Tag == tag {
+			if p := misread(in.Name, name, ch); p != nil {
+				problems = append(problems, *p)
+				continue
+			}
 			in.Known = true
 			if name.Kind == feature.Field {
 				in.Unit = ch.Unit
@@ -186,6 +190,20 @@ func bind(about *About, own string, cat Channels, seen []string, outputs map[str
 		problems = append(problems, p)
 	}
 	return problems, unregistered
+}
+
+// misread says where a waveform is read as if it were samples, or the other way round.
+func misread(input string, name feature.Name, ch *telemetry.Channel) *Problem {
+	wave := ch.Class == telemetry.Waveform
+	switch {
+	case wave && name.Kind == feature.Field:
+		return &Problem{Element: input, Message: ch.What + " comes in snapshots of thousands of samples", Cure: fmt.Sprintf("read what is made of them, as %[1]s__rms__2h or %[1]s__order__o_1__2h", ch.Tag)}
+	case wave && (name.Function == "lag" || name.Function == "ewma"):
+		return &Problem{Element: input, Message: fmt.Sprintf("%s is not made of snapshots, as %s are", name.Function, ch.What), Cure: "see docs/features.md"}
+	case !wave && name.Kind == feature.Feature && feature.OfWaveform(name.Function):
+		return &Problem{Element: input, Message: fmt.Sprintf("%s is made of snapshots, and %s comes in samples", name.Function, ch.What), Cure: "read it of a waveform, as TDACC__" + strings.SplitN(input, "__", 2)[1]}
+	}
+	return nil
 }
 
 func bindOutput(field, model, output, own string, outputs map[string][]string) *Problem {

@@ -189,7 +189,7 @@ func confidence(r *road, tick int64, out *[subs]float64) {
 	var n [subs + 1]int
 	for i := range r.slots {
 		s := &r.slots[i]
-		if !s.used || s.tick == 0 || tick-s.tick > 3600*second {
+		if !s.used || s.sparse || s.tick == 0 || tick-s.tick > 3600*second {
 			continue
 		}
 		c := 0.0

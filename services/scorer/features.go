@@ -35,8 +35,11 @@ type feats struct{ s *feature.State }
 
 func newFeats(p *plan) *feats { return &feats{p.NewState()} }
 
-func (f *feats) rebind(p *plan)                     { f.s = f.s.Rebind(p.Plan) }
-func (f *feats) add(ch int, t int64, v float64)     { f.s.Add(ch, t, v) }
+func (f *feats) rebind(p *plan)                 { f.s = f.s.Rebind(p.Plan) }
+func (f *feats) add(ch int, t int64, v float64) { f.s.Add(ch, t, v) }
+func (f *feats) wave(ch int, t, every int64, values []float64, shaft float64, number func(string) float64) {
+	f.s.Wave(ch, t, every, values, shaft, number)
+}
 func (f *feats) state(tick int64, s string, _ bool) { f.s.Rig(tick, s) }
 func (f *feats) read(tick int64, num []float64, to []int) {
 	f.s.Read(tick, num, to)

@@ -201,6 +201,10 @@ func (l *lane) frame(f *telemetry.Frame, offset int64) error {
 		if n == 0 {
 			continue
 		}
+		if l.waveform(r, u.Channel, i) { // is where it begins
+			from, to = min(from, u.Offset), max(to, u.Offset)
+			continue
+		}
 		a, b := u.Offset, u.Offset+int64(n-1)*u.Every
 		from, to = min(from, a, b), max(to, a, b)
 	}
@@ -213,7 +217,11 @@ func (l *lane) frame(f *telemetry.Frame, offset int64) error {
 	refs := l.refs[:0]
 	for i := range f.Runs {
 		u := &f.Runs[i]
-		for j := range u.Values {
+		n := len(u.Values)
+		if l.waveform(r, u.Channel, i) {
+			n = min(n, 1)
+		}
+		for j := range n {
 			t := u.Offset + int64(j)*u.Every
 			refs = append(refs, sampleRef{k: int((t - floorMod(t, second)) / second), run: i, i: j})
 		}
@@ -271,14 +279,22 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 	if refs == nil {
 		for i := range f.Runs {
 			u := &f.Runs[i]
-			if k := l.slot(r, u.Channel, i); k >= 0 {
+			if k := l.slot(r, u.Channel, i); k < 0 {
+				continue
+			} else if r.slots[k].wave {
+				l.snapshot(r, k, f, u)
+			} else {
 				l.samples(r, rec, k, u, f.TS, tick, 0, len(u.Values))
 			}
 		}
 	} else {
 		for _, ref := range refs {
 			u := &f.Runs[ref.run]
-			if k := l.slot(r, u.Channel, ref.run); k >= 0 {
+			if k := l.slot(r, u.Channel, ref.run); k < 0 {
+				continue
+			} else if r.slots[k].wave {
+				l.snapshot(r, k, f, u)
+			} else {
 				l.samples(r, rec, k, u, f.TS, tick, ref.i, ref.i+1)
 			}
 		}

@@ -41,10 +41,13 @@ type road struct {
 // A slot is one channel of a drill.
 type slot struct {
 	name   string
-	feat   int   // channel index in the plan; -1: no feature reads it
-	signal int   // index in prog.channels; -1: no model reads it raw
-	sub    int8  // index in telemetry.Subsystems; -1 none
-	used   bool  // registered
+	feat   int  // channel index in the plan; -1: no feature reads it
+	signal int  // index in prog.channels; -1: no model reads it raw
+	sub    int8 // index in telemetry.Subsystems; -1 none
+	used   bool // registered
+	wave   bool // its runs are snapshots
+	shaft  string
+	sparse bool  // its silence lowers no confidence
 	stale  int64 // ns after which its last value is old
 	val    float64
 	at     int64 // time of val; Unix ns
@@ -124,12 +127,13 @@ func (r *road) hear(name string, ch *telemetry.Channel) int {
 // describe takes over what the catalogue says of a channel; nil: not registered.
 func (r *road) describe(i int, ch *telemetry.Channel) {
 	s := &r.slots[i]
-	s.used = ch != nil
+	s.used, s.wave, s.shaft, s.sparse = ch != nil, false, "", false
 	s.stale = staleAfter(telemetry.Narrow)
 	s.sub = -1
 	if ch != nil {
 		s.stale = staleAfter(ch.Class)
 		s.sub = int8(slices.Index(telemetry.Subsystems[:], ch.Subsystem))
+		s.wave, s.shaft, s.sparse = ch.Class == telemetry.Waveform, ch.Shaft, ch.Sparse
 	}
 }
 

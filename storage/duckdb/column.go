@@ -109,6 +109,9 @@ func (t *table) add(values ...any) {
 			c.f64 = append(c.f64, v)
 		case string:
 			c.text = append(c.text, v)
+		case []float64:
+			c.f64 = append(c.f64, v...)
+			c.ends = append(c.ends, uint64(len(c.f64)))
 		case []byte:
 			c.text = append(c.text, string(v))
 		default:

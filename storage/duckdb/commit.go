@@ -49,7 +49,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	s.keepParts()
 	s.book.committed(s, b, commit)
 	s.register(b.Channels)
-	s.mem.committed(b, s.kept, s.content)
+	s.mem.committed(b, s.kept, s.content, func(tag string) bool { return s.where(tag).class == telemetry.Waveform })
 	return nil
 }
 

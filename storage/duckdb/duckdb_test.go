@@ -33,7 +33,7 @@ func open(t testing.TB, dir string) *Store {
 func frame(drill string, seq uint64) *telemetry.Frame {
 	f := &telemetry.Frame{Drill: drill, Device: "edr-1", Boot: "b1", Seq: seq, TS: t0 + int64(seq)*1e9, Gateway: "gw-1", Received: t0, Hash: seq * 7}
 	for i, ch := range telemetry.DefaultCatalogue().All() {
-		if ch.Class == telemetry.Narrow {
+		if ch.Class.Hz() == 0 {
 			continue
 		}
 		n := max(1, int(ch.Class.Hz()))

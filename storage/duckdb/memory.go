@@ -96,7 +96,7 @@ func (m *memory) lastTick(name string) int64 {
 }
 
 // committed takes up what a commit stored; scores are the indices of those it kept, content is of all.
-func (m *memory) committed(b *storage.Batch, scores []int, content []uint64) {
+func (m *memory) committed(b *storage.Batch, scores []int, content []uint64, waveform func(tag string) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	frames := b.Frames()
@@ -111,7 +111,9 @@ func (m *memory) committed(b *storage.Batch, scores []int, content []uint64) {
 		}
 		d.device(f.Device)
 		for r := range f.Runs {
-			d.take(&f.Runs[r], f.TS)
+			if len(f.Runs[r].Values) < telemetry.LeastWaveform || !waveform(f.Runs[r].Channel) {
+				d.take(&f.Runs[r], f.TS)
+			}
 		}
 	}
 	for _, i := range scores {

@@ -71,7 +71,7 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 	p := s.partFor(f.TS)
 	before := p.readingRows()
 
-	var runs [4][]int
+	var runs [5][]int
 	for i := range f.Runs {
 		w := s.where(f.Runs[i].Channel)
 		runs[w.class] = append(runs[w.class], i)
@@ -80,6 +80,9 @@ func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
 		if len(runs[class]) > 0 {
 			present += s.addClass(p, p.t.class[class], f, runs[class], src, at)
 		}
+	}
+	for _, i := range runs[telemetry.Waveform] {
+		s.addWaveform(f, &f.Runs[i], src, uid, at, commit)
 	}
 	n := p.t.narrow
 	hour := p.hourOf(f.TS)

@@ -42,6 +42,7 @@ type stored struct {
 	rows    int32 // of readings that it was stored in
 	f       telemetry.Frame
 	times   [][]int64 // by run, µs
+	waves   []telemetry.Run
 }
 
 // Replay calls f for the frames of a drill whose ts lies in [From, To), in the order in
@@ -190,7 +191,7 @@ func (s *Store) fillBlock(ctx context.Context, b *block, lo, hi int64) (missing 
 	left := make([]int32, len(b.frames))
 	for i := range b.frames {
 		x := &b.frames[i]
-		x.f.Runs, x.times = nil, nil
+		x.f.Runs, x.times, x.waves = nil, nil, nil
 		k := key{x.src, x.f.Seq, x.f.Part}
 		index[k] = append(index[k], int32(i))
 		srcs[x.src] = true
@@ -273,6 +274,11 @@ func (s *Store) fillBlock(ctx context.Context, b *block, lo, hi int64) (missing 
 		b.frames[i].add(name, ts, v, telemetry.Quality(q))
 		return nil
 	})
+	if err == nil {
+		err = s.fillWaveforms(ctx, b, where, func(src int32, seq uint64, part uint32, ts, arrived int64) int {
+			return find(key{src, seq, part}, ts, arrived)
+		})
+	}
 	for _, n := range left {
 		if n > 0 {
 			missing++
@@ -330,7 +336,8 @@ func (x *stored) finish() {
 		}
 	}
 	copy(x.f.Runs, runs)
-	x.times = nil
+	x.f.Runs = append(x.f.Runs, x.waves...)
+	x.times, x.waves = nil, nil
 }
 
 // Said calls f for what was said of a drill at each tick in [from, to), in its last

@@ -89,6 +89,9 @@ func (s *Store) prune() error {
 			return err
 		}
 	}
+	if err := s.retireWaveforms(s.clock.Now().UnixNano()); err != nil {
+		return err
+	}
 	return s.toldAgain()
 }
 

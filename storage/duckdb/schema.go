@@ -33,6 +33,7 @@ type tables struct {
 	registered *table
 	commits    *table
 	dedup      *table
+	waveforms  *table // snapshots, whole
 	retired    *table // numbers of frames that retention dropped, in stores of version 1
 }
 
@@ -116,7 +117,9 @@ func newTables(cat *telemetry.Catalogue) *tables {
 		registered: newTable("registered", text("tag"), i64("commit"), text("record")),
 		commits:    newTable("commits", i64("commit"), stamp("arrived"), text("cluster"), text("offsets")),
 		dedup:      newTable("dedup", i64("commit"), blob("state")),
-		retired:    newTable("retired", i32("src"), u64("lo"), u64("hi"), u64("n")),
+		waveforms: newTable("waveforms", i32("src"), u64("seq"), u32("part"), u64("uid"), text("channel"), stamp("ts"), i64("offset_ns"), i64("every_ns"),
+			listF64("samples"), blob("quality"), stamp("arrived"), i64("commit")),
+		retired: newTable("retired", i32("src"), u64("lo"), u64("hi"), u64("n")),
 	}
 	t.rows = newDataTables(cat, "")
 	return t
@@ -127,7 +130,7 @@ const readingMeta = 7
 
 // global are the tables that do not grow by the hour.
 func (t *tables) global() []*table {
-	return []*table{t.sources, t.channels, t.layouts, t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup, t.retired}
+	return []*table{t.sources, t.channels, t.layouts, t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup, t.waveforms, t.retired}
 }
 
 // ddl returns the statements that make what is missing.

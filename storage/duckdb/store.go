@@ -443,6 +443,10 @@ func (s *Store) where(tag string) where {
 	lower := strings.ToLower(tag)
 	w, ok := s.class[lower]
 	if !ok {
+		if c := s.cat.Get(tag); c != nil && c.Class == telemetry.Waveform {
+			s.tags[strings.Clone(tag)] = where{class: telemetry.Waveform}
+			return where{class: telemetry.Waveform}
+		}
 		ch, ok := s.byLower[lower]
 		if !ok {
 			tag = strings.Clone(tag)

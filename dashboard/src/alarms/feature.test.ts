@@ -20,6 +20,8 @@ test('a feature is said in words', () => {
   expect(words('WOB__mean__60s', what)).toBe('mean of weight on bit over 60 s');
   expect(words('SPP__std__5m__z__in_rotary', what)).toBe('spread of standpipe pressure over 5 min, against its usual, while drilling');
   expect(words('SPP__q__p_99_9__10m', what)).toBe('99.9 % quantile of standpipe pressure over 10 min');
+  expect(words('TDACC__env__o_top_drive_bearing_bpfo__f_2500_3500__2h', () => 'bearing acceleration')).toBe('envelope line at top drive bearing bpfo, 2500 to 3500 Hz of bearing acceleration over 2 h');
+  expect(words('TDACC__order__o_3_06__2h', () => 'bearing acceleration')).toBe('amplitude at 3.06 × the shaft of bearing acceleration over 2 h');
   expect(words('hours__since__event_bit_change', what)).toBe('hours since bit change');
   expect([words('WOB', what), words('washout.drift', what), words('SPP__resid_exp__60s', what)]).toEqual(['', '', '']);
   expect([60, 90, 600, 5400, 86400, 172800].map(span)).toEqual(['60 s', '90 s', '10 min', '90 min', '24 h', '2 d']);

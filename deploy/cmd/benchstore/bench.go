@@ -57,7 +57,7 @@ func newGenerator() *generator {
 		g.noise[i] = 2 * g.rng.NormFloat64()
 	}
 	for _, ch := range telemetry.DefaultCatalogue().All() {
-		if ch.Class != telemetry.Narrow {
+		if ch.Class.Hz() > 0 {
 			g.cat = append(g.cat, ch)
 		}
 	}
