@@ -1,28 +1,85 @@
 package feature
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"sort"
+	"sync"
 )
 
 // A state in bytes: little-endian words of 8 bytes, texts with their length
 // before. What the reader's plan does not need is skipped; so a checkpoint of
 // one set of models serves another.
 //
-//	version=3 · head · rig{ n · {at · state} } · channels{ n · { name · seconds{ n · {at · k · {t · v}} } ·
+//	version=4 · head · rig{ n · {at · state} } · channels{ n · { name · seconds (pack.go) ·
 //	  gates{ n · { gate · minutes{ n · {at · tile} } · hours{ n · {at · tile} } } } } } · baselines{ n · {name · n · mean · m2 · minute} } ·
 //	  events{ n · {kind · k · {t}} } · waves{ n · { name · measures{ k · {key} } · m · {t · crc · state · k · {value}} } }
 //
-// Version 2 ends before waves.
-const snapshotVersion = 3
+// Before version 4 the seconds were { n · {at · k · {t · v}} }; version 2 ends before waves.
+const snapshotVersion = 4
 
 var errSnapshot = errors.New("feature: state is cut off or damaged")
 
-type writer struct{ b []byte }
+type writer struct {
+	b     []byte
+	pack  packer
+	secs  []*second
+	rig   []*rigAt
+	spans []*span
+}
+
+// writers are used again: their room is a state's size.
+var writers = sync.Pool{New: func() any { return new(writer) }}
+
+// free gives the room back, and holds on to nothing of the state.
+func (w *writer) free() {
+	w.b = nil
+	clear(w.secs[:cap(w.secs)])
+	clear(w.rig[:cap(w.rig)])
+	clear(w.spans[:cap(w.spans)])
+	writers.Put(w)
+}
+
+// oldestFirst appends what a ring holds in order of time; newest is the time of its
+// newest place. A place where nothing came for a turn of the ring, or for more, still
+// holds what is older by as many turns.
+func oldestFirst[T any](to []*T, ring []T, newest int64, at func(*T) int64) []*T {
+	n := int64(len(ring))
+	if n == 0 {
+		return to
+	}
+	turns := int64(0)
+	for i := range ring {
+		if t := at(&ring[i]); t > 0 && newest-t >= (turns+1)*n {
+			turns = (newest - t) / n
+		}
+	}
+	from := int((newest + 1) % n)
+	if turns > 3 { // seldom heard
+		for i := range ring {
+			if at(&ring[i]) > 0 {
+				to = append(to, &ring[i])
+			}
+		}
+		slices.SortFunc(to, func(a, b *T) int { return cmp.Compare(at(a), at(b)) })
+		return to
+	}
+	for ; turns >= 0; turns-- {
+		last := newest - turns*n
+		for i := range ring {
+			if i += from; i >= len(ring) {
+				i -= len(ring)
+			}
+			if t := at(&ring[i]); t > 0 && t <= last && t > last-n {
+				to = append(to, &ring[i])
+			}
+		}
+	}
+	return to
+}
 
 func (w *writer) int(v int64)     { w.b = binary.LittleEndian.AppendUint64(w.b, uint64(v)) }
 func (w *writer) float(v float64) { w.b = binary.LittleEndian.AppendUint64(w.b, math.Float64bits(v)) }
@@ -34,18 +91,19 @@ func (t *tile) words() []*float64 {
 
 // AppendBinary appends the state to b; equal states have equal bytes.
 func (s *State) AppendBinary(b []byte) ([]byte, error) {
-	w := &writer{b: b}
+	w := writers.Get().(*writer)
+	w.b = b
+	defer w.free()
 	w.int(snapshotVersion)
 	w.int(s.head)
-	var rig []rigAt
-	for _, r := range s.rig {
-		if r.at > s.head-int64(len(s.rig)) && r.at > 0 {
-			rig = append(rig, r)
+	w.rig = oldestFirst(w.rig[:0], s.rig, s.head, func(r *rigAt) int64 {
+		if r.at <= s.head-int64(len(s.rig)) {
+			return 0
 		}
-	}
-	sort.Slice(rig, func(i, j int) bool { return rig[i].at < rig[j].at })
-	w.int(int64(len(rig)))
-	for _, r := range rig {
+		return r.at
+	})
+	w.int(int64(len(w.rig)))
+	for _, r := range w.rig {
 		w.int(r.at)
 		w.text(r.state)
 	}
@@ -88,33 +146,19 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 func (s *State) appendChannel(w *writer, ch int) {
 	c := &s.chans[ch]
 	w.text(s.plan.channels[ch])
-	var secs []*second
-	for i := range c.secs {
-		if x := &c.secs[i]; x.at > 0 && len(x.samples) > 0 {
-			secs = append(secs, x)
+	w.secs = oldestFirst(w.secs[:0], c.secs, c.newest, func(x *second) int64 {
+		if len(x.samples) == 0 {
+			return 0
 		}
-	}
-	sort.Slice(secs, func(i, j int) bool { return secs[i].at < secs[j].at })
-	w.int(int64(len(secs)))
-	for _, x := range secs {
-		w.int(x.at)
-		w.int(int64(len(x.samples)))
-		for _, p := range x.samples {
-			w.float(p.t)
-			w.float(p.v)
-		}
-	}
+		return x.at
+	})
+	w.b = w.pack.seconds(w.b, w.secs)
 	w.int(int64(len(c.gates)))
 	for g := range c.gates {
 		w.text(s.plan.perChan[ch].gates[g])
 		for level, ring := range [][]span{c.gates[g].mins, c.gates[g].hours} {
-			var list []*span
-			for i := range ring {
-				if ring[i].at > 0 {
-					list = append(list, &ring[i])
-				}
-			}
-			sort.Slice(list, func(i, j int) bool { return list[i].at < list[j].at })
+			list := oldestFirst(w.spans[:0], ring, c.newest/[]int64{60, 3600}[level], func(x *span) int64 { return x.at })
+			w.spans = list
 			w.int(int64(len(list)))
 			for _, x := range list {
 				if x.stale {
@@ -179,7 +223,7 @@ func (r *reader) text() string {
 func (s *State) UnmarshalBinary(b []byte) error {
 	r := &reader{b: b}
 	v := r.int()
-	if v != snapshotVersion && v != 2 {
+	if v < 2 || v > snapshotVersion {
 		return fmt.Errorf("feature: state of version %d: want %d", v, snapshotVersion)
 	}
 	n := s.plan.NewState()
@@ -196,8 +240,9 @@ func (s *State) UnmarshalBinary(b []byte) error {
 			*y = x
 		}
 	}
-	for k := r.count(24); k > 0 && !r.bad; k-- {
-		n.readChannel(r)
+	var u unpacker
+	for k := r.count(21); k > 0 && !r.bad; k-- {
+		n.readChannel(r, v, &u)
 	}
 	for k := r.count(40); k > 0 && !r.bad; k-- {
 		name := r.text()
@@ -229,29 +274,15 @@ func (s *State) UnmarshalBinary(b []byte) error {
 	return nil
 }
 
-func (s *State) readChannel(r *reader) {
+func (s *State) readChannel(r *reader, version int64, u *unpacker) {
 	ch := slices.Index(s.plan.channels, r.text())
-	for k := r.count(16); k > 0 && !r.bad; k-- {
-		at := r.int()
-		var x *second
-		m := r.count(16)
-		if ch >= 0 && at > 0 && at <= s.head && m > 0 {
-			c := &s.chans[ch]
-			if c.secs == nil {
-				s.hear(ch)
-			}
-			if y := &c.secs[at%int64(len(c.secs))]; y.at < at {
-				*y = second{at: at, samples: make([]sample, 0, m)}
-				c.newest = max(c.newest, at)
-				x = y
-			}
-		}
-		for ; m > 0; m-- {
-			p := sample{r.float(), r.float()}
-			if x != nil && len(x.samples) < maxSamples {
-				x.samples = append(x.samples, p)
-			}
-		}
+	if version < 4 {
+		s.readSeconds(r, ch)
+	} else if !u.seconds(r) {
+		r.b, r.bad = nil, true
+		return
+	} else {
+		s.takeSeconds(u, ch)
 	}
 	for k := r.count(24); k > 0 && !r.bad; k-- {
 		gate := r.text()
@@ -283,6 +314,56 @@ func (s *State) readChannel(r *reader) {
 				if y := &ring[x.at%int64(len(ring))]; y.at < x.at {
 					*y = x
 				}
+			}
+		}
+	}
+}
+
+// takeSeconds puts what was unpacked into channel ch; -1 no feature needs it.
+func (s *State) takeSeconds(u *unpacker, ch int) {
+	v := u.v
+	for i := range u.runs {
+		run := &u.runs[i]
+		for j := range run.count {
+			at := run.first + int64(j)*run.stride
+			if x := s.place(ch, at, run.k); x != nil {
+				for k, t := range run.t {
+					x.samples = append(x.samples, sample{t, v[k]})
+				}
+			}
+			v = v[run.k:]
+		}
+	}
+}
+
+// place makes room for n samples of a second; nil if it is not kept.
+func (s *State) place(ch int, at int64, n int) *second {
+	if ch < 0 || at <= 0 || at > s.head || n <= 0 {
+		return nil
+	}
+	c := &s.chans[ch]
+	if c.secs == nil {
+		s.hear(ch)
+	}
+	x := &c.secs[at%int64(len(c.secs))]
+	if x.at >= at {
+		return nil
+	}
+	*x = second{at: at, samples: make([]sample, 0, n)}
+	c.newest = max(c.newest, at)
+	return x
+}
+
+// readSeconds reads them as versions before 4 wrote them.
+func (s *State) readSeconds(r *reader, ch int) {
+	for k := r.count(16); k > 0 && !r.bad; k-- {
+		at := r.int()
+		m := r.count(16)
+		x := s.place(ch, at, m)
+		for ; m > 0; m-- {
+			p := sample{r.float(), r.float()}
+			if x != nil && len(x.samples) < maxSamples {
+				x.samples = append(x.samples, p)
 			}
 		}
 	}

@@ -60,6 +60,7 @@ const ring = 512
 type Table struct {
 	cfg     Config
 	devices map[device]*history
+	drills  map[string][]string // devices of each, as they came
 }
 
 type device struct{ drill, device string }
@@ -100,7 +101,7 @@ func New(cfg Config) (*Table, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
-	return &Table{cfg: cfg, devices: map[device]*history{}}, nil
+	return &Table{cfg: cfg, devices: map[device]*history{}, drills: map[string][]string{}}, nil
 }
 
 // See says what a frame of that identity, content hash and time is, and marks
@@ -184,6 +185,7 @@ func (t *Table) history(drill, dev string) *history {
 	if h == nil {
 		h = &history{boots: map[string]*boot{}}
 		t.devices[k] = h
+		t.drills[drill] = append(t.drills[drill], dev)
 	}
 	return h
 }

@@ -122,6 +122,30 @@ func TestRandomOrderAgreesWithAPlainSet(t *testing.T) {
 	}
 }
 
+func TestATableIsTheSumOfItsDrills(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 2))
+	d := table(t, DefaultConfig())
+	for i := range 3000 {
+		id := telemetry.FrameID{Device: fmt.Sprint("edr-", rng.IntN(2)), Boot: fmt.Sprint("b", rng.IntN(2)), Seq: uint64(i), Part: uint32(rng.IntN(9) / 8)}
+		d.See(fmt.Sprint("RIG-", rng.IntN(4)), id, rng.Uint64(), int64(i))
+	}
+	want, _ := d.MarshalBinary()
+	sum := table(t, DefaultConfig())
+	for _, drill := range d.Drills() {
+		if err := sum.AddBinary(d.AppendDrill(nil, drill)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, _ := sum.MarshalBinary(); !bytes.Equal(got, want) || len(d.Drills()) != 4 {
+		t.Errorf("%d bytes of %v, want %d", len(got), sum.Drills(), len(want))
+	}
+	if err := sum.AddBinary(want[:len(want)/2]); err == nil {
+		t.Error("half a table was taken")
+	} else if got, _ := sum.MarshalBinary(); !bytes.Equal(got, want) {
+		t.Error("an error changed the table")
+	}
+}
+
 func TestSeeAllocatesNothingForTheUsualFrame(t *testing.T) {
 	d := table(t, DefaultConfig())
 	id := telemetry.FrameID{Device: "edr", Boot: "b"}

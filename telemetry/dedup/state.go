@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -21,11 +22,27 @@ var errState = errors.New("dedup: state is cut off or damaged")
 
 // AppendBinary appends the table's state to b.
 func (t *Table) AppendBinary(b []byte) ([]byte, error) {
-	b = append(b, stateVersion)
 	keys := make([]device, 0, len(t.devices))
 	for k := range t.devices {
 		keys = append(keys, k)
 	}
+	return t.append(b, keys), nil
+}
+
+// AppendDrill appends to b, as a table of its own, what is known of one drill.
+func (t *Table) AppendDrill(b []byte, drill string) []byte {
+	var keys []device
+	for _, dev := range t.drills[drill] {
+		keys = append(keys, device{drill, dev})
+	}
+	return t.append(b, keys)
+}
+
+// Drills returns the names of the drills of which anything is known, sorted.
+func (t *Table) Drills() []string { return slices.Sorted(maps.Keys(t.drills)) }
+
+func (t *Table) append(b []byte, keys []device) []byte {
+	b = append(b, stateVersion)
 	slices.SortFunc(keys, func(a, b device) int {
 		if c := strings.Compare(a.drill, b.drill); c != 0 {
 			return c
@@ -54,7 +71,7 @@ func (t *Table) AppendBinary(b []byte) ([]byte, error) {
 			b = binary.AppendVarint(b, h.loose[l])
 		}
 	}
-	return b, nil
+	return b
 }
 
 // MarshalBinary returns the table's state.
@@ -88,8 +105,35 @@ func (b *boot) append(out []byte) []byte {
 
 // UnmarshalBinary replaces the table's memory; on an error it is left as it was.
 func (t *Table) UnmarshalBinary(data []byte) error {
+	devices, err := parse(data)
+	if err != nil {
+		return err
+	}
+	t.devices, t.drills = map[device]*history{}, map[string][]string{}
+	t.take(devices)
+	return nil
+}
+
+// AddBinary adds a table's state to this one, whose devices of the same names it
+// replaces; on an error this one is left as it was.
+func (t *Table) AddBinary(data []byte) error {
+	devices, err := parse(data)
+	if err != nil {
+		return err
+	}
+	t.take(devices)
+	return nil
+}
+
+func (t *Table) take(devices map[device]*history) {
+	for k, h := range devices {
+		*t.history(k.drill, k.device) = *h
+	}
+}
+
+func parse(data []byte) (map[device]*history, error) {
 	if len(data) == 0 || data[0] != stateVersion {
-		return fmt.Errorf("dedup: state of an unknown version: want %d", stateVersion)
+		return nil, fmt.Errorf("dedup: state of an unknown version: want %d", stateVersion)
 	}
 	r := reader{b: data[1:]}
 	devices := map[device]*history{}
@@ -113,11 +157,7 @@ func (t *Table) UnmarshalBinary(data []byte) error {
 	if r.err == nil && len(r.b) != 0 {
 		r.err = errState
 	}
-	if r.err != nil {
-		return r.err
-	}
-	t.devices = devices
-	return nil
+	return devices, r.err
 }
 
 func (r *reader) boot() *boot {
