@@ -166,8 +166,10 @@ func (l *lane) deactivate(m *telemetry.Marker) {
 // changed lets every drill follow at once.
 func (l *lane) changed() {
 	clear(l.progs)
-	for _, drill := range l.names {
-		l.follow(l.roads[drill])
+	for _, d := range l.part.order {
+		if r := l.roads[d.name]; r != nil {
+			l.follow(r)
+		}
 	}
 }
 

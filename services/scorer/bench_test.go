@@ -2,6 +2,7 @@ package scorer
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 	"testing"
@@ -23,7 +24,11 @@ func fullFrame(drill string, seq uint64) *telemetry.Frame {
 		}
 		r := telemetry.Run{Channel: c.Tag, Every: second / int64(n)}
 		for i := range n {
-			r.Values = append(r.Values, c.NormalLow+(c.NormalHigh-c.NormalLow)*(0.4+0.01*float64(i)))
+			v := c.NormalLow + (c.NormalHigh-c.NormalLow)*(0.4+0.01*float64((i+int(seq*7919))%29))
+			if c.Resolution > 0 {
+				v = math.Round(v/c.Resolution) * c.Resolution
+			}
+			r.Values = append(r.Values, v)
 		}
 		f.Runs = append(f.Runs, r)
 	}
@@ -160,10 +165,13 @@ func BenchmarkSnapshot(b *testing.B) {
 		}
 	}
 	var raw []byte
+	n, began := 0, processorTime(b)
 	for b.Loop() {
 		if raw, err = p.Snapshot(raw[:0]); err != nil {
 			b.Fatal(err)
 		}
+		n++
 	}
+	b.ReportMetric(float64(processorTime(b)-began)/float64(n)/100, "cpu-ns/drill")
 	b.ReportMetric(float64(len(raw))/100, "B/drill")
 }

@@ -37,7 +37,6 @@ type lane struct {
 	tags    map[string]*telemetry.Channel
 	progs   map[string]*program // by the models that match
 	roads   map[string]*road
-	names   []string // of roads, as first heard
 	parts   map[string]*equipment
 
 	// the batch in hand
@@ -111,7 +110,6 @@ func (l *lane) road(f *telemetry.Frame) (*road, error) {
 	r := newRoad(f.Drill, l.part.cfg.Late)
 	r.parts = l.parts[f.Drill]
 	l.roads[f.Drill] = r
-	l.names = append(l.names, f.Drill)
 	l.follow(r)
 	return r, nil
 }

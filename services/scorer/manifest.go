@@ -22,14 +22,25 @@ type Manifest struct {
 	SHA256   string `json:"sha256"`          // of the blob: the snapshot, zstd
 	Bytes    int64  `json:"bytes,string"`    // of the blob
 	At       int64  `json:"at,string"`       // wall clock, Unix ns
+
+	Pieces []*piece `json:"pieces,omitempty"` // blobs with the drills that the snapshot only names, zstd
+}
+
+// blobs are all that the checkpoint needs.
+func (m *Manifest) blobs() []string {
+	out := []string{m.SHA256}
+	for _, x := range m.Pieces {
+		out = append(out, x.SHA256)
+	}
+	return out
 }
 
 // mostIntervals is how many times Config.Checkpoint may pass before a
 // checkpoint is kept whatever its share.
 const mostIntervals = 60
 
-// due says whether a checkpoint is to be kept: since the one before (which took
-// packed bytes) input bytes were read, the last of them idle ago.
+// due says whether a checkpoint, which would take packed bytes, is to be kept: since
+// the one before input bytes were read, the last of them idle ago.
 func (c *Config) due(since, idle time.Duration, input, packed int64) bool {
 	switch {
 	case since < c.Checkpoint:
@@ -48,7 +59,7 @@ const maxBefore = 16
 // newestManifest reads the state topic to its end; nil if p has none. Also the
 // blobs of manifests before it that the topic still holds: nobody needs them, but
 // a scorer that was killed may not have removed them.
-func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) (newest *Manifest, before []string, err error) {
+func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) (newest *Manifest, left []string, err error) {
 	cl, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, nil, err
@@ -66,6 +77,7 @@ func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) 
 	if err := errors.Join(starts.Error(), ends.Error()); err != nil {
 		return nil, nil, fmt.Errorf("list offsets: %w", err)
 	}
+	var before []*Manifest
 	todo := map[int32]int64{} // partition → end
 	from := map[int32]kgo.Offset{}
 	ends.Each(func(o kadm.ListedOffset) {
@@ -104,7 +116,7 @@ func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) 
 					continue
 				}
 				if newest != nil {
-					before = append(before[max(0, len(before)-maxBefore):], newest.SHA256)
+					before = append(before[max(0, len(before)-maxBefore):], newest)
 				}
 				newest = &m
 			}
@@ -113,5 +125,21 @@ func newestManifest(ctx context.Context, opts []kgo.Opt, topic string, p int32) 
 			}
 		})
 	}
-	return newest, slices.DeleteFunc(before, func(sha string) bool { return newest != nil && sha == newest.SHA256 }), nil
+	for _, m := range before {
+		left = append(left, unnamed(m, newest)...)
+	}
+	return newest, left, nil
+}
+
+// unnamed are the blobs of was that now does not need; nil: it needs none.
+func unnamed(was, now *Manifest) []string {
+	if was == nil {
+		return nil
+	}
+	blobs := was.blobs()
+	if now != nil {
+		needs := now.blobs()
+		blobs = slices.DeleteFunc(blobs, func(sha string) bool { return slices.Contains(needs, sha) })
+	}
+	return blobs
 }

@@ -77,6 +77,11 @@ type Partition struct {
 	asker     Asker
 	seen      *dedup.Table
 	lanes     [lanes]*lane
+	drills    map[string]*drill
+	order     []*drill // as first heard
+	changes   int      // of them that changed since they were written down
+	cut       *cut     // that is being written down
+	scratch   []byte
 	count     counts
 	refused   []Refusal // newest last
 	applied   int64     // markers that took effect
@@ -110,7 +115,7 @@ func NewPartition(cfg PartitionConfig, loader Loader, blobs RuleLoader, cat *tel
 	if err != nil {
 		return nil, fmt.Errorf("scorer: %w", err)
 	}
-	p := &Partition{cfg: cfg, loader: loader, rules: blobs, catalogue: cat, asker: asker, out: out, seen: seen}
+	p := &Partition{cfg: cfg, loader: loader, rules: blobs, catalogue: cat, asker: asker, out: out, seen: seen, drills: map[string]*drill{}}
 	watch, err := p.compileRules(alarms.Default())
 	if err != nil {
 		return nil, fmt.Errorf("scorer: default rules: %w", err)
@@ -140,6 +145,7 @@ func (p *Partition) Frame(ctx context.Context, f *telemetry.Frame, history bool,
 		p.count.poison++
 		return err
 	}
+	p.touch(p.drill(f.Drill))
 	for again := 0; ; again++ {
 		switch p.seen.See(f.Drill, f.ID(), f.Hash, f.TS) {
 		case dedup.Duplicate:
@@ -232,6 +238,7 @@ func (p *Partition) Marker(ctx context.Context, m *telemetry.Marker, history boo
 		why := err
 		if why == nil {
 			p.Flush()
+			p.touchAll()
 			why = apply(l)
 		}
 		if why != nil {

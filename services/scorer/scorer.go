@@ -37,7 +37,7 @@ type Config struct {
 
 // DefaultConfig returns what suits one process and a small fleet.
 func DefaultConfig() Config {
-	return Config{Topics: telemetry.NewTopics(telemetry.DefaultPrefix), Checkpoint: 10 * time.Second, Share: 0.1, Replay: 128 << 20, Drain: 5 * time.Second, BackfillRate: 5000,
+	return Config{Topics: telemetry.NewTopics(telemetry.DefaultPrefix), Checkpoint: 10 * time.Second, Share: 0.1, Replay: 512 << 20, Drain: 5 * time.Second, BackfillRate: 5000,
 		BlobWait: 30 * time.Second, Engine: DefaultPartitionConfig()}
 }
 

@@ -317,19 +317,33 @@ func TestAScorerPublishesWhatAPartitionMakes(t *testing.T) {
 	if len(st.Partitions) != testPartitions || len(st.Models) == 0 || st.Partitions[0].Duplicates == 0 {
 		t.Errorf("status %+v", st)
 	}
-	n := 0
-	for range p.blobs {
-		n++
+	named := 0
+	for n := range int32(testPartitions) {
+		m, left, err := newestManifest(t.Context(), p.opts, p.topics.State, n)
+		if err != nil || m == nil {
+			t.Fatal(m, err)
+		}
+		named += len(m.blobs())
+		for _, sha := range m.blobs() {
+			if p.blobs[sha] == nil {
+				t.Errorf("partition %d: blob %s is not there", n, sha)
+			}
+		}
+		for _, sha := range left {
+			if p.blobs[sha] != nil {
+				t.Errorf("partition %d: blob %s of a checkpoint before is still there", n, sha)
+			}
+		}
 	}
-	if n != testPartitions {
-		t.Errorf("%d checkpoints kept, want the newest of each partition", n)
+	if len(p.blobs) != named {
+		t.Errorf("%d blobs kept, want the %d that the newest manifests name", len(p.blobs), named)
 	}
 }
 
 // A kill is a worker that ends between two instructions: nothing after runs.
 func TestKilledAnywhereTheSameIsPublished(t *testing.T) {
 	steps := stream(33, 1500)
-	for _, point := range []string{"frame", "produced", "acked", "blob", "manifest"} {
+	for _, point := range []string{"frame", "produced", "cut", "drill", "piece", "acked", "blob", "manifest", "removed"} {
 		t.Run(point, func(t *testing.T) {
 			p := newPlant(t)
 			p.publish(steps[:1000])
@@ -348,7 +362,7 @@ func TestKilledAnywhereTheSameIsPublished(t *testing.T) {
 					}
 					mu.Lock()
 					n++
-					die := n >= map[string]int{"frame": 180 + 90*kill, "produced": 3 + kill, "acked": 2, "blob": 2, "manifest": 2}[name]
+					die := n >= map[string]int{"frame": 180 + 90*kill, "produced": 3 + kill, "cut": 2, "drill": 2, "piece": 2, "acked": 2, "blob": 2, "manifest": 2, "removed": 2}[name]
 					if die && n < 1_000_000 {
 						n, hits = 1_000_000, hits+1
 						close(gone)
@@ -365,8 +379,10 @@ func TestKilledAnywhereTheSameIsPublished(t *testing.T) {
 					case <-gone:
 						return true
 					default:
-						return covered() && n < 1_000_000
 					}
+					mu.Lock()
+					defer mu.Unlock()
+					return covered() && n < 1_000_000
 				}); err != nil {
 					t.Fatal(err)
 				}
@@ -410,11 +426,12 @@ func TestACheckpointWaitsForTheLogToHaveItsScores(t *testing.T) {
 			return // this may be the idle one's only checkpoint
 		}
 		reached++
-		ws[1].acks.mu.Lock()
-		if ws[1].acks.open > 0 {
+		a := &ws[1].acks
+		a.mu.Lock()
+		if a.now.before.open > 0 { // of what was made before the cut
 			early++
 		}
-		ws[1].acks.mu.Unlock()
+		a.mu.Unlock()
 	}
 	s = p.scorer(cfg)
 	if err := p.run(s, p.allCovered(s)); err != nil {

@@ -15,35 +15,82 @@ import (
 // snapshotVersion is the first number of a partition's snapshot. Layout, fields
 // as package snapshot writes them:
 //
-//	version · partition · de-duplication · lanes · { markers · rules · tags · equipment · models · waiting · programs · drills }
+//	version · partition · lanes · { markers · rules · tags · equipment · models · waiting } · drills · { name · where · its state where where is 0 }
+//	state: de-duplication · lanes · { whether it is there · channels and models of its program · what the lane knows of it }
 //
 // The partition's number is there so that no two partitions' snapshots are the
 // same bytes: one would remove the blob that the other's manifest names.
 // Programs name their channels and models, so that a later version that orders
-// them otherwise still finds what a drill kept of them.
-const snapshotVersion = 5
+// them otherwise still finds what a drill kept of them. A drill's state lies in
+// the snapshot (where is 0) or in the piece of that number (piece.go).
+const snapshotVersion = 6
+
+// A versionError says which version wrote a snapshot that this one cannot read.
+type versionError uint64
+
+func (v versionError) Error() string {
+	return fmt.Sprintf("it was written by version %d of the scorer's snapshots, this program reads %d to %d", v, snapshotVersion-2, snapshotVersion)
+}
 
 // Snapshot flushes, then appends the partition's whole state to b.
 func (p *Partition) Snapshot(b []byte) ([]byte, error) {
 	p.Flush()
 	w := &snapshot.Writer{B: b}
-	w.Uint(snapshotVersion)
-	w.Uint(uint64(p.cfg.Number))
-	seen, err := p.seen.AppendBinary(nil)
-	if err != nil {
-		return nil, fmt.Errorf("snapshot: %w", err)
-	}
-	w.Bytes(seen)
-	w.Uint(lanes)
-	for _, l := range p.lanes {
-		if err := l.append(w); err != nil {
+	p.appendHead(w)
+	w.Uint(uint64(len(p.order)))
+	for _, d := range p.order {
+		w.String(d.name)
+		w.Uint(0)
+		state, err := p.appendDrill(nil, d)
+		if err != nil {
 			return nil, fmt.Errorf("snapshot: %w", err)
 		}
+		w.Bytes(state)
 	}
 	return w.B, nil
 }
 
-func (l *lane) append(w *snapshot.Writer) error {
+// appendHead appends all but the drills.
+func (p *Partition) appendHead(w *snapshot.Writer) {
+	w.Uint(snapshotVersion)
+	w.Uint(uint64(p.cfg.Number))
+	w.Uint(lanes)
+	for _, l := range p.lanes {
+		l.append(w)
+	}
+}
+
+// appendDrill appends what is known of one drill, of which no rows may be in hand.
+func (p *Partition) appendDrill(b []byte, d *drill) ([]byte, error) {
+	w := &snapshot.Writer{B: b}
+	p.scratch = p.seen.AppendDrill(p.scratch[:0], d.name)
+	w.Bytes(p.scratch)
+	for _, l := range p.lanes {
+		r := l.roads[d.name]
+		w.Bool(r != nil)
+		if r == nil {
+			continue
+		}
+		w.Uint(uint64(len(r.prog.channels)))
+		for _, sig := range r.prog.channels {
+			w.String(r.prog.names[sig])
+		}
+		w.Uint(uint64(len(r.prog.nodes)))
+		for i := range r.prog.nodes {
+			w.String(r.prog.nodes[i].ref)
+			w.Bool(r.prog.nodes[i].shadow)
+		}
+		r.append(w)
+		var err error
+		if p.scratch, err = r.feats.append(p.scratch[:0]); err != nil {
+			return b, fmt.Errorf("drill %s: features: %w", d.name, err)
+		}
+		w.Bytes(p.scratch)
+	}
+	return w.B, nil
+}
+
+func (l *lane) append(w *snapshot.Writer) {
 	ids := slices.Sorted(maps.Keys(l.markers))
 	w.Uint(uint64(len(ids)))
 	for _, id := range ids {
@@ -72,37 +119,10 @@ func (l *lane) append(w *snapshot.Writer) error {
 			w.Bytes(a.remembered())
 		}
 	}
-	var progs []*program
-	for _, drill := range l.names {
-		if p := l.roads[drill].prog; !slices.Contains(progs, p) {
-			progs = append(progs, p)
-		}
-	}
-	w.Uint(uint64(len(progs)))
-	for _, p := range progs {
-		w.Uint(uint64(len(p.channels)))
-		for _, sig := range p.channels {
-			w.String(p.names[sig])
-		}
-		w.Uint(uint64(len(p.nodes)))
-		for i := range p.nodes {
-			w.String(p.nodes[i].ref)
-			w.Bool(p.nodes[i].shadow)
-		}
-	}
-	w.Uint(uint64(len(l.names)))
-	for _, drill := range l.names {
-		r := l.roads[drill]
-		w.String(drill)
-		w.Uint(uint64(slices.Index(progs, r.prog)))
-		if err := r.append(w); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
-func (r *road) append(w *snapshot.Writer) error {
+// append appends all of the road but its features.
+func (r *road) append(w *snapshot.Writer) {
 	w.Int(r.head)
 	w.Bool(r.simulated)
 	r.rig.append(w)
@@ -129,15 +149,19 @@ func (r *road) append(w *snapshot.Writer) error {
 		c.said.append(w)
 	}
 	r.det.Append(w)
-	var recs []*record
+	n := int64(len(r.ring))
+	kept := uint64(0)
 	for i := range r.ring {
-		if t := r.ring[i].tick; t != 0 && r.head-t < int64(len(r.ring))*second {
-			recs = append(recs, &r.ring[i])
+		if t := r.ring[i].tick; t != 0 && r.head-t < n*second {
+			kept++
 		}
 	}
-	slices.SortFunc(recs, func(a, b *record) int { return int((a.tick - b.tick) / second) })
-	w.Uint(uint64(len(recs)))
-	for _, rec := range recs {
+	w.Uint(kept)
+	for at := r.head - (n-1)*second; at <= r.head; at += second {
+		rec := &r.ring[floorMod(at/second, n)]
+		if rec.tick != at || at == 0 {
+			continue
+		}
 		w.Int(r.head - rec.tick)
 		w.Uint(uint64(rec.state))
 		w.Int(rec.since)
@@ -154,27 +178,27 @@ func (r *road) append(w *snapshot.Writer) error {
 			w.Int(rec.tick - rec.ats[k])
 		}
 	}
-	f, err := r.feats.append(nil)
-	if err != nil {
-		return fmt.Errorf("drill %s: features: %w", r.drill, err)
-	}
-	w.Bytes(f)
-	return nil
 }
 
-// Restore replaces the partition's state by a snapshot's. On an error the
-// partition must not be used. Models and rules are loaded again by their SHA-256.
+// Restore replaces the partition's state by that of a snapshot in one piece. On an
+// error the partition must not be used. Models and rules are loaded again by their SHA-256.
 func (p *Partition) Restore(ctx context.Context, b []byte) error {
+	return p.restore(ctx, b, nil, nil)
+}
+
+// restore is Restore for a snapshot whose drills lie in pieces, which unpack fetches.
+func (p *Partition) restore(ctx context.Context, b []byte, pieces []*piece, unpack func(sha256 string) ([]byte, error)) error {
 	r := snapshot.NewReader(b)
-	switch v := r.Uint(); v {
-	case snapshotVersion:
+	v := r.Uint()
+	switch v {
+	case snapshotVersion, snapshotVersion - 1:
 		r.Uint()
-	case snapshotVersion - 1: // without the partition
+	case snapshotVersion - 2: // without the partition
 	default:
-		return fmt.Errorf("restore: snapshot has version %d, this is version %d", v, snapshotVersion)
+		return versionError(v)
 	}
-	if err := p.seen.UnmarshalBinary(r.Bytes()); err != nil {
-		return fmt.Errorf("restore: %w", err)
+	if v < snapshotVersion {
+		return p.restoreWhole(ctx, r)
 	}
 	if n := r.Uint(); n != lanes {
 		return fmt.Errorf("restore: %w: %d lanes", snapshot.ErrCorrupt, n)
@@ -182,6 +206,87 @@ func (p *Partition) Restore(ctx context.Context, b []byte) error {
 	for _, l := range p.lanes {
 		if err := l.restore(ctx, r); err != nil {
 			return fmt.Errorf("restore: %w", err)
+		}
+	}
+	where := map[string]uint64{}
+	for range r.Len(2) {
+		d, at := p.drill(r.String()), r.Uint()
+		if at > uint64(len(pieces)) {
+			return fmt.Errorf("restore: %w: drill %s lies in piece %d of %d", snapshot.ErrCorrupt, d.name, at, len(pieces))
+		}
+		if at > 0 {
+			where[d.name] = at
+			d.in = pieces[at-1]
+			p.settled(d)
+		} else if err := p.restoreDrill(d, r.Bytes()); err != nil {
+			return fmt.Errorf("restore: drill %s: %w", d.name, err)
+		}
+	}
+	if r.Err() != nil {
+		return r.Err()
+	}
+	for i, x := range pieces {
+		b, err := unpack(x.SHA256)
+		if err == nil {
+			err = p.restorePiece(b, uint64(i+1), where)
+		}
+		if err != nil {
+			return fmt.Errorf("restore: piece %d: %w", i+1, err)
+		}
+	}
+	for name := range where {
+		return fmt.Errorf("restore: %w: drill %s is in no piece", snapshot.ErrCorrupt, name)
+	}
+	return nil
+}
+
+func (p *Partition) restoreDrill(d *drill, b []byte) error {
+	r := snapshot.NewReader(b)
+	if err := p.seen.AddBinary(r.Bytes()); err != nil {
+		return err
+	}
+	for _, l := range p.lanes {
+		if !r.Bool() {
+			continue
+		}
+		if err := l.restoreRoad(d.name, r, readLayout(r)); err != nil {
+			return err
+		}
+	}
+	return r.Err()
+}
+
+// restoreWhole reads what versions before 6 wrote: all of de-duplication, then each lane with its drills.
+func (p *Partition) restoreWhole(ctx context.Context, r *snapshot.Reader) error {
+	if err := p.seen.UnmarshalBinary(r.Bytes()); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	for _, name := range p.seen.Drills() {
+		p.drill(name)
+	}
+	if n := r.Uint(); n != lanes {
+		return fmt.Errorf("restore: %w: %d lanes", snapshot.ErrCorrupt, n)
+	}
+	for _, l := range p.lanes {
+		if err := l.restore(ctx, r); err != nil {
+			return fmt.Errorf("restore: %w", err)
+		}
+		var progs []layout
+		for range r.Len(2) {
+			progs = append(progs, readLayout(r))
+		}
+		for range r.Len(8) {
+			name, k := r.String(), r.Uint()
+			if r.Err() != nil {
+				return r.Err()
+			}
+			if k >= uint64(len(progs)) {
+				return fmt.Errorf("restore: %w: drill %s has no program", snapshot.ErrCorrupt, name)
+			}
+			p.drill(name)
+			if err := l.restoreRoad(name, r, progs[k]); err != nil {
+				return fmt.Errorf("restore: drill %s: %w", name, err)
+			}
 		}
 	}
 	return r.Err()
@@ -237,52 +342,48 @@ func (l *lane) restore(ctx context.Context, r *snapshot.Reader) error {
 			}
 		}
 	}
-	type layout struct {
-		channels, refs []string
-		shadow         []bool
-	}
-	var progs []layout
-	for range r.Len(2) {
-		var p layout
-		for range r.Len(1) {
-			p.channels = append(p.channels, r.String())
-		}
-		for range r.Len(2) {
-			p.refs, p.shadow = append(p.refs, r.String()), append(p.shadow, r.Bool())
-		}
-		progs = append(progs, p)
-	}
-	for range r.Len(8) {
-		drill, k := r.String(), r.Uint()
-		if r.Err() != nil {
-			return r.Err()
-		}
-		if k >= uint64(len(progs)) {
-			return fmt.Errorf("%w: drill %s has no program", snapshot.ErrCorrupt, drill)
-		}
-		road := newRoad(drill, l.part.cfg.Late)
-		road.parts = l.parts[drill]
-		l.roads[drill] = road
-		l.names = append(l.names, drill)
-		l.follow(road)
-		p := road.prog
-		chans := make([]int, len(progs[k].channels))
-		for i, name := range progs[k].channels {
-			chans[i] = slices.IndexFunc(p.channels, func(sig int) bool { return p.names[sig] == name })
-		}
-		nodes := make([]int, len(progs[k].refs))
-		for i, ref := range progs[k].refs {
-			nodes[i] = slices.IndexFunc(p.nodes, func(n node) bool { return n.ref == ref && n.shadow == progs[k].shadow[i] })
-		}
-		if err := road.restore(r, chans, nodes); err != nil {
-			return fmt.Errorf("drill %s: %w", drill, err)
-		}
-		for i := range road.slots {
-			road.describe(i, l.channel(road.slots[i].name))
-		}
-		road.bind()
-	}
 	return r.Err()
+}
+
+// A layout is the order in which a program had its channels and models.
+type layout struct {
+	channels, refs []string
+	shadow         []bool
+}
+
+func readLayout(r *snapshot.Reader) (p layout) {
+	for range r.Len(1) {
+		p.channels = append(p.channels, r.String())
+	}
+	for range r.Len(2) {
+		p.refs, p.shadow = append(p.refs, r.String()), append(p.shadow, r.Bool())
+	}
+	return p
+}
+
+// restoreRoad reads a drill that was written under a program of that layout.
+func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout) error {
+	road := newRoad(drill, l.part.cfg.Late)
+	road.parts = l.parts[drill]
+	l.roads[drill] = road
+	l.follow(road)
+	p := road.prog
+	chans := make([]int, len(was.channels))
+	for i, name := range was.channels {
+		chans[i] = slices.IndexFunc(p.channels, func(sig int) bool { return p.names[sig] == name })
+	}
+	nodes := make([]int, len(was.refs))
+	for i, ref := range was.refs {
+		nodes[i] = slices.IndexFunc(p.nodes, func(n node) bool { return n.ref == ref && n.shadow == was.shadow[i] })
+	}
+	if err := road.restore(r, chans, nodes); err != nil {
+		return err
+	}
+	for i := range road.slots {
+		road.describe(i, l.channel(road.slots[i].name))
+	}
+	road.bind()
+	return nil
 }
 
 // restore reads what append wrote; chans and nodes map its program's channels and

@@ -46,11 +46,7 @@ func (w *worker) report() {
 	p := w.part
 	s := PartitionStatus{Partition: w.p, Next: w.next, End: w.end, Frames: p.count.frames, Duplicates: p.count.duplicates, Conflicts: p.count.conflicts,
 		Poison: p.count.poison, Late: p.count.late, Scores: p.count.rows, Panics: p.count.panics, Errors: p.count.errors, Restarts: p.count.restarts, Applied: p.applied}
-	drills := map[string]bool{}
 	for _, l := range p.lanes {
-		for _, d := range l.names {
-			drills[d] = true
-		}
 		for _, a := range l.acts {
 			s.models = append(s.models, ModelStatus{Name: a.name, Ref: a.ref, Version: a.version, SHA256: a.sha256, Shadow: a.shadow, Canary: a.canary, Broken: a.broken, Rows: a.rows, Busy: a.spent})
 		}
@@ -64,7 +60,7 @@ func (w *worker) report() {
 			s.models = append(s.models, m)
 		}
 	}
-	s.Drills = len(drills)
+	s.Drills = len(p.order)
 	s.refused = slices.Clone(p.refused)
 	if m := w.covered.Load(); m != nil {
 		s.CheckpointAt = m.At

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -24,7 +23,7 @@ const (
 	historyChunk = 256     // records of history between two looks at the live ones
 	historyHeld  = 4000    // records of history in hand above which no more are fetched
 	liveLag      = 500     // records of frames in arrears above which history waits
-	maxBlob      = 1 << 30 // of a snapshot, unpacked
+	maxBlob      = 1 << 30 // of a snapshot or a piece, unpacked
 )
 
 // A worker is one partition's actor: it alone touches the partition.
@@ -46,15 +45,14 @@ type worker struct {
 	filled  time.Time
 	buf     []byte
 	input   int64     // bytes taken since the last checkpoint
-	packed  int64     // bytes of that one
 	heard   time.Time // when a record came last
 
 	acks    acks
 	fail    atomic.Pointer[error] // of a record that could not be produced
 	covered atomic.Pointer[Manifest]
-	blob    string // of the newest manifest
+	newest  *Manifest // whatever log it is of
 	ready   atomic.Bool
-	zip     *zstd.Encoder
+	keep    keep
 
 	mu     sync.Mutex
 	status PartitionStatus
@@ -76,8 +74,14 @@ func (w *worker) run(ctx context.Context) error {
 	defer cl.Close()
 	// What is in hand is finished after ctx is done, within Drain.
 	work, cancel := drain(ctx, w.s.cfg.Drain)
-	defer cancel()
-	last := time.Now()
+	k, err := newKeeper(w)
+	if err != nil {
+		cancel()
+		return err
+	}
+	go k.run(work)
+	defer func() { cancel(); k.end() }()
+	w.keep.keeper, w.keep.last = k, time.Now()
 	for ctx.Err() == nil {
 		fs := w.poll(ctx, cl)
 		for _, e := range fs.Errors() {
@@ -90,16 +94,13 @@ func (w *worker) run(ctx context.Context) error {
 			return err
 		}
 		w.steer(cl)
-		if w.s.cfg.due(time.Since(last), time.Since(w.heard), w.input, w.packed) {
-			if err := w.checkpoint(work); err != nil {
-				return err
-			}
-			last = time.Now()
+		if err := w.checkpoints(fs.Empty()); err != nil {
+			return unlessGone(err)
 		}
 		w.report()
 	}
-	if err := w.checkpoint(work); err != nil && work.Err() == nil {
-		return err
+	if err := w.lastCheckpoint(); err != nil && work.Err() == nil {
+		return unlessGone(err)
 	}
 	w.report()
 	return nil
@@ -115,18 +116,9 @@ func drain(parent context.Context, d time.Duration) (context.Context, context.Ca
 // start restores and returns a client that reads on from there.
 func (w *worker) start(ctx context.Context) (*kgo.Client, error) {
 	cfg := &w.s.cfg
-	var err error
-	if w.zip, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(512<<10), zstd.WithLowerEncoderMem(true)); err != nil {
+	if err := w.restore(ctx); err != nil {
 		return nil, err
 	}
-	m, before, err := newestManifest(ctx, cfg.Client, cfg.Topics.State, w.p)
-	if err != nil {
-		return nil, fmt.Errorf("read manifest: %w", err)
-	}
-	if err := w.restore(ctx, m); err != nil {
-		return nil, err
-	}
-	w.remove(ctx, before)
 	ends, err := kadm.NewClient(w.out).ListEndOffsets(ctx, cfg.Topics.Frames, cfg.Topics.Backfill)
 	if err != nil {
 		return nil, fmt.Errorf("list offsets: %w", err)
@@ -157,67 +149,6 @@ func (w *worker) start(ctx context.Context) (*kgo.Client, error) {
 		kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxBytes(8<<20))...)
 }
 
-// restore takes over a checkpoint, or begins empty where there is none.
-func (w *worker) restore(ctx context.Context, m *Manifest) (err error) {
-	cfg := w.s.cfg.Engine
-	cfg.Number = int(w.p)
-	fresh := func() (*Partition, error) {
-		return NewPartition(cfg, w.s.loader, w.s.deps.Blobs, w.s.deps.Catalogue, w.s.deps.Asker, w)
-	}
-	if w.part, err = fresh(); err != nil || m == nil {
-		return err
-	}
-	wait := time.Second
-	for {
-		err = w.unpack(ctx, m)
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if errors.Is(err, ErrFetch) && wait <= 8*time.Second {
-			w.log.Warn("checkpoint cannot be had yet", "err", err)
-			if !sleep(ctx, wait) {
-				return ctx.Err()
-			}
-			wait *= 2
-		} else {
-			w.log.Error("checkpoint is lost: what the log still holds is scored anew", "sha256", m.SHA256, "err", err)
-			w.part, err = fresh()
-			return err
-		}
-		if w.part, err = fresh(); err != nil {
-			return err
-		}
-	}
-	w.blob, w.packed = m.SHA256, m.Bytes
-	if m.Cluster == w.s.cluster {
-		w.next = [2]int64{m.Frames, m.Backfill}
-		w.covered.Store(m)
-	} else {
-		w.log.Warn("the log is another than that of the checkpoint: its offsets are void", "was", m.Cluster, "is", w.s.cluster)
-	}
-	return nil
-}
-
-func (w *worker) unpack(ctx context.Context, m *Manifest) error {
-	b, err := w.s.deps.Blobs.Fetch(ctx, m.SHA256)
-	if err != nil {
-		return fmt.Errorf("%w checkpoint: %w", ErrFetch, err)
-	}
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlob))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	raw, err := d.DecodeAll(b, nil)
-	if err != nil {
-		return fmt.Errorf("unpack checkpoint: %w", err)
-	}
-	return w.part.Restore(ctx, raw)
-}
-
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -234,7 +165,11 @@ func (w *worker) poll(ctx context.Context, cl *kgo.Client) kgo.Fetches {
 	if len(w.history) > 0 && w.may() > 0 {
 		return cl.PollRecords(nil, pollRecords) //nolint:staticcheck // nil: what is buffered, at once
 	}
-	pctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	wait := 100 * time.Millisecond
+	if w.part.cut != nil { // there is something to do meanwhile
+		wait = time.Millisecond
+	}
+	pctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	return cl.PollRecords(pctx, pollRecords)
 }
@@ -419,119 +354,13 @@ func (w *worker) Alarm(e *telemetry.AlarmEvent) {
 }
 
 func (w *worker) produce(topic, drill string, b []byte) {
-	w.acks.sent()
+	e := w.acks.sent()
 	// Not the run's context: what was scored is published, or the process dies and scores it again.
 	w.out.Produce(context.Background(), &kgo.Record{Topic: topic, Key: []byte(drill), Value: b}, func(_ *kgo.Record, err error) {
 		if err != nil {
 			err = fmt.Errorf("publish to %s: %w", topic, err)
 			w.fail.CompareAndSwap(nil, &err)
 		}
-		w.acks.acked()
+		e.acked()
 	})
-}
-
-// checkpoint makes durable what was taken: the state first, then the manifest
-// that names it, and both only after all that was scored has been acknowledged.
-func (w *worker) checkpoint(ctx context.Context) error {
-	if m := w.covered.Load(); m != nil && m.Frames == w.next[0] && m.Backfill == w.next[1] {
-		return nil
-	}
-	began := time.Now()
-	raw, err := w.part.Snapshot(nil)
-	if err != nil {
-		return err
-	}
-	if err := w.acks.wait(ctx); err != nil {
-		return fmt.Errorf("publish: %w", err)
-	}
-	if e := w.fail.Load(); e != nil {
-		return *e
-	}
-	w.s.cfg.CrashPoint("acked")
-	m := &Manifest{Cluster: w.s.cluster, Frames: w.next[0], Backfill: w.next[1], At: time.Now().UnixNano()}
-	packed := w.zip.EncodeAll(raw, nil)
-	m.Bytes = int64(len(packed))
-	if m.SHA256, err = w.s.deps.Blobs.Put(ctx, packed); err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		w.log.Error("checkpoint not kept", "err", err) // the next may; replay grows longer meanwhile
-		return nil
-	}
-	w.s.cfg.CrashPoint("blob")
-	b, err := json.Marshal(m)
-	if err != nil {
-		panic("BUG: manifest: " + err.Error())
-	}
-	rec := &kgo.Record{Topic: w.s.cfg.Topics.State, Key: []byte(manifestKey(w.p)), Value: b}
-	if err := w.out.ProduceSync(ctx, rec).FirstErr(); err != nil {
-		return fmt.Errorf("publish manifest: %w", err)
-	}
-	w.s.cfg.CrashPoint("manifest")
-	w.covered.Store(m)
-	if w.blob != "" && w.blob != m.SHA256 {
-		w.remove(ctx, []string{w.blob})
-	}
-	w.blob = m.SHA256
-	w.s.meters.checkpoint.Observe(time.Since(began).Seconds())
-	w.s.meters.checkpointBytes.Add(float64(len(packed)))
-	w.s.meters.inputBytes.Add(float64(w.input))
-	w.input, w.packed = 0, m.Bytes
-	return nil
-}
-
-// remove removes checkpoints that no newest manifest names.
-func (w *worker) remove(ctx context.Context, blobs []string) {
-	d, ok := w.s.deps.Blobs.(interface {
-		Delete(ctx context.Context, sha256 string) error
-	})
-	if !ok {
-		return
-	}
-	for _, sha := range blobs {
-		if err := d.Delete(ctx, sha); err != nil {
-			w.log.Debug("checkpoint before not removed", "sha256", sha, "err", err)
-		}
-	}
-}
-
-// acks counts what was produced and not acknowledged.
-type acks struct {
-	mu   sync.Mutex
-	open int
-	idle chan struct{} // closed when open falls to 0; nil: nobody waits
-}
-
-func (a *acks) sent() {
-	a.mu.Lock()
-	a.open++
-	a.mu.Unlock()
-}
-
-func (a *acks) acked() {
-	a.mu.Lock()
-	if a.open--; a.open == 0 && a.idle != nil {
-		close(a.idle)
-		a.idle = nil
-	}
-	a.mu.Unlock()
-}
-
-func (a *acks) wait(ctx context.Context) error {
-	a.mu.Lock()
-	if a.open == 0 {
-		a.mu.Unlock()
-		return nil
-	}
-	if a.idle == nil {
-		a.idle = make(chan struct{})
-	}
-	idle := a.idle
-	a.mu.Unlock()
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

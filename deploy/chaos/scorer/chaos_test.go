@@ -23,7 +23,7 @@ import (
 var points = []struct {
 	name string
 	upTo int
-}{{"frame", 150}, {"produced", 3}, {"acked", 1}, {"blob", 1}, {"manifest", 1}}
+}{{"frame", 150}, {"produced", 3}, {"cut", 2}, {"drill", 4}, {"piece", 2}, {"acked", 1}, {"blob", 1}, {"manifest", 1}, {"removed", 1}}
 
 // kills is how many crash points are hit in one run: CHAOS_KILLS for the long dose.
 func kills(t *testing.T) int {
