@@ -1,5 +1,7 @@
 import type { Clock } from './types';
 
+const JUMP = 10000, SURE = 1000; // ms of ours
+
 /** The server's clock, carried on between messages: the demo's runs at × 60. All of it in ms. */
 export class RigClock {
   rate = 1;
@@ -9,18 +11,37 @@ export class RigClock {
   #server = 0;
   #wall = 0;
 
-  constructor(private wall: () => number = () => performance.now()) {}
+  #steady: { server: number; wall: number; date: number; rate: number } | null = null; // the last clock that was believed
+  #odd = NaN; // since when it tells another time, on wall
 
-  /** set takes the server's clock as it stood when the message arrived. */
-  set(c: Clock | undefined): void {
+  constructor(private wall: () => number = () => performance.now(), private date: () => number = () => Date.now()) {}
+
+  /** set takes the server's clock as it stood when the message arrived, and returns by how much it jumped, ms; 0 where it
+      ran on, give or take ten seconds of ours. A jump is one that lasts: messages that lay in a queue while the page was
+      held up tell old times, and a laptop that slept missed what its own calendar did not. */
+  set(c: Clock | undefined): number {
     const now = c ? Date.parse(c.now) : NaN;
-    if (!c || !Number.isFinite(now)) return;
+    if (!c || !Number.isFinite(now)) return 0;
+    const by = this.#jumped(now, Math.max(this.rate, c.rate));
     this.#server = now;
     this.#wall = this.wall();
     this.rate = c.rate > 0 ? c.rate : 1;
     this.demo = c.demo ?? this.demo;
     this.offset = c.utc_offset_min ?? this.offset;
     this.known = true;
+    return by;
+  }
+
+  #jumped(now: number, rate: number): number {
+    const wall = this.wall(), date = this.date(), s = this.#steady;
+    const here = { server: now, wall, date };
+    if (!s || s.rate !== rate) { this.#steady = { ...here, rate }; this.#odd = NaN; return 0; }
+    const by = now - s.server - (wall - s.wall) * rate, slept = now - s.server - (date - s.date) * rate;
+    if (Math.min(Math.abs(by), Math.abs(slept)) <= JUMP * rate) { this.#steady = { ...here, rate }; this.#odd = NaN; return 0; }
+    if (Number.isNaN(this.#odd)) this.#odd = wall;
+    if (wall - this.#odd < SURE) return 0;
+    this.#steady = { ...here, rate }; this.#odd = NaN;
+    return by;
   }
 
   /** now on the rig, ms since the epoch. */

@@ -132,6 +132,22 @@ export class Columns {
     return best;
   }
 
+  /** holes between neighbouring samples of the fullest column that are wider than ms, and than what is usual in it; oldest first. */
+  holes(ms: number): [number, number][] {
+    let c = this.columns[0];
+    for (const x of this.columns) if (x.length > c.length) c = x;
+    const out: [number, number][] = [];
+    if (!c || c.length < 8) return out;
+    const wide = Math.max(ms, (8 * (c.t[c.to - 1] - c.t[c.from])) / c.length);
+    let last = -1; // the last reading: what only marks a gap is none
+    for (let i = c.from; i < c.to; i++) {
+      if (Number.isNaN(c.lo[i])) continue;
+      if (last >= 0 && c.t[i] - c.t[last] > wide) out.push([c.t[last], c.t[i]]);
+      last = i;
+    }
+    return out;
+  }
+
   history(series: Series[], merge = false): void {
     // Between two states there is no middle: of a stretch of them the last counts.
     for (const s of series) this.get(s.channel)?.history(s.channel === 'state' && s.last ? { ...s, min: s.last, max: s.last } : s, merge);

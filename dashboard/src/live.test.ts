@@ -210,3 +210,29 @@ test('stopping closes the line and starts no other', () => {
   clock.pass(60000);
   expect(wires.length).toBe(1);
 });
+
+test('a hole that is drawn is asked for again, ever more seldom, until a backlog has filled it', async () => {
+  live.start();
+  wire().opens();
+  wire().says({ type: 'hello' });
+  const range = (from: number, n: number) => Array.from({ length: n }, (_, i) => from + i * 1000);
+  const c = new Columns(['SPP']), holes = () => c.holes(5000);
+  answer = () => Promise.resolve(history([...range(1000, 20), ...range(81000, 20)]));
+  live.watch('RIG-07', c, 600000, 600);
+  await settle();
+  expect(holes()).toEqual([[20000, 81000]]);
+  answer = () => Promise.resolve(history([]));
+  const passed = async (ms: number) => { for (let i = 0; i < ms; i += 1000) { wire().says({ type: 'pong' }); clock.pass(1000); await settle(); } };
+  await passed(60000);
+  const tries = asked.length - 1;
+  expect(tries).toBeGreaterThan(3);
+  expect(tries).toBeLessThan(10);
+  expect(asked.at(-1)).toEqual(['RIG-07', ['SPP'], 20000, 81000, 61]);
+  answer = () => Promise.resolve(history(range(21000, 60)));
+  await passed(60000);
+  expect(holes()).toEqual([]);
+  expect(c.get('SPP')!.length).toBe(100);
+  const done = asked.length;
+  await passed(60000);
+  expect(asked.length).toBe(done);
+});

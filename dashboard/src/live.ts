@@ -37,10 +37,11 @@ const timers: Timers = {
 
 export type History = (drill: string, channels: string[], from: number | string, to: number | string, points: number) => Promise<SeriesAnswer>;
 
-const QUIET = 2500; // the server speaks every second; three seconds of silence are said on the page
+const QUIET = 2200; // the server speaks every second; three seconds of silence are said on the page
 const DEAD = 8000; // then a new line is tried
 const FIRST = 250, MOST = 8000; // back-off, ms
 
+const HEAL = 4000, SELDOM = 60000; // holes that are drawn are asked for again: what was kept at a gateway comes later than what is live
 const JOIN = 600, LONGEST = 3000, JOINS = 60; // the store is behind the stream, on a busy machine for a while: ask again until history reaches what came live
 
 interface Watch {
@@ -48,6 +49,7 @@ interface Watch {
   live: number; // first sample that came on this line, ms; NaN before it
   stored: number; // last sample that history had, ms; NaN while it is being asked for
   joins: number; // how often history was asked again to reach it
+  heals: number; // how often holes were asked for
 }
 
 /** Live owns the page's one WebSocket: it connects, waits longer after each failure, subscribes again after
@@ -101,11 +103,12 @@ export class Live {
   /** watch fills columns with a drill's readings: `span` ms of history at `points` a channel, then live, until
       the function returned is called. One drill is watched at a time. */
   watch(drill: string, columns: Columns, span: number, points: number): () => void {
-    const w: Watch = { drill, channels: columns.channels, columns, span, points, asked: 0, fresh: true, sub: ++this.#sub, live: NaN, stored: NaN, joins: 0 };
+    const w: Watch = { drill, channels: columns.channels, columns, span, points, asked: 0, fresh: true, sub: ++this.#sub, live: NaN, stored: NaN, joins: 0, heals: 0 };
     columns.setBucket(span / points);
     this.#watch = w;
     this.#subscribe(w);
     void this.#catchUp(w);
+    this.#healLater(w);
     return () => {
       if (this.#watch !== w) return;
       this.#watch = null;
@@ -145,7 +148,7 @@ export class Live {
   }
 
   #beat(): void {
-    this.#later(500, () => {
+    this.#later(250, () => {
       const silent = this.time.now() - this.#heard;
       if (this.#socket?.readyState === 1 && silent > QUIET) {
         if (this.#state === 'live') { this.#set('quiet', this.#heard); this.#send({ op: 'ping' }); }
@@ -186,7 +189,7 @@ export class Live {
   }
 
   #subscribe(w: Watch): void {
-    w.live = NaN; w.joins = 0;
+    w.live = NaN; w.joins = w.heals = 0;
     this.#send({ op: 'drill', drill: w.drill, channels: w.channels, sub: w.sub });
   }
 
@@ -219,6 +222,28 @@ export class Live {
     w.joins++;
     const from = w.stored, ask = w.asked;
     this.#later(Math.min(LONGEST, JOIN * 1.15 ** (w.joins - 1)), () => { if (this.#watch === w && ask === w.asked) void this.#catchUp(w, Number.isFinite(from) ? from : w.live - w.span); });
+  }
+
+  #healLater(w: Watch): void {
+    this.#later(Math.min(SELDOM, HEAL * 1.3 ** w.heals), () => void this.#heal(w));
+  }
+
+  /** A hole in what is drawn may fill later: a backlog comes after what is live, at a bounded rate. One is asked for at a
+      time, by turns, ever more seldom while nothing comes of it. */
+  async #heal(w: Watch): Promise<void> {
+    if (this.#watch !== w) return;
+    const holes = this.#state === 'live' && !Number.isNaN(w.stored) ? w.columns.holes((5 * w.span) / w.points) : [];
+    if (holes.length) {
+      const [from, to] = holes[w.heals % holes.length];
+      try {
+        const a = await this.history(w.drill, w.channels, from, to, Math.max(2, Math.ceil((w.points * (to - from)) / w.span)));
+        if (this.#watch !== w) return;
+        const some = (a.series ?? []).filter((s) => s.t.some((t) => t > from && t < to));
+        w.heals++;
+        if (some.length) { w.columns.history(some, true); this.listener.readings(); w.heals = 0; }
+      } catch { w.heals++; } // catching up says what is wrong
+    }
+    this.#healLater(w);
   }
 
   #set(state: Line, since = this.time.now()): void {

@@ -30,6 +30,21 @@ test('the clock runs on at the rate of the rig, and ages are in seconds of ours'
   expect(c.rate).toBe(60);
 });
 
+test('a clock that was moved is said once it lasts; a held-up page and a laptop that slept are no jump', () => {
+  let wall = 0, date = 1e12;
+  const c = new RigClock(() => wall, () => date), t0 = Date.parse('2026-11-22T02:00:00Z');
+  const tell = (ms: number) => c.set({ now: new Date(t0 + ms).toISOString(), rate: 1, demo: false });
+  const pass = (ms: number, calendar = ms) => { wall += ms; date += calendar; };
+  expect(tell(0)).toBe(0);
+  pass(1000); expect(tell(1000)).toBe(0);
+  pass(15000); expect(tell(2000)).toBe(0); // it lay in the queue
+  expect(tell(16000)).toBe(0);
+  pass(1000, 3600000); expect(tell(3616000)).toBe(0); // an hour's sleep
+  pass(1000); expect(tell(3617000 - 7200000)).toBe(0); // two hours back: not yet sure
+  pass(1000); expect(tell(3618000 - 7200000)).toBe(-7200000);
+  pass(1000); expect(tell(3619000 - 7200000)).toBe(0);
+});
+
 test('crew change is the next of the times, by the rig’s own clock', () => {
   const c = new RigClock(() => 0);
   const f = (now: string, offset: number, want: string) => { c.offset = offset; expect(new Date(c.tourEnd(['06:00', '18:00'], Date.parse(now))!).toISOString()).toBe(want); };

@@ -6,7 +6,7 @@ import { aside, blank, change, standing } from './merge';
 import { address, read, type Route } from './route';
 import { gauge, type Gauge, type System } from './units';
 import { stamp } from './format';
-import type { Alarm, Channel, Counts, Drill, FleetChange, LiveMessage, Meta, ScoreMessage, Session } from './types';
+import type { Alarm, Channel, Clock, Counts, Drill, FleetChange, LiveMessage, Meta, ScoreMessage, Session } from './types';
 
 export const kept = (key: string): string | null => { try { return localStorage.getItem('mudpulse.' + key); } catch { return null; } };
 export const keep = (key: string, value: string): void => { try { localStorage.setItem('mudpulse.' + key, value); } catch { /* private window: until it closes */ } };
@@ -38,6 +38,8 @@ class Store {
   modelsVersion = $state(0); // rises when a model was uploaded or switched
   watchVersion = $state(0); // rises when the strip has something new to draw
   phone = $state(matchMedia('(max-width:480px)').matches);
+  jump = $state.raw<{ by: number; at: number } | null>(null); // the server's clock moved: by how much, ms, and when, performance.now()
+  jumps = $state(0);
   held = $state(false); // a dialog is open: single keys do nothing behind it
 
   /** Which reading an output such as washout.normal_hydraulics is about: learned from reasons, and kept. */
@@ -232,8 +234,7 @@ class Store {
   #message(m: LiveMessage): void {
     switch (m.type) {
       case 'hello':
-        this.clock.set(m.clock);
-        this.#clockSeen();
+        this.#setClock(m.clock);
         if (this.loaded) { void this.refresh(); void this.refreshAlarms(); }
         break;
       case 'fleet':
@@ -253,7 +254,7 @@ class Store {
       case 'counts':
         this.counts = m;
         this.countsAt = performance.now();
-        if (m.clock) { this.clock.set({ ...m.clock, demo: m.clock.demo ?? this.clock.demo }); this.#clockSeen(); }
+        if (m.clock) this.#setClock({ ...m.clock, demo: m.clock.demo ?? this.clock.demo });
         break;
       case 'models':
         this.modelsVersion++;
@@ -263,6 +264,13 @@ class Store {
 
   #fleet(c: FleetChange): void {
     this.#drills.set(c.id, change(this.#drills.get(c.id) ?? blank(c.id), c));
+  }
+
+  /** A clock that was put right, or wrong: said, and what is drawn is read again, for none of its ages holds. */
+  #setClock(c: Clock): void {
+    const by = this.clock.set(c);
+    this.#clockSeen();
+    if (by) { this.jump = { by, at: performance.now() }; this.jumps++; }
   }
 
   #clockSeen(): void { this.demo = this.clock.demo; this.rate = this.clock.rate; this.offset = this.clock.offset; }
