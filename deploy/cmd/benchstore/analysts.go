@@ -61,7 +61,7 @@ func (b *bench) beside(ctx context.Context, analysts, phases int, out io.Writer)
 	defer stop()
 	wg.Go(func() { _ = b.store.Run(run) })
 	cfg := pgwire.DefaultConfig()
-	cfg.Views, cfg.Login, cfg.Wait, cfg.Timeout, cfg.Connections = duckdb.Views, pgwire.Token("analyst", "bench"), time.Hour, time.Minute, analysts
+	cfg.Views, cfg.Login, cfg.Wait, cfg.Timeout, cfg.Connections = duckdb.Views, pgwire.Token("analyst", "bench"), time.Hour, time.Minute, 2*analysts // those of the phase before may still be leaving
 	cfg.MaxMemory, cfg.Memory = b.memory<<19, b.store.QueryMemory
 	srv, err := pgwire.New(cfg, b.store.SQL(), slog.New(slog.DiscardHandler))
 	if err != nil {
