@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, SimilarAlarms, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -71,6 +71,14 @@ export const shelve = (id: string, hours: number, reason: string): Promise<{ com
 export const unshelve = (id: string): Promise<{ command: string }> => json('POST', '/alarms/unshelve', { id });
 export const note = (id: string, text: string): Promise<{ command: string }> => json('POST', '/alarms/note', { id, text });
 export const disposition = (id: string, value: 'right' | 'wrong' | 'unsure'): Promise<{ command: string }> => json('POST', '/alarms/disposition', { id, value });
+
+// The server gives the rules themselves as a list, and takes them as a file of rules.
+export const rules = async (): Promise<Rules> => { const r = await json<Omit<Rules, 'rules'> & { rules: unknown[] }>('GET', '/rules'); return { ...r, rules: { version: r.version, rules: r.rules } }; };
+export const ruleVersions = async (): Promise<RuleVersion[]> => list<RuleVersion>(await json('GET', '/rules/versions'), 'versions');
+export const tryRules = (set: unknown, days: number): Promise<RuleTrial> => json('POST', '/rules/trials' + query({ days }), set);
+export const ruleTrial = (id: string): Promise<RuleTrial> => json('GET', `/rules/trials/${encodeURIComponent(id)}`);
+export const putRules = (set: unknown, note: string): Promise<{ version: number }> => json('PUT', '/rules' + query({ note }), set);
+export const restoreRules = (version: number, note: string): Promise<{ version: number }> => json('POST', `/rules/versions/${version}/restore`, { note });
 
 export const models = async (): Promise<Model[]> => list<Model>(await json('GET', '/models'), 'models');
 export interface Uploaded { name: string; version: number; sha256: string; checks?: { name: string; ok: boolean; detail: string }[]; marker?: string }

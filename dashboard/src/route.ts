@@ -5,6 +5,7 @@ export type Route =
   | { screen: 'drill'; id: string; tab: 'drilling' | 'scores' }
   | { screen: 'alarms'; tab: 'active' | 'shelved' | 'history' }
   | { screen: 'evidence'; id: string }
+  | { screen: 'rules' }
   | { screen: 'models'; name: string | null }
   | { screen: 'data'; tab: 'ledger' | 'quarantine' | 'devices' | 'equipment' | 'channels' | 'exports'; add: boolean; of?: string }
   | { screen: 'admin'; tab: 'people' | 'channels' | 'notifications' | 'audit' }
@@ -22,6 +23,7 @@ export function read(path: string, search = ''): Route {
     case 'd': if (parts[1]) return { screen: 'drill', id: parts[1], tab: parts[2] === 'scores' ? 'scores' : 'drilling' }; break;
     case 'alarms':
       if (parts[1] === 'evidence' && q.get('id')) return { screen: 'evidence', id: q.get('id')! };
+      if (parts[1] === 'rules') return { screen: 'rules' };
       if (parts.length === 1 || parts[1] === 'shelved' || parts[1] === 'history') return { screen: 'alarms', tab: (parts[1] ?? 'active') as 'active' };
       break;
     case 'models': return { screen: 'models', name: parts[1] ?? null };
@@ -50,6 +52,7 @@ export function address(r: Route): string {
     case 'drill': return `/d/${e(r.id)}` + (r.tab === 'scores' ? '/scores' : '');
     case 'alarms': return '/alarms' + (r.tab === 'active' ? '' : '/' + r.tab);
     case 'evidence': return `/alarms/evidence?id=${e(r.id)}`;
+    case 'rules': return '/alarms/rules';
     case 'models': return '/models' + (r.name ? '/' + e(r.name) : '');
     case 'data': return '/data' + (r.tab === 'ledger' ? '' : '/' + r.tab) + (r.add ? '/add' : r.of ? `/names?of=${e(r.of)}` : '');
     case 'admin': return '/admin' + (r.tab === 'people' ? '' : '/' + r.tab);

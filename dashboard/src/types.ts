@@ -51,6 +51,10 @@ export interface Model {
   versions: ModelVersion[]; checks: Check[]; canary_version?: number | null; canary_drills?: string[];
 }
 export type GateReport = Schema['Report'];
+export type Rules = Omit<Schema['Rules'], 'rules'> & { rules: { version: number; rules: unknown[] } };
+export type RuleVersion = Schema['RuleVersion'];
+export type RuleTrial = Schema['RuleTrial'];
+export type RuleReport = Schema['RuleReport'];
 export type ModelReport = Schema['ModelReport'];
 
 export interface Gap { stage: string; from: number | string; to: number | string; count: number | null; why: string; pending?: boolean }

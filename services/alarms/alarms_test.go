@@ -372,7 +372,11 @@ func TestTheDefaultRulesHold(t *testing.T) {
 }
 
 func FuzzParseTakesAnything(f *testing.F) {
-	f.Add(defaultRules)
+	all, err := json.Marshal(Default())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(all)
 	f.Add([]byte(`{"version":1,"rules":[{"id":"a","reason":"[{x|0.0}]"}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := Parse(b)

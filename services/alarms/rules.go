@@ -6,10 +6,12 @@ package alarms
 
 import (
 	"bytes"
-	_ "embed"
+	"cmp"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"path"
 	"regexp"
@@ -20,8 +22,10 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-//go:embed default.json
-var defaultRules []byte
+// defaultRules has a list of rules for each subsystem.
+//
+//go:embed default/*.json
+var defaultRules embed.FS
 
 // Kinds of Rule.
 const (
@@ -29,6 +33,8 @@ const (
 	Rate  = "rate"  // on how fast a channel changes: a feature slope, rate or delta
 	Model = "model" // on what a model says
 )
+
+var kinds = []string{Model, Rate, Limit}
 
 // Bounds of a rule file.
 const (
@@ -114,13 +120,32 @@ type Step struct {
 	Priority int     `json:"priority"`
 }
 
-// Default returns the rules that come with mudpulse.
+// Default returns the rules that come with mudpulse: those on models before the
+// plain limits that are not raised under them.
 func Default() *Rules {
-	r, err := Parse(defaultRules)
-	if err != nil {
+	all := &Rules{Version: 1}
+	files, err := fs.Glob(defaultRules, "default/*.json")
+	for _, name := range files {
+		var b []byte
+		if b, err = defaultRules.ReadFile(name); err != nil {
+			break
+		}
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.DisallowUnknownFields()
+		var some []Rule
+		if err = d.Decode(&some); err != nil {
+			err = fmt.Errorf("%s: %w", name, err)
+			break
+		}
+		all.Rules = append(all.Rules, some...)
+	}
+	if err = errors.Join(err, all.Validate()); err != nil {
 		panic("BUG: default rules: " + err.Error())
 	}
-	return r
+	slices.SortStableFunc(all.Rules, func(a, b Rule) int {
+		return cmp.Compare(slices.Index(kinds, a.Kind), slices.Index(kinds, b.Kind))
+	})
+	return all
 }
 
 // Parse reads rules in JSON. Unknown keys are refused; the error joins all that is wrong.
@@ -190,7 +215,7 @@ func (r *Rules) Validate() error {
 			bad(name, "id", "is used twice")
 		}
 		ids[u.ID] = true
-		if u.Kind != Limit && u.Kind != Rate && u.Kind != Model {
+		if !slices.Contains(kinds, u.Kind) {
 			bad(name, "kind", "must be limit, rate or model, not %q", u.Kind)
 		}
 		if u.Kind == Rate && !rate.MatchString(u.Signal) {
