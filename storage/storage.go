@@ -140,6 +140,7 @@ type Waveform struct {
 	TS      int64 // of the first sample, Unix ns
 	Every   int64 // ns between two
 	Samples int
+	Shaft   float64 // rpm, of the shaft in the same frame; NaN unknown
 }
 
 // A SeenChannel is a tag that came in frames and is not registered.

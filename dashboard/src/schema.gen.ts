@@ -484,6 +484,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/drills/{id}/spectrum": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The spectrum of one snapshot, with the lines at which defects would show */
+        get: operations["get-spectrum"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/drills/{id}/trajectory": {
         parameters: {
             query?: never;
@@ -493,6 +510,23 @@ export interface paths {
         };
         /** The hole by minimum curvature through its surveys (INC, AZI, TF), and where it bends more than the drill's limit */
         get: operations["get-trajectory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/drills/{id}/waveforms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Snapshots of vibration of a drill, newest first */
+        get: operations["list-waveforms"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1899,6 +1933,9 @@ export interface components {
         "BodyStruct { Unregistered ListUnregistered \"json:\\\"unregistered\\\"\" }Body": {
             unregistered: components["schemas"]["Unregistered"][];
         };
+        "BodyStruct { Waveforms ListWaveform \"json:\\\"waveforms\\\"\" }Body": {
+            waveforms: components["schemas"]["Waveform"][];
+        };
         Change: {
             /** @description raised, by the candidate where it raised it */
             at: string;
@@ -1924,7 +1961,7 @@ export interface components {
         };
         Channel: {
             /** @enum {string} */
-            class: "narrow" | "fast" | "medium" | "slow";
+            class: "narrow" | "fast" | "medium" | "slow" | "waveform";
             /**
              * Format: double
              * @description oilfield value = SI value * factor + shift
@@ -2067,6 +2104,18 @@ export interface components {
             /** Format: int64 */
             offset: number;
             segment: string;
+        };
+        DefectLine: {
+            /** @description greatest within 2 % of it; null: beyond half the rate */
+            amplitude: number | null;
+            hz: number | null;
+            /** @enum {string} */
+            name: "shaft" | "bpfo" | "bpfi" | "bsf" | "ftf" | "mesh";
+            /** @description turns of the shaft */
+            order: number | null;
+            /** @description position:serial; empty: the shaft itself */
+            part: string;
+            what: string;
         };
         Delivery: {
             /**
@@ -3555,6 +3604,32 @@ export interface components {
             /** @description number or word; none: 1 */
             value?: string;
         };
+        Spectrum: {
+            /** @description its amplitude, in the channel's unit */
+            amplitude: (number | null)[];
+            /**
+             * Format: date-time
+             * @description of its first sample; ask for its spectrum by it
+             */
+            at: string | null;
+            channel: string;
+            device: string;
+            /** @description band whose envelope this is the spectrum of */
+            envelope_hz?: number[];
+            /** @description of the greatest line of each bucket */
+            hz: (number | null)[];
+            /** @description where defects of the parts in place would show; empty: no speed or no geometry is known */
+            lines: components["schemas"]["DefectLine"][];
+            rate_hz: number | null;
+            /** Format: int64 */
+            samples: number;
+            /** @description null: not known */
+            shaft_rpm: number | null;
+            /** @description between two lines of the transform */
+            step_hz: number | null;
+            unit: string;
+            what: string;
+        };
         Spool: {
             /** Format: int64 */
             bytes: number;
@@ -3700,6 +3775,22 @@ export interface components {
             to: string | null;
             /** Format: int64 */
             unanswered: number;
+        };
+        Waveform: {
+            /**
+             * Format: date-time
+             * @description of its first sample; ask for its spectrum by it
+             */
+            at: string | null;
+            channel: string;
+            device: string;
+            rate_hz: number | null;
+            /** Format: int64 */
+            samples: number;
+            /** @description null: not known */
+            shaft_rpm: number | null;
+            unit: string;
+            what: string;
         };
         Well: {
             /** Format: date-time */
@@ -6379,6 +6470,91 @@ export interface operations {
             };
         };
     };
+    "get-spectrum": {
+        parameters: {
+            query: {
+                channel: string;
+                /** @description of its first sample, RFC 3339, as the list says */
+                at: string;
+                /** @description Hz; with envelope_high: of the envelope of that band, where hits of a spalled bearing show */
+                envelope_low?: number;
+                envelope_high?: number;
+                points?: number;
+            };
+            header?: never;
+            path: {
+                /** @description drill */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Spectrum"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "get-trajectory": {
         parameters: {
             query?: {
@@ -6402,6 +6578,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BodyStruct { Stations ListNum \"json:\\\"worst\\\"\" }Body"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "list-waveforms": {
+        parameters: {
+            query?: {
+                /** @description RFC 3339, or a time ago as -24h; default -168h */
+                from?: string;
+                /** @description RFC 3339, or now; default now */
+                to?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description drill */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { Waveforms ListWaveform \"json:\\\"waveforms\\\"\" }Body"];
                 };
             };
             /** @description Unauthorized */

@@ -212,6 +212,9 @@ func (d *Decoder) run(it *Item, r *telemetry.Run) (ok bool, e *Error) {
 				continue
 			}
 			ns := int64(math.Round(v*1e3)) * 1e3
+			if every && v > 0 && v < 1 { // a waveform: 0.078125 is 12.8 kHz
+				ns = int64(math.Round(v * 1e6))
+			}
 			if every {
 				r.Every = ns
 			} else {

@@ -145,7 +145,10 @@ func (d *Decoder) add(it *Item, r telemetry.Run) {
 	if !present {
 		return
 	}
-	r.Offset, r.Every = microseconds(r.Offset), microseconds(r.Every)
+	r.Offset = microseconds(r.Offset)
+	if r.Every >= 1e6 || r.Every < 0 { // below a millisecond: a waveform, whose spacing is exact
+		r.Every = microseconds(r.Every)
+	}
 	good := true
 	for _, q := range r.Quality {
 		if q > telemetry.Estimated {

@@ -54,6 +54,21 @@ func render(items []payload.Item, e *payload.Error) string {
 	return strings.Join(out, " | ")
 }
 
+func TestTheSpacingOfAWaveformIsReadToTheNanosecond(t *testing.T) {
+	var d payload.Decoder
+	f := func(every string, want int64) {
+		t.Helper()
+		items, e := d.JSON([]byte(`{"ts":0,"channels":{"TDACC":{"every_ms":` + every + `,"values":[1,2]}}}`))
+		if e != nil || items[0].Frame.Runs[0].Every != want {
+			t.Errorf("%s ms: %v, %+v", every, e, items)
+		}
+	}
+	f("0.078125", 78_125)
+	f("0.0390625", 39_063)
+	f("1.0004", 1_000_000)
+	f("100", 100_000_000)
+}
+
 func TestJSONIsReadAsTheContractSays(t *testing.T) {
 	var d payload.Decoder
 	f := func(in, want string) {

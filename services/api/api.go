@@ -93,6 +93,8 @@ type Past interface {
 	Ledger(ctx context.Context, q storage.LedgerQuery) (storage.Ledger, error)
 	QuarantineItem(ctx context.Context, id string) (telemetry.Quarantined, bool, error)
 	Gateways(ctx context.Context) ([]telemetry.GatewayStatus, error)
+	Waveforms(ctx context.Context, drill string, from, to int64, limit int) ([]storage.Waveform, error)
+	Waveform(ctx context.Context, drill, channel string, at int64) (storage.Waveform, []float64, bool, error)
 }
 
 // Gateway is the gateway of this process; *gateway.Gateway is one.

@@ -55,6 +55,23 @@ type store struct {
 	block    bool
 }
 
+// One snapshot: a second of a shaft at 20 turns a second and, half as strong, of its outer race.
+func (s *store) Waveforms(_ context.Context, drill string, from, to int64, limit int) ([]storage.Waveform, error) {
+	w, _, _, err := s.Waveform(context.Background(), drill, "TDACC", noon.UnixNano()-60e9)
+	if w.TS < from || w.TS >= to || limit < 1 {
+		return nil, err
+	}
+	return []storage.Waveform{w}, err
+}
+func (s *store) Waveform(_ context.Context, drill, channel string, at int64) (storage.Waveform, []float64, bool, error) {
+	w := storage.Waveform{Drill: drill, Channel: "TDACC", ID: telemetry.FrameID{Device: "vib-1"}, TS: noon.UnixNano() - 60e9, Every: 78125, Samples: 12800, Shaft: 1200}
+	x := make([]float64, w.Samples)
+	for i := range x {
+		turn := 2 * math.Pi * 20 * float64(i) / 12800
+		x[i] = math.Sin(turn) + 0.5*math.Sin(3.056*turn)
+	}
+	return w, x, channel == "TDACC" && at == w.TS, s.fail
+}
 func (s *store) Drills() []storage.Drill          { return s.drills }
 func (s *store) LatestScores() []*telemetry.Score { return s.scores }
 func (s *store) Latest(string) map[string]storage.Value {

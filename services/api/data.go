@@ -41,7 +41,7 @@ type channel struct {
 	NormalHigh view.Num `json:"normal_high"`
 	PhysLow    view.Num `json:"phys_low" doc:"beyond these the reading is set aside"`
 	PhysHigh   view.Num `json:"phys_high"`
-	Class      string   `json:"class" enum:"narrow,fast,medium,slow"`
+	Class      string   `json:"class" enum:"narrow,fast,medium,slow,waveform"`
 	Subsystem  string   `json:"subsystem"`
 	WITS       string   `json:"wits,omitempty"`
 	WITSML     string   `json:"witsml,omitempty"`

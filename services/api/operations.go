@@ -183,6 +183,7 @@ func refuse(location string, err error) error {
 func (a *API) register() {
 	a.registerPeople()
 	a.registerDrills()
+	a.registerWaveforms()
 	a.registerAlarms()
 	a.registerModels()
 	a.registerData()

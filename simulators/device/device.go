@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
 	"time"
@@ -196,7 +195,9 @@ func JSON(f *telemetry.Frame) []byte {
 			b = appendNumber(b, r.Values[0])
 			continue
 		}
-		b = fmt.Appendf(b, `{"every_ms":%d,"values":[`, r.Every/1e6)
+		b = append(b, `{"every_ms":`...)
+		b = appendNumber(b, float64(r.Every)/1e6)
+		b = append(b, `,"values":[`...)
 		for j, v := range r.Values {
 			if j > 0 {
 				b = append(b, ',')

@@ -77,8 +77,11 @@ func History(d Drill, from, to time.Time, f func(telemetry.Frame) error) error {
 
 // Live gives f each second from from on as the clock comes to it, numbered from
 // 1 under the boot given, until ctx is done or f fails. The frame is valid
-// until f returns.
+// until f returns. Every two hours in which the string turns, a snapshot of the
+// bearing goes with it, as a frame of another device with numbers of its own.
 func Live(ctx context.Context, d Drill, clock telemetry.Clock, from time.Time, boot string, f func(*telemetry.Frame) error) error {
+	var heard time.Time
+	snapshots := uint64(0)
 	for seq := uint64(1); ; seq++ {
 		t := from.Add(time.Duration(seq-1) * time.Second)
 		// A second is over before it is sent.
@@ -90,8 +93,21 @@ func Live(ctx context.Context, d Drill, clock telemetry.Clock, from time.Time, b
 		if err := f(&frame); err != nil {
 			return err
 		}
+		if t.Sub(heard) < snapshotEvery || t.Second() != 0 {
+			continue
+		}
+		if wave, ok := d.Rig.Snapshot(t); ok {
+			heard, snapshots = t, snapshots+1
+			wave.Boot, wave.Seq = boot, snapshots
+			if err := f(&wave); err != nil {
+				return err
+			}
+		}
 	}
 }
+
+// snapshotEvery is how often the bearing's accelerometer is read.
+const snapshotEvery = 2 * time.Hour
 
 // Feed calls f with a drill's seconds from from to to, every so often, numbered
 // from 1, as one device sends them. The frame is valid until f returns.

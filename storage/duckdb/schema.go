@@ -117,7 +117,7 @@ func newTables(cat *telemetry.Catalogue) *tables {
 		registered: newTable("registered", text("tag"), i64("commit"), text("record")),
 		commits:    newTable("commits", i64("commit"), stamp("arrived"), text("cluster"), text("offsets")),
 		dedup:      newTable("dedup", i64("commit"), blob("state")),
-		waveforms: newTable("waveforms", i32("src"), u64("seq"), u32("part"), u64("uid"), text("channel"), stamp("ts"), i64("offset_ns"), i64("every_ns"),
+		waveforms: newTable("waveforms", i32("src"), u64("seq"), u32("part"), u64("uid"), text("channel"), stamp("ts"), i64("offset_ns"), i64("every_ns"), f64("shaft"),
 			listF64("samples"), blob("quality"), stamp("arrived"), i64("commit")),
 		retired: newTable("retired", i32("src"), u64("lo"), u64("hi"), u64("n")),
 	}

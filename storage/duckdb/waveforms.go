@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/mudpulse/mudpulse/storage"
@@ -17,7 +18,15 @@ func (s *Store) addWaveform(f *telemetry.Frame, r *telemetry.Run, src int32, uid
 		return
 	}
 	start := us(r.Time(f.TS, 0))
-	s.tab.waveforms.add(src, f.Seq, f.Part, uid, r.Channel, start, start*1000-us(f.TS)*1000, r.Every, r.Values, r.Quality, at, commit)
+	shaft := math.NaN()
+	if c := s.cat.Get(r.Channel); c != nil && c.Shaft != "" {
+		for i := range f.Runs {
+			if o := &f.Runs[i]; o.Channel == c.Shaft && len(o.Values) > 0 {
+				shaft = o.Values[len(o.Values)-1]
+			}
+		}
+	}
+	s.tab.waveforms.add(src, f.Seq, f.Part, uid, r.Channel, start, start*1000-us(f.TS)*1000, r.Every, shaft, r.Values, r.Quality, at, commit)
 }
 
 // Waveforms lists the snapshots of a drill that began in [from, to), newest first, at most limit.
@@ -30,13 +39,13 @@ func (s *Store) Waveforms(ctx context.Context, drill string, from, to int64, lim
 	return out, err
 }
 
-// Waveform returns the samples of a drill's snapshot of a channel that began at a
-// time, in whole microseconds, and whether there is one.
+// Waveform returns the samples of a drill's snapshot of a channel that began
+// within the millisecond after a time, and whether there is one.
 func (s *Store) Waveform(ctx context.Context, drill, channel string, at int64) (storage.Waveform, []float64, bool, error) {
 	var out storage.Waveform
 	var samples []float64
 	found := false
-	err := s.waveforms(ctx, drill, fmt.Sprintf("ts = make_timestamp(%d) AND channel = %s", us(at), lit(channel)), 1, true, func(w *storage.Waveform, x []float64) error {
+	err := s.waveforms(ctx, drill, fmt.Sprintf("ts >= make_timestamp(%d) AND ts < make_timestamp(%d) AND channel = %s", us(at), us(at)+1000, lit(channel)), 1, true, func(w *storage.Waveform, x []float64) error {
 		out, samples, found = *w, x, true
 		return nil
 	})
@@ -52,17 +61,19 @@ func (s *Store) waveforms(ctx context.Context, drill, where string, limit int, w
 	if whole {
 		samples = "samples"
 	}
-	q := fmt.Sprintf("SELECT src, seq, part, uid, channel, epoch_us(ts), every_ns, len(samples), %s FROM store.waveforms WHERE src IN (%s) AND %s ORDER BY ts DESC, channel, src, seq LIMIT %d", samples, joinInts(srcs), where, limit)
+	q := fmt.Sprintf("SELECT src, seq, part, uid, channel, epoch_us(ts), every_ns, len(samples), shaft, %s FROM store.waveforms WHERE src IN (%s) AND %s ORDER BY ts DESC, channel, src, seq LIMIT %d", samples, joinInts(srcs), where, limit)
 	err := s.each(ctx, q, func(r *sql.Rows) error {
 		w := storage.Waveform{Drill: drill}
 		var src int32
 		var uid uint64
 		var list any
-		if err := r.Scan(&src, &w.ID.Seq, &w.ID.Part, &uid, &w.Channel, &w.TS, &w.Every, &w.Samples, &list); err != nil {
+		var shaft *float64
+		if err := r.Scan(&src, &w.ID.Seq, &w.ID.Part, &uid, &w.Channel, &w.TS, &w.Every, &w.Samples, &shaft, &list); err != nil {
 			return err
 		}
 		k := s.sourceName(src)
 		w.ID.Device, w.ID.Boot, w.TS = k.device, joinBoot(k.boot, uid), w.TS*1000
+		w.Shaft = number(shaft)
 		return f(&w, floats(list))
 	})
 	if err != nil {

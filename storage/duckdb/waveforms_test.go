@@ -85,7 +85,7 @@ func TestASnapshotIsKeptWholeAndGivenAgainBitForBit(t *testing.T) {
 			t.Errorf("%d frames, %+v, %v", n, done, err)
 		}
 		list, err := s.Waveforms(ctx, "RIG-01", t0, t0+1e15, 3)
-		if err != nil || len(list) != 3 || list[0].ID.Seq != 5 || list[0].Samples != 12800 || list[0].Every != 78125 || list[0].Channel != "TDACC" {
+		if err != nil || len(list) != 3 || list[0].ID.Seq != 5 || list[0].Samples != 12800 || list[0].Every != 78125 || list[0].Channel != "TDACC" || list[0].Shaft != 1187.5 {
 			t.Fatalf("%+v, %v", list, err)
 		}
 		w, x, found, err := s.Waveform(ctx, "RIG-01", "TDACC", list[1].TS)

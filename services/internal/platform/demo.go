@@ -106,12 +106,19 @@ func (d *demo) run(ctx context.Context) error {
 		}
 		creds[x.Name] = device.Credentials{Username: user, Password: password, Topic: telemetry.MQTTProtoTopic(x.Name)}
 	}
+	if err := d.bearings(ctx); err != nil {
+		return err
+	}
 	for _, x := range d.fleet {
 		wg.Go(func() {
 			dev := &device.Device{Broker: "tcp://" + d.p.gateway.Addr().TCP.String(), Credentials: creds[x.Name], Window: 256}
 			defer dev.Close()
 			err := fleet.Live(ctx, x, d.clock, from, boot, func(f *telemetry.Frame) error {
-				f.Device = creds[x.Name].Username
+				if name := creds[x.Name].Username; f.Device == "vib-1" { // the accelerometer is read by the same computer
+					f.Device = name + "-vib"
+				} else {
+					f.Device = name
+				}
 				return dev.Publish(ctx, device.Message{Seq: f.Seq, Payload: telemetry.AppendFrame(nil, f)})
 			})
 			if err != nil && ctx.Err() == nil {
@@ -139,6 +146,29 @@ func (d *demo) run(ctx context.Context) error {
 	cancel()
 	wg.Wait()
 	return err
+}
+
+// bearings says which bearing is in each top drive, so that spectra have their lines.
+func (d *demo) bearings(ctx context.Context) error {
+	reg := d.p.api.Devices()
+	for _, x := range d.fleet {
+		known, err := reg.Runs(ctx, x.Name)
+		if err != nil {
+			return fmt.Errorf("bearing of %s: %w", x.Name, err)
+		}
+		if len(known) > 0 { // told by an earlier run of the demo, or by somebody
+			continue
+		}
+		part := equipment.Part{Serial: x.Name + "-6322", Kind: "bearing", Model: "6322", Geometry: map[string]float64{"balls": 8, "ball_mm": 41.3, "pitch_mm": 175}}
+		if err := reg.PutPart(ctx, part, "demo"); err != nil {
+			return fmt.Errorf("bearing of %s: %w", x.Name, err)
+		}
+		_, err = reg.Install(ctx, equipment.Run{Drill: x.Name, Position: "top_drive/bearing", Serial: part.Serial, From: d.state.Start.Add(-fleet.Days * 24 * time.Hour).UnixNano(), By: "demo"})
+		if err != nil {
+			return fmt.Errorf("bearing of %s: %w", x.Name, err)
+		}
+	}
+	return nil
 }
 
 // history gives the gateway fourteen days, a frame a minute, on the road that
