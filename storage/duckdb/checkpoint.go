@@ -52,13 +52,13 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	}
 	s.cfg.CrashPoint(CrashCheckpoint)
 	if aside {
-		if err := s.checkpointBeside(ctx, commit); err != nil {
+		if err := soon(ctx, func() error { return s.checkpointBeside(commit) }); err != nil {
 			return fmt.Errorf("checkpoint beside commits: %w", err)
 		}
 		s.besides++
 	}
 	if !aside || s.besides >= besidesInARow {
-		if err := s.checkpointSoon(ctx); err != nil {
+		if err := soon(ctx, func() error { return s.pointer.exec("CHECKPOINT") }); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		s.besides = 0
@@ -94,7 +94,7 @@ func (s *Store) turnOver() error {
 }
 
 // checkpointBeside checkpoints while commits go on. Call with checkpoint.
-func (s *Store) checkpointBeside(ctx context.Context, commit int64) (err error) {
+func (s *Store) checkpointBeside(commit int64) (err error) {
 	for _, q := range []string{"BEGIN TRANSACTION READ ONLY", "SELECT key FROM store.meta LIMIT 1"} {
 		if err := s.witness.exec(q); err != nil {
 			return errors.Join(err, s.witness.exec("ROLLBACK"))
@@ -105,13 +105,15 @@ func (s *Store) checkpointBeside(ctx context.Context, commit int64) (err error) 
 	if err := s.pointer.exec(fmt.Sprintf("INSERT INTO store.checkpoints VALUES (%d)", commit)); err != nil {
 		return err
 	}
-	return s.checkpointSoon(ctx)
+	return s.pointer.exec("CHECKPOINT")
 }
 
-// checkpointSoon checkpoints as soon as nothing but appends is open, or says after a few seconds that it cannot.
-func (s *Store) checkpointSoon(ctx context.Context) error {
+// soon tries a checkpoint as soon as nothing but appends is open, or says after a
+// few seconds that it cannot. Each try has a witness of its own: what a commit
+// made behind one that is there, tables of a partition, waits for that one's end.
+func soon(ctx context.Context, checkpoint func() error) error {
 	for try := 0; ; try++ {
-		err := s.pointer.exec("CHECKPOINT")
+		err := checkpoint()
 		if err == nil || try == 30 || !strings.Contains(err.Error(), "other write transactions active") {
 			return err
 		}

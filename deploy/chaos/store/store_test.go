@@ -186,6 +186,9 @@ func TestAKilledStoreHasEveryRowOnceAndItsPosition(t *testing.T) {
 		for k := range 2 {
 			after := 3 + 5*k + round%4
 			out := run(t, dir, "", 0, 400, after, 0)
+			if out.refused || out.full > 0 {
+				t.Errorf("a store that nothing ails refuses commits, or its maintenance fails: %+v", out)
+			}
 			kills++
 			// From outside, it dies any time after it told.
 			next = check(t, dir, fmt.Sprint("a kill after ", after, " commits"), max(next, out.next))
