@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -126,9 +127,11 @@ func (b *bench) run(ctx context.Context) (err error) {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = b.store.Run(run) })
+	at := time.Duration(0)
 	for name, ask := range b.questions() {
 		if b.ask {
-			wg.Go(func() { b.asking(run, name, ask) })
+			wg.Go(func() { b.asking(run, name, at, ask) })
+			at += askEvery / 5 // screens do not ask in step
 		}
 	}
 	b.now = start
@@ -147,7 +150,15 @@ func (b *bench) run(ctx context.Context) (err error) {
 	for name := range b.questions() {
 		b.print(name)
 	}
-	fmt.Printf("hot          %.2f B a reading while it was written (file and WAL beside sealed files)\n", hot)
+	fmt.Printf("on disk      %.2f B a reading when the pouring ended: file, WAL (not compressed) and sealed files, with scores and rollups\n", hot)
+	if err := b.store.Checkpoint(ctx); err != nil {
+		return err
+	}
+	if rows, readings, bytes, err := b.hotTables(ctx); err != nil {
+		return err
+	} else if readings > 0 {
+		fmt.Printf("hot          %.2f B a reading in the file's tables of readings, %d rows\n", float64(bytes)/float64(readings), rows)
+	}
 	if err := b.store.Seal(ctx); err != nil {
 		return err
 	}
@@ -255,9 +266,17 @@ func (b *bench) questions() map[string]func(ctx context.Context, now int64, n in
 	}
 }
 
-// asking asks twice a second, as a screen does, until ctx is done.
-func (b *bench) asking(ctx context.Context, name string, ask func(context.Context, int64, int) error) {
-	tick := time.NewTicker(500 * time.Millisecond)
+// askEvery is how often each question is asked: a screen asks that often at most.
+const askEvery = 500 * time.Millisecond
+
+// asking asks from after on until ctx is done.
+func (b *bench) asking(ctx context.Context, name string, after time.Duration, ask func(context.Context, int64, int) error) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(after):
+	}
+	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
 	for n := 0; ; n++ {
 		select {
@@ -317,6 +336,38 @@ func sealed(s *duckdb.Store) map[string]int64 {
 		out[""] += f.Bytes
 	}
 	return out
+}
+
+// hotTables counts the rows and readings of the tables that are not sealed, and the bytes of their blocks.
+func (b *bench) hotTables(ctx context.Context) (rows, readings, bytes int64, err error) {
+	db := b.store.SQL()
+	if err := db.QueryRowContext(ctx, "SELECT coalesce(sum(readings), 0)::BIGINT FROM store.hot_frames").Scan(&readings); err != nil {
+		return 0, 0, 0, err
+	}
+	tables, err := db.QueryContext(ctx, "SELECT table_name, estimated_size FROM duckdb_tables() WHERE regexp_matches(table_name, '^p[0-9]+_readings_')")
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	names := map[string]int64{}
+	for tables.Next() {
+		var name string
+		var n int64
+		if err := tables.Scan(&name, &n); err != nil {
+			return 0, 0, 0, err
+		}
+		names[name] = n
+	}
+	if err := errors.Join(tables.Err(), tables.Close()); err != nil {
+		return 0, 0, 0, err
+	}
+	for name, n := range names {
+		var blocks int64
+		if err := db.QueryRowContext(ctx, "SELECT count(DISTINCT block_id) FROM pragma_storage_info('store."+name+"') WHERE persistent").Scan(&blocks); err != nil {
+			return 0, 0, 0, err
+		}
+		rows, bytes = rows+n, bytes+blocks*256<<10
+	}
+	return rows, readings, bytes, nil
 }
 
 // size is what a folder holds.
