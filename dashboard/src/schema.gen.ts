@@ -6308,6 +6308,8 @@ export interface operations {
                 /** @description RFC 3339, or now; default now */
                 to?: string;
                 points?: number;
+                /** @description m4: of each bucket the least, greatest and last value; lttb: single samples that keep the line's shape, each bucket's least and greatest among them */
+                method?: "m4" | "lttb";
             };
             header?: never;
             path: {
@@ -6393,6 +6395,8 @@ export interface operations {
                 /** @description RFC 3339, or now; default now */
                 to?: string;
                 points?: number;
+                /** @description m4: of each bucket the least, greatest and last value; lttb: single samples that keep the line's shape, each bucket's least and greatest among them */
+                method?: "m4" | "lttb";
             };
             header?: never;
             path: {

@@ -430,6 +430,11 @@ func TestSeriesAreAskedAsTheyWereWished(t *testing.T) {
 	if q := w.store.asked; q.Points != 100 || q.To-q.From != int64(time.Hour) || len(q.Channels) != 2 {
 		t.Errorf("asked %+v", q)
 	}
+	w.get("/api/v1/drills/RIG-07/series?channels=SPP&points=100&method=lttb", 200).is(t, "series.0.n.0", 1.0)
+	if w.store.asked.Points != storage.LTTBPoints(100) {
+		t.Errorf("lttb: asked for %d points", w.store.asked.Points)
+	}
+	w.get("/api/v1/drills/RIG-07/series?channels=SPP&method=mean", 422)
 	w.get("/api/v1/drills/RIG-07/series?channels=washout.probability", 200).is(t, "series.0.t.0", nil)
 	bad := w.get("/api/v1/drills/RIG-07/series?channels=XPP,YPP,SPP", 422)
 	bad.is(t, "errors.0.value", "XPP")

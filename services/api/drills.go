@@ -203,6 +203,7 @@ type seriesIn struct {
 	From     string   `query:"from" doc:"RFC 3339, or a time ago as -1h; default -1h"`
 	To       string   `query:"to" doc:"RFC 3339, or now; default now"`
 	Points   int      `query:"points" minimum:"10" maximum:"5000" default:"600"`
+	Method   string   `query:"method" enum:"m4,lttb" default:"m4" doc:"m4: of each bucket the least, greatest and last value; lttb: single samples that keep the line's shape, each bucket's least and greatest among them"`
 }
 
 func (a *API) getSeries(ctx context.Context, in *seriesIn) (*body[seriesOut], error) {
@@ -229,12 +230,16 @@ func (a *API) getSeries(ctx context.Context, in *seriesIn) (*body[seriesOut], er
 	if len(wrong) > 0 {
 		return nil, huma.Error422UnprocessableEntity("the query is refused", wrong...)
 	}
+	points := in.Points
+	if in.Method == "lttb" {
+		points = storage.LTTBPoints(points)
+	}
 	// An output that no model has given yet is empty; a channel nobody knows is a mistake.
 	ask, found := in.Channels, []storage.Series(nil)
 	for len(ask) > 0 {
 		var err error
 		var unknown *storage.UnknownChannel
-		found, err = a.d.Store.Series(ctx, storage.SeriesQuery{Drill: in.ID, Channels: ask, From: from, To: to, Points: in.Points})
+		found, err = a.d.Store.Series(ctx, storage.SeriesQuery{Drill: in.ID, Channels: ask, From: from, To: to, Points: points})
 		if err == nil {
 			break
 		}
@@ -257,6 +262,9 @@ func (a *API) getSeries(ctx context.Context, in *seriesIn) (*body[seriesOut], er
 			if found[i].Channel == c {
 				s = found[i]
 			}
+		}
+		if in.Method == "lttb" {
+			s = s.LTTB(in.Points)
 		}
 		out.Series = append(out.Series, a.columns(s))
 	}
