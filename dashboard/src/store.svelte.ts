@@ -1,6 +1,7 @@
 import * as api from './api';
 import { RigClock } from './clock';
 import { Columns } from './columns';
+import type { Readings } from './drill/scales';
 import { Live, type Line } from './live';
 import { aside, blank, change, standing } from './merge';
 import { address, read, type Route } from './route';
@@ -40,6 +41,7 @@ class Store {
   phone = $state(matchMedia('(max-width:480px)').matches);
   jump = $state.raw<{ by: number; at: number } | null>(null); // the server's clock moved: by how much, ms, and when, performance.now()
   jumps = $state(0);
+  readings = $state<Readings>((kept('readings') as Readings | null) ?? 'drilling'); // of the strip
   held = $state(false); // a dialog is open: single keys do nothing behind it
 
   /** Which reading an output such as washout.normal_hydraulics is about: learned from reasons, and kept. */
@@ -195,6 +197,8 @@ class Store {
     if (on) document.documentElement.dataset.theme = 'night'; else delete document.documentElement.dataset.theme;
     document.querySelector<HTMLMetaElement>('meta[name=theme-color]')!.content = on ? '#23272B' : '#E7E9EB';
   }
+
+  setReadings(r: Readings): void { this.readings = r; keep('readings', r); }
 
   setSystem(s: System): void { this.system = s; keep('units', s); }
 

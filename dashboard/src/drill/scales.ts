@@ -29,6 +29,36 @@ export const TRACKS: Track[] = [
   ] },
 ];
 
+/** The machine behind the drilling: what shakes, what turns, what gets warm, what flows. */
+export const MACHINE: Track[] = [
+  { title: 'Vibration, pulsation', traces: [
+    { channel: 'VIBAX', name: 'Axial', lo: 0, hi: 3, style: 1 },
+    { channel: 'VIBLAT', name: 'Lateral', lo: 0, hi: 5, style: 2 },
+    { channel: 'PPULS', name: 'Pulsation', lo: 0, hi: 2, style: 3 },
+  ] },
+  { title: 'Top drive', traces: [
+    { channel: 'TDKW', name: 'Power', lo: 0, hi: 1000, style: 1 },
+    { channel: 'TDVEL', name: 'Gearbox', lo: 0, hi: 10, style: 2 },
+    { channel: 'TDENV', name: 'Bearing', lo: 0, hi: 20, style: 3 },
+  ] },
+  { title: 'Warmth', traces: [
+    { channel: 'TDWT', name: 'Winding', lo: 0, hi: 160, style: 1 },
+    { channel: 'TDBT', name: 'Bearing', lo: 0, hi: 120, style: 2 },
+    { channel: 'GBOT', name: 'Gear oil', lo: 0, hi: 120, style: 3 },
+  ] },
+  { title: 'Mud', traces: [
+    { channel: 'MDI', name: 'Density in', lo: 900, hi: 1800, style: 1 },
+    { channel: 'MDO', name: 'Density out', lo: 900, hi: 1800, style: 4 },
+    { channel: 'MTO', name: 'Warmth out', lo: 0, hi: 100, style: 3 },
+  ] },
+];
+
+/** What of both is drawn: four tracks, or all eight over the whole width. */
+export type Readings = 'drilling' | 'machine' | 'all';
+export const tracksFor = (r: Readings): Track[] => (r === 'drilling' ? TRACKS : r === 'machine' ? MACHINE : [...TRACKS, ...MACHINE]);
+/** channelsFor: what the server is asked for, drilling first: health, scales and bands are read from it. */
+export const channelsFor = (r: Readings): string[] => [...CHANNELS, ...(r === 'drilling' ? [] : MACHINE.flatMap((t) => t.traces.map((x) => x.channel)))];
+
 /** What the server is asked for: every trace but those that the page works out itself, and the bit's depth. */
 export const CHANNELS = [...TRACKS.flatMap((t) => t.traces.map((x) => x.channel)).filter((c) => c !== 'MSE'), 'DBTM'];
 
@@ -75,5 +105,5 @@ export function fit(columns: Columns, kept: Record<string, [number, number]>): R
 }
 
 /** tracks with the scales of one drill. */
-export const scaled = (s: Record<string, [number, number]>): Track[] =>
-  TRACKS.map((t) => ({ ...t, traces: t.traces.map((x) => (s[x.channel] ? { ...x, lo: s[x.channel][0], hi: s[x.channel][1] } : x)) }));
+export const scaled = (s: Record<string, [number, number]>, tracks: Track[] = TRACKS): Track[] =>
+  tracks.map((t) => ({ ...t, traces: t.traces.map((x) => (s[x.channel] ? { ...x, lo: s[x.channel][0], hi: s[x.channel][1] } : x)) }));
