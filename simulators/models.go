@@ -4,7 +4,8 @@ package simulators
 
 import "embed"
 
-// Models are the default models, *.pmml under models/.
+// Models are the default models, *.pmml under models/; those of models/library are
+// pushed where they are wanted.
 //
-//go:embed all:models
+//go:embed models/*.pmml
 var Models embed.FS

@@ -16,8 +16,10 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeRegressor
 from sklearn2pmml import sklearn2pmml
 from sklearn2pmml.pipeline import PMMLPipeline
@@ -30,6 +32,9 @@ LONG = [f"{c}__mean__25h__in_rotary" for c in ("SPP", "FLIN", "DBTM", "MDI")]
 ENV, VEL, TEMP, SPEED = (f"{c}__ewma__10m__in_rotary" for c in ("TDENV", "TDVEL", "TDBT", "RPM"))
 PULS, PART, OIL, WIND, TORQUE = (f"{c}__ewma__10m__in_rotary" for c in ("PPULS", "GBPC", "GBOT", "TDWT", "TQ"))
 ENVZ, VELZ, PARTZ, PULSZ = (f"{c}__ewma__10m__z__in_rotary" for c in ("TDENV", "TDVEL", "GBPC", "PPULS"))
+ENVS, PULSS, PARTS = "TDENV__slope__36h__in_rotary", "PPULS__slope__36h__in_rotary", "GBPC__slope__96h__in_rotary"
+OWN = [f"{c}__240h__in_rotary" for c in ("TDWT__mean", "GBOT__mean", "TDBT__mean", "TQ__rms")]
+SLOW = "10m"  # cadence of what changes over days
 TURNED = "RPM__min__30m"
 HEAT = ["TQ__rms__10m", "TQ__rms__30m", "TQ__rms__2h"]
 SSI, TWIST, TORQUE10, RPM10, WOB10 = "SSI__mean__5s", "TQ__std__10s", "TQ__mean__10s", "RPM__mean__10s", "WOB__mean__10s"
@@ -90,7 +95,7 @@ def add_outputs(path, outputs, every=None, text=""):
     """Gives the model that sklearn2pmml wrote the outputs that mudpulse reads."""
     tree = ET.parse(path)
     root = tree.getroot()
-    model = next(e for e in root if e.tag.split("}")[1] in ("MiningModel", "TreeModel", "RegressionModel"))
+    model = next(e for e in root if e.tag.split("}")[1] in ("MiningModel", "TreeModel", "RegressionModel", "ClusteringModel"))
     old = model.find(f"{{{NS}}}Output")
     new = ET.fromstring(f'<Output xmlns="{NS}">{outputs}</Output>')
     if old is None:
@@ -202,33 +207,45 @@ def washout(train, test, folder, expected):
     print(f"washout: unseen rigs: alarms from {at:.1f} % missing on, in {100 * (seen.loc[late, 'deficit'] > at).mean():.1f} % of rows past half of life, in {100 * (seen.loc[seen['age_washout'].isna(), 'deficit'] > at).mean():.3f} % of rows of a whole string; 99.9th of those {seen.loc[seen['age_washout'].isna(), 'deficit'].quantile(.999):.1f} %")
 
 
-def wear(train, test, folder, name, kind, inputs, model, health, subsystem, code, cap, below, text):
-    """Hours left of a part that wears out: log target, capped; trees through sklearn2pmml."""
+def wear(train, test, folder, name, kind, inputs, model, health, subsystem, code, cap, below, text, least=None):
+    """Hours left of a part that wears out: log target, capped; trees through sklearn2pmml. Where the first input is not above least, it is sound, whatever its slope."""
     def rows(d):
-        d = d[d[inputs].notna().all(axis=1) & (d[inputs[-1]] > 0)].copy()
+        d = d[d[inputs].notna().all(axis=1) & (d[inputs[0]] > 0)].copy()
         d["log_left"] = np.log10(np.minimum(d[f"left_{kind}"].fillna(cap), cap).clip(lower=1))
         return d
 
     fit, seen = rows(train), rows(test)
     fit = pd.concat([fit[fit[f"age_{kind}"].notna()], fit[fit[f"age_{kind}"].isna()].sample(frac=0.25, random_state=3)])
-    pipeline = PMMLPipeline([("regressor", model)])
+    # Slopes are per second, so tiny: trees of scikit-learn take values within 1e-7 of each other for the same.
+    slopes = [i for i in inputs if "__slope__" in i]
+    scaled = ColumnTransformer([("levels", "passthrough", [i for i in inputs if i not in slopes]), ("slopes", StandardScaler(), slopes)])
+    pipeline = PMMLPipeline([("scale", scaled), ("regressor", model)] if slopes else [("regressor", model)])
     pipeline.fit(fit[inputs], fit["log_left"])
     pipeline.verify(fit[inputs].sample(15, random_state=5))
+    def answer(d):
+        said = 10 ** pipeline.predict(d[inputs])
+        return said if least is None else np.where(d[inputs[0]] > least, said, cap)
+
+    p = answer(seen)
+    near = seen[f"left_{kind}"] < below
+    low, high = np.quantile(seen.loc[near, f"left_{kind}"] / p[near], [0.1, 0.9])
     path = os.path.join(folder, name + ".pmml")
     with tempfile.TemporaryDirectory() as tmp:
         raw = os.path.join(tmp, "m.pmml")
         sklearn2pmml(pipeline, raw)
         os.replace(raw, path) if os.stat(tmp).st_dev == os.stat(folder).st_dev else open(path, "wb").write(open(raw, "rb").read())
-    hours = '<Apply function="pow"><Constant dataType="double">10.0</Constant><FieldRef field="predicted_log_left"/></Apply>'
+    hours = apply("pow", const(10.0), ref("predicted_log_left"))
+    if least is not None:
+        hours = apply("if", apply("greaterThan", ref(inputs[0]), const(least)), hours, const(float(cap)))
     bad = apply("lessThan", ref("left_h"), const(float(below)))
-    outputs = ('<OutputField name="predicted_log_left" optype="continuous" dataType="double" feature="predictedValue" isFinalResult="false"/>'
-               + out("left_h", hours) + out(f"health_{subsystem}", norm("left_h", health)) + out(f"reason_{subsystem}", when(bad, const(f"{code}:{inputs[0]}", "string")), "string")
-               + out("time_left_h", when(bad, ref("left_h"))) + out("time_left_low_h", when(bad, apply("*", const(0.6), ref("left_h")))) + out("time_left_high_h", when(bad, apply("*", const(1.6), ref("left_h")))))
-    add_outputs(path, outputs, "60s", text)
-    p = 10 ** pipeline.predict(seen[inputs])
-    near = seen[f"left_{kind}"] < below
-    print(f"{name}: unseen rigs: median error {np.median(np.abs(p[near] - seen.loc[near, f'left_{kind}'])):.1f} h in the last {below} h; below {below} h in {100 * (p[seen[f'age_{kind}'].isna()] < below).mean():.2f} % of rows of sound parts")
-    return lambda d: 10 ** pipeline.predict(d[inputs])
+    outputs = '<OutputField name="predicted_log_left" optype="continuous" dataType="double" feature="predictedValue" isFinalResult="false"/>' + out("left_h", hours)
+    if health:
+        outputs += out(f"health_{subsystem}", norm("left_h", health)) + out(f"reason_{subsystem}", when(bad, const(f"{code}:{inputs[0]}", "string")), "string")
+    outputs += (out("time_left_h", when(bad, ref("left_h"))) + out("time_left_low_h", when(bad, apply("*", const(float(low)), ref("left_h"))))
+                + out("time_left_high_h", when(bad, apply("*", const(float(high)), ref("left_h")))))
+    add_outputs(path, outputs, SLOW, text)
+    print(f"{name}: unseen rigs: median error {np.median(np.abs(p[near] - seen.loc[near, f'left_{kind}'])):.1f} h in the last {below} h, of ten eight between {low:.2f} and {high:.2f} times what is said; below {below} h in {100 * (p[seen[f'age_{kind}'].isna()] < below).mean():.2f} % of rows of sound parts")
+    return answer
 
 
 def stick_slip(train, test, folder):
@@ -255,59 +272,68 @@ def stick_slip(train, test, folder):
 
 
 def steady(d):
-    """Rows in which the motor has turned for half an hour, and done about the same work for two: only then is its temperature that of the work."""
-    return (d[HEAT[1]] > 6) & (d[TURNED] > 40) & (d[SPEED] > 60) & ((d[HEAT[1]] - d[HEAT[2]]).abs() < 0.12 * d[HEAT[2]]) & ((d[HEAT[0]] - d[HEAT[1]]).abs() < 0.12 * d[HEAT[1]])
+    """Rows in which the motor has turned for half an hour, and done about the same work for two, and about that of its ten days: only then is its temperature that of the work."""
+    return (d[HEAT[1]] > 6) & (d[HEAT[1]] > 0.85 * d[OWN[3]]) & (d[HEAT[1]] < 1.4 * d[OWN[3]]) & (d[TURNED] > 40) & (d[SPEED] > 60) & ((d[HEAT[1]] - d[HEAT[2]]).abs() < 0.12 * d[HEAT[2]]) & ((d[HEAT[0]] - d[HEAT[1]]).abs() < 0.12 * d[HEAT[1]])
 
 
 def cooling(train, test, folder):
-    """Winding temperature that the work of the last two hours, and what else feels the day's heat, explain: RegressionModel; the rest is the filter's."""
-    inputs = [WIND, OIL, TEMP, SPEED] + HEAT + [TURNED]
+    """Winding temperature that the work of the last two hours, and what else feels the day's heat, explain beside the drill's own ten days: RegressionModel; the rest is the filter's."""
+    inputs = [WIND, OIL, TEMP, SPEED] + HEAT + OWN + [TURNED]
 
     def rows(d):
         return d[d[inputs].notna().all(axis=1) & steady(d)]
 
-    terms = [(HEAT[0], 2), (HEAT[1], 2), (HEAT[2], 2), (OIL, 1), (TEMP, 1), (SPEED, 1)]
+    # Differences from its own ten days alone: how the drill was built, where its sensors stand and what climate it works in fall out.
+    work, felt = HEAT, [(OIL, OWN[1]), (TEMP, OWN[2])]
 
     def design(d):
-        return np.column_stack([d[n] ** e for n, e in terms])
+        return np.column_stack([d[n] ** 2 - d[OWN[3]] ** 2 for n in work] + [d[now] - d[own] for now, own in felt])
 
     fit = rows(train)
     fit = fit[fit["age_cooling"].isna() & fit["age_gearbox"].isna() & fit["age_bearing"].isna()]
-    reg = LinearRegression().fit(design(fit), fit[WIND])
-    fit = fit[(fit[WIND] - reg.predict(design(fit))).abs() < 12]  # sensors that drift, spike and stick teach nothing
-    reg = LinearRegression().fit(design(fit), fit[WIND])
-    rest = fit[WIND] - reg.predict(design(fit))
-    at = float(rest.quantile(0.998))  # what a sound motor with a sound sensor is not above, on the rigs it learnt from
+    def left_over(d, reg):
+        return d[WIND] - d[OWN[0]] - reg.predict(design(d))
+
+    reg = LinearRegression().fit(design(fit), fit[WIND] - fit[OWN[0]])
+    for _ in range(2):  # sensors that drift, spike and stick teach nothing
+        fit = fit[left_over(fit, reg).abs() < 8]
+        reg = LinearRegression().fit(design(fit), fit[WIND] - fit[OWN[0]])
+    at = max(6.0, float(left_over(fit, reg).quantile(0.998)))  # what a sound motor with a sound sensor is not above, on the rigs it learnt from
+    b = [float(c) for c in reg.coef_]
+    terms = [(n, 2, c) for n, c in zip(work, b)] + [(OWN[3], 2, -sum(b[:len(work)]))]
+    terms += [t for (now, own), c in zip(felt, b[len(work):]) for t in ((now, 1, c), (own, 1, -c))] + [(OWN[0], 1, 1.0)]
     table = f'<RegressionTable intercept="{float(reg.intercept_)!r}">' + "".join(
-        f'<NumericPredictor name="{n}" exponent="{e}" coefficient="{float(c)!r}"/>' for (n, e), c in zip(terms, reg.coef_)) + "</RegressionTable>"
+        f'<NumericPredictor name="{n}" exponent="{e}" coefficient="{c!r}"/>' for n, e, c in terms) + "</RegressionTable>"
+
     def near(a, b):
         return apply("lessThan", apply("abs", apply("-", ref(a), ref(b))), apply("*", const(0.12), ref(b)))
 
-    working = apply("and", apply("greaterThan", ref(HEAT[1]), const(6.0)), apply("greaterThan", ref(TURNED), const(40.0)), near(HEAT[1], HEAT[2]), near(HEAT[0], HEAT[1]))
+    working = apply("and", apply("greaterThan", ref(HEAT[1]), const(6.0)), apply("greaterThan", ref(TURNED), const(40.0)), near(HEAT[1], HEAT[2]), near(HEAT[0], HEAT[1]),
+                    apply("greaterThan", ref(HEAT[1]), apply("*", const(0.85), ref(OWN[3]))), apply("lessThan", ref(HEAT[1]), apply("*", const(1.4), ref(OWN[3]))))
     excess = when(working, apply("-", ref(WIND), ref("expected_c")))
     bad = apply("greaterThan", ref("excess_c"), const(at))
     output = ('<Output><OutputField name="expected_c" optype="continuous" dataType="double" feature="predictedValue"/>' + out("excess_c", excess)
               + out("over", apply("/", ref("excess_c"), const(at)))
               + out("health_topdrive", norm("excess_c", [(0.5 * at, 97), (0.9 * at, 80), (1.15 * at, 62), (2 * at, 40), (4 * at, 15)]))
               + out("reason_topdrive", when(bad, const(f"cooling:{WIND}", "string")), "string") + out("normal_topdrive", ref("expected_c")) + "</Output>")
-    write(folder, "cooling", document("cooling", "RegressionModel", inputs, ("", output + table), every="60s", text="Motor cooling: winding temperature beyond what the work explains"))
+    write(folder, "cooling", document("cooling", "RegressionModel", inputs, ("", output + table), every=SLOW, text="Motor cooling: winding temperature beyond what the work explains"))
     seen = rows(test)
-    rest = seen[WIND] - reg.predict(design(seen))
+    rest = left_over(seen, reg)
     print(f"cooling: unseen rigs: limit {at:.1f} °C; excess 99.9th of sound motors {np.quantile(rest[seen['age_cooling'].isna()], .999):.1f} °C; median past half of life {np.median(rest[seen['age_cooling'] > .5]):.1f} °C; "
           f"over the limit {100 * (rest[seen['age_cooling'].isna()] > at).mean():.3f} % of sound rows, {100 * (rest[seen['age_cooling'] > .7] > at).mean():.1f} % past 0.7 of life")
-    return lambda d: (d[WIND] - reg.predict(design(d))) / at
+    return lambda d: left_over(d, reg) / at, at
 
 
 def gearbox(train, test, folder):
     """Gearbox wear: a Scorecard, whose reason codes are in the standard. Classes of particles and of casing velocity, as they are and against the drill's own beginning."""
     inputs = [PART, PARTZ, VELZ]
     sound = train[train["age_gearbox"].isna()]
-    first = float(sound[PART].quantile(0.995))
-    cuts = {PART: (first, 1.5 * first, 2.5 * first), PARTZ: (5.0, 10.0, 20.0), VELZ: (4.0, 8.0, 14.0)}
+    much = float(sound[PART].quantile(0.995))
+    cuts = {PART: (2 * much, 3 * much, 5 * much), PARTZ: (6.0, 8.0, 12.0, 20.0), VELZ: (2.5, 4.0, 8.0, 14.0)}
 
     def characteristic(name, field, code, points):
         c = cuts[field]
-        edges = [(None, c[0]), (c[0], c[1]), (c[1], c[2]), (c[2], None)]
+        edges = list(zip((None,) + c, c + (None,)))
         attributes = f'<Attribute partialScore="0" reasonCode="{code}"><SimplePredicate field="{field}" operator="isMissing"/></Attribute>'
         for (lo, hi), p in zip(edges, points):
             tests = [f'<SimplePredicate field="{field}" operator="greaterOrEqual" value="{lo!r}"/>'] if lo is not None else []
@@ -316,14 +342,15 @@ def gearbox(train, test, folder):
             attributes += f'<Attribute partialScore="{p}" reasonCode="{code}">{test}</Attribute>'
         return f'<Characteristic name="{name}" baselineScore="0">{attributes}</Characteristic>'
 
-    points = {PART: (0, -18, -28, -40), PARTZ: (0, -10, -18, -26), VELZ: (0, -8, -12, -16)}
+    # Its own beginning decides; a level that no sound gearbox has adds to it, and velocity, which a bearing raises too, settles what is close.
+    points = {PART: (0, -6, -12, -20), PARTZ: (0, -12, -22, -32, -45), VELZ: (0, -8, -10, -12, -16)}
     body = ('<Output><OutputField name="health" optype="continuous" dataType="double" feature="predictedValue" isFinalResult="false"/>'
             + '<OutputField name="code" optype="categorical" dataType="string" feature="reasonCode" rank="1" isFinalResult="false"/>'
             + out("health_topdrive", when(apply("isNotMissing", ref(PART)), ref("health")))
             + out("reason_topdrive", when(apply("lessThan", ref("health"), const(80.0)), ref("code")), "string") + "</Output><Characteristics>"
             + characteristic("oil particles", PART, f"gearbox:{PART}", points[PART]) + characteristic("oil particles, its own", PARTZ, f"gearbox:{PART}", points[PARTZ])
             + characteristic("casing velocity, its own", VELZ, "gearbox-velocity:" + VEL, points[VELZ]) + "</Characteristics>")
-    write(folder, "gearbox", document("gearbox", "Scorecard", inputs, (' initialScore="98" useReasonCodes="true" reasonCodeAlgorithm="pointsBelow" baselineScore="0"', body), every="60s",
+    write(folder, "gearbox", document("gearbox", "Scorecard", inputs, (' initialScore="98" useReasonCodes="true" reasonCodeAlgorithm="pointsBelow" baselineScore="0"', body), every=SLOW,
                                       text="Gearbox wear from oil particles and casing velocity"))
 
     def health(d):
@@ -334,24 +361,24 @@ def gearbox(train, test, folder):
 
     seen = test[test[PART].notna()]
     h = health(seen)
-    print(f"gearbox: unseen rigs: health under 70 in {100 * (h[seen['age_gearbox'].isna()] < 70).mean():.3f} % of rows of sound gearboxes, in {100 * (h[(seen['left_gearbox'] < 168) & (seen['left_gearbox'] > 120)] < 70).mean():.1f} % of rows 5 to 7 days before failure; first class of particles from {first:.0f} 1/mL")
+    print(f"gearbox: unseen rigs: health under 70 in {100 * (h[seen['age_gearbox'].isna()] < 70).mean():.3f} % of rows of sound gearboxes, in {100 * (h[(seen['left_gearbox'] < 168) & (seen['left_gearbox'] > 120)] < 70).mean():.1f} % of rows 5 to 7 days before failure; a level no sound gearbox has from {2 * much:.0f} 1/mL")
     return health
 
 
-def hazard(train, test, folder, left_bearing, left_pump, health_gearbox, over_cooling):
+def hazard(train, test, folder, left):
     """P(a failure of the machine within 72 h): proportional hazards in discrete time, a GeneralRegressionModel with the link cloglog, over what the other models say."""
-    inputs = ["bearing.left_h", "pump_valve.left_h", "gearbox.health_topdrive", "cooling.over"]
-    need = [ENV, VEL, TEMP, SPEED, PULS, PART, PARTZ, VELZ, WIND, OIL, TURNED] + HEAT
+    parts = {"bearing": 200, "pump_valve": 150, "gearbox_left": 400, "cooling_left": 400}  # from so many hours on they weigh
+    inputs = [f"{n}.left_h" for n in parts]
+    need = [ENV, ENVS, VEL, TEMP, SPEED, PULS, PULSS, PART, PARTZ, VELZ, WIND, OIL, TURNED] + HEAT + OWN
 
     def design(d):
-        return np.column_stack([np.maximum(0, np.log(200 / left_bearing(d))), np.maximum(0, np.log(150 / left_pump(d))),
-                                np.maximum(0, 80 - health_gearbox(d)) / 10, np.clip(over_cooling(d) - 0.8, 0, 4)])
+        return np.column_stack([np.maximum(0, np.log(h / np.maximum(0.5, left[n](d)))) for n, h in parts.items()])
 
     def rows(d):
         return d[d[need].notna().all(axis=1) & steady(d)]
 
     def label(d):
-        return np.column_stack([d[f"left_{k}"] <= 72 for k in ("bearing", "pump_valve", "gearbox", "cooling")]).any(axis=1).astype(float)
+        return d["fails_72h"].to_numpy(float)
 
     fit = rows(train)
     x, y = np.column_stack([np.ones(len(fit)), design(fit)]), label(fit)
@@ -362,22 +389,18 @@ def hazard(train, test, folder, left_bearing, left_pump, health_gearbox, over_co
         return -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p)) + 1e-4 * np.sum(b[1:] ** 2)
 
     beta = minimize(loss, np.array([-4.0, 1, 1, 1, 1]), method="BFGS").x
-    names = ["s_bearing", "s_pump", "s_gearbox", "s_cooling"]
-    local = ("<LocalTransformations>"
-             + derived("s_bearing", apply("max", const(0.0), apply("ln", apply("/", const(200.0), apply("max", const(0.5), ref(inputs[0]))))))
-             + derived("s_pump", apply("max", const(0.0), apply("ln", apply("/", const(150.0), apply("max", const(0.5), ref(inputs[1]))))))
-             + derived("s_gearbox", apply("/", apply("max", const(0.0), apply("-", const(80.0), ref(inputs[2]))), const(10.0)))
-             + derived("s_cooling", apply("min", const(4.0), apply("max", const(0.0), apply("-", ref(inputs[3]), const(0.8))))) + "</LocalTransformations>")
+    names = [f"s_{n}" for n in parts]
+    local = "<LocalTransformations>" + "".join(derived(f"s_{n}", apply("max", const(0.0), apply("ln", apply("/", const(float(h)), apply("max", const(0.5), ref(f"{n}.left_h")))))) for n, h in parts.items()) + "</LocalTransformations>"
     parameters = "".join(f'<Parameter name="p{i}" label="{n}"/>' for i, n in enumerate(["intercept"] + names))
     covariates = "".join(f'<Predictor name="{n}"/>' for n in names)
     cells = "".join(f'<PPCell value="1" predictorName="{n}" parameterName="p{i + 1}"/>' for i, n in enumerate(names))
     values = "".join(f'<PCell parameterName="p{i}" df="1" beta="{float(v)!r}"/>' for i, v in enumerate(beta))
     body = ('<Output><OutputField name="p_72h" optype="continuous" dataType="double" feature="predictedValue"/></Output>' + local
             + f"<ParameterList>{parameters}</ParameterList><FactorList/><CovariateList>{covariates}</CovariateList><PPMatrix>{cells}</PPMatrix><ParamMatrix>{values}</ParamMatrix>")
-    write(folder, "hazard", document("hazard", "GeneralRegressionModel", inputs, (' modelType="generalizedLinear" distribution="binomial" linkFunction="cloglog"', body), every="60s",
+    write(folder, "hazard", document("hazard", "GeneralRegressionModel", inputs, (' modelType="generalizedLinear" distribution="binomial" linkFunction="cloglog"', body), every=SLOW,
                                      text="Probability that bearing, pump valve, gearbox or motor cooling fails within 72 hours"))
     seen = rows(test)
-    p = 1 - np.exp(-np.exp(np.column_stack([np.ones(len(seen)), design(seen)]) @ beta))
+    p = 1 - np.exp(-np.exp(np.minimum(5, np.column_stack([np.ones(len(seen)), design(seen)]) @ beta)))
     y = label(seen)
     print(f"hazard: unseen rigs: Brier {np.mean((p - y) ** 2):.4f}, always the base rate {y.mean() * (1 - y.mean()):.4f}; said over 50 %: came true {100 * y[p > .5].mean():.0f} %")
 
@@ -410,19 +433,36 @@ def dysfunction(folder):
           f'<RuleSet defaultScore="normal" defaultConfidence="1"><RuleSelectionMethod criterion="firstHit"/>{rules}</RuleSet>\n</RuleSetModel>\n</PMML>\n')
 
 
+def chained(d, over, at):
+    """The rows in which the cooling model speaks, with what it says."""
+    d = d[d[[WIND, OIL, TEMP, SPEED, TURNED] + HEAT + OWN].notna().all(axis=1) & steady(d)].copy()
+    d["cooling.excess_c"] = over(d) * at
+    return d
+
+
 def main(table, folder):
-    data = pd.read_csv(table, on_bad_lines="skip")
+    data = pd.read_csv(table, low_memory=False)
     train, test = split(data)
     expected = expected_spp(train, test, folder)
     washout(train, test, folder, expected)
-    left_bearing = wear(train, test, folder, "bearing", "bearing", [ENV, VEL, TEMP, SPEED], GradientBoostingRegressor(n_estimators=60, max_depth=3, learning_rate=0.12, min_samples_leaf=60, random_state=7),
-         [(0, 10), (24, 24), (72, 45), (120, 58), (200, 78), (300, 94), (500, 97)], "topdrive", "bearing", 500, 160, "Hours that the top-drive bearing has left")
-    left_pump = wear(train, test, folder, "pump_valve", "pump_valve", [PULS], DecisionTreeRegressor(max_leaf_nodes=24, min_samples_leaf=60, random_state=7),
-         [(0, 12), (12, 24), (48, 45), (96, 62), (150, 84), (240, 96)], "pumps", "pump-valve", 240, 110, "Hours that a leaking fluid-end valve has left")
     stick_slip(train, test, folder)
-    over = cooling(train, test, folder)
-    health = gearbox(train, test, folder)
-    hazard(train, test, folder, left_bearing, left_pump, health, over)
+    over, at = cooling(train, test, folder)
+    gearbox(train, test, folder)
+    rows = [chained(d, over, at) for d in (train, test)]
+
+    def trees(n):
+        return GradientBoostingRegressor(n_estimators=n, max_depth=3, learning_rate=0.12, min_samples_leaf=60, subsample=0.5, random_state=7)
+
+    left = {
+        "bearing": wear(train, test, folder, "bearing", "bearing", [ENV, ENVS, VEL, TEMP, SPEED], trees(60),
+                        [(0, 10), (24, 24), (72, 45), (120, 58), (200, 78), (300, 94), (500, 97)], "topdrive", "bearing", 500, 160, "Hours that the top-drive bearing has left"),
+        "pump_valve": wear(train, test, folder, "pump_valve", "pump_valve", [PULS, PULSS], DecisionTreeRegressor(max_leaf_nodes=72, min_samples_leaf=40, random_state=7),
+                           [(0, 12), (12, 24), (48, 45), (96, 62), (150, 84), (240, 96)], "pumps", "pump-valve", 240, 110, "Hours that a leaking fluid-end valve has left", least=0.3),
+        "gearbox_left": wear(train, test, folder, "gearbox_left", "gearbox", [PART, PARTZ, VELZ, PARTS], trees(40), None, "topdrive", "gearbox", 700, 240, "Hours that the gearbox has left"),
+        "cooling_left": wear(*rows, folder, "cooling_left", "cooling", ["cooling.excess_c", HEAT[2]], DecisionTreeRegressor(max_leaf_nodes=24, min_samples_leaf=80, random_state=7),
+                             None, "topdrive", "cooling", 700, 240, "Hours until the motor's cooling air is shut off", least=at),
+    }
+    hazard(*rows, folder, left)
     dysfunction(folder)
 
 

@@ -2,7 +2,8 @@
 // drills of a simulated study, one full second a minute, and the features of
 // that second computed by the code that computes them in service. CSV: rig, ts,
 // state, what the string is in, features by name, and for each kind of failure
-// its age (0…1, empty: none) and the hours it has left.
+// its age (0…1, empty: none) and the hours it has left; at last whether the
+// machine fails within 72 hours, by what has begun, will begin or gives no sign.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,6 +29,9 @@ var names = []string{
 	"TDENV__ewma__10m__in_rotary", "TDVEL__ewma__10m__in_rotary", "TDBT__ewma__10m__in_rotary", "RPM__ewma__10m__in_rotary",
 	"PPULS__ewma__10m__in_rotary", "GBPC__ewma__10m__in_rotary", "GBOT__ewma__10m__in_rotary",
 	"TDENV__ewma__10m__z__in_rotary", "TDVEL__ewma__10m__z__in_rotary", "GBPC__ewma__10m__z__in_rotary", "PPULS__ewma__10m__z__in_rotary",
+	"TDENV__slope__36h__in_rotary", "PPULS__slope__36h__in_rotary", "GBPC__slope__96h__in_rotary",
+	"TDWT__mean__240h__in_rotary", "GBOT__mean__240h__in_rotary", "TDBT__mean__240h__in_rotary", "TQ__rms__240h__in_rotary",
+	"HKLD__mean__10s", "FLIN__mean__10s", "BPOS__range__10s", "ROP__ewma__10m__in_rotary", "MTO__ewma__10m__in_rotary",
 	"TDWT__ewma__10m__in_rotary", "TQ__rms__10m", "TQ__rms__30m", "TQ__rms__2h",
 	"SSI__mean__5s", "TQ__std__10s", "TQ__mean__10s", "RPM__mean__10s", "WOB__mean__10s", "RPM__min__30m",
 	"VIBLAT__mean__60s", "VIBAX__mean__60s", "SPP__mean__10s", "ROP__mean__10s", "TQ__ewma__10m__in_rotary", "WOB__ewma__10m__in_rotary",
@@ -35,9 +40,9 @@ var names = []string{
 var kinds = []string{rig.Washout, rig.Bearing, rig.Pump, rig.Gearbox, rig.Cooling}
 
 func main() {
-	drills := flag.Int("drills", 48, "to simulate")
+	drills := flag.Int("drills", 56, "to simulate")
 	seed := flag.Uint64("seed", 1, "of the study: 1 to 99 are for training")
-	days := flag.Int("days", 32, "of each drill")
+	days := flag.Int("days", 36, "of each drill")
 	every := flag.Int("every", 10, "minutes between rows; a washout's, and what the crew gets into, each minute")
 	dense := flag.Float64("dense", 4, "failures, times the usual")
 	flag.Parse()
@@ -60,7 +65,7 @@ func run(s fleet.Study, every int) error {
 	for _, k := range kinds {
 		fmt.Fprint(w, ",age_", k, ",left_", k)
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintln(w, ",fails_72h")
 	for i := range s.Drills {
 		if err := table(w, plan, s, s.Drill(i), every); err != nil {
 			return err
@@ -131,5 +136,13 @@ func row(w *bufio.Writer, d fleet.Drill, t time.Time, state, doing string, num [
 		}
 		fmt.Fprintf(w, ",%s,%s", age, left)
 	}
-	return w.WriteByte('\n')
+	fails := 0
+	for i := range d.Faults {
+		f := &d.Faults[i]
+		if end := f.Start.Add(f.Life); slices.Contains(kinds, f.Kind) && f.Kind != rig.Washout && end.After(t) && !end.After(t.Add(72*time.Hour)) {
+			fails = 1
+		}
+	}
+	_, err := fmt.Fprintf(w, ",%d\n", fails)
+	return err
 }
