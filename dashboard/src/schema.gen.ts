@@ -2667,7 +2667,10 @@ export interface components {
              * @description that it scores
              */
             drills: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description rows at which it failed inside, gave an error or said nonsense
+             */
             errors: number;
             function: string;
             inputs: components["schemas"]["Input"][];
@@ -2687,6 +2690,8 @@ export interface components {
             size: number;
             /** @enum {string} */
             status: "active" | "shadow" | "inactive" | "refused";
+            /** @description what it failed of; absent: it did not */
+            trouble?: components["schemas"]["Trouble"];
             /** Format: date-time */
             uploaded: string | null;
             /**
@@ -3731,6 +3736,28 @@ export interface components {
             hours: number;
             /** @example 06:00 */
             start: string;
+        };
+        Trouble: {
+            drill: string;
+            /** Format: date-time */
+            last: string | null;
+            /**
+             * Format: int64
+             * @description since it was activated, or the scorer began
+             */
+            rows: number;
+            shadow: boolean;
+            /**
+             * Format: date-time
+             * @description second of the first
+             */
+            since: string | null;
+            /** @description it is not run any more until it is activated anew */
+            stopped: boolean;
+            /** Format: int64 */
+            version: number;
+            /** @description of the last of them */
+            why: string;
         };
         "Try-messageRequest": {
             /** @description a message of this device in quarantine, with its bytes and topic */

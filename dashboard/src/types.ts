@@ -48,7 +48,7 @@ export interface Model {
   name: string; version: number; active_version: number | null; kind: string; function: string; author: string; uploaded: string;
   sha256: string; size: number; inputs: ModelInput[]; outputs: (ModelOutput | string)[]; shadow: boolean; drills: string[] | number | null;
   status: string; rows_per_s: number | null; errors: number; mean_us: number | null;
-  versions: ModelVersion[]; checks: Check[]; canary_version?: number | null; canary_drills?: string[];
+  versions: ModelVersion[]; checks: Check[]; trouble?: Schema['Trouble']; refused?: string; canary_version?: number | null; canary_drills?: string[];
 }
 export type GateReport = Schema['Report'];
 export type Rules = Omit<Schema['Rules'], 'rules'> & { rules: { version: number; rules: unknown[] } };

@@ -113,7 +113,11 @@ type ModelStatus struct {
 	Rows    float64 // per second
 	Errors  int64
 	Mean    float64 // µs a row
-	Refused string  // why the scorer would not take it
+	Refused string  // why the scorer would not take it, or does not run it any more
+
+	// Rows at which it failed, of which Errors are, since it was activated or the scorer began.
+	Since, Last int64  // Unix ns, event time
+	Drill, Why  string // of the last
 }
 
 // Deps are what the process gives.

@@ -46,11 +46,24 @@ type model struct {
 	Drills        int             `json:"drills" doc:"that it scores"`
 	Status        string          `json:"status" enum:"active,shadow,inactive,refused"`
 	Rows          view.Num        `json:"rows_per_s"`
-	Errors        int64           `json:"errors"`
+	Errors        int64           `json:"errors" doc:"rows at which it failed inside, gave an error or said nonsense"`
+	Trouble       *trouble        `json:"trouble,omitempty" doc:"what it failed of; absent: it did not"`
 	Mean          view.Num        `json:"mean_us" doc:"µs a row, since the scorer began"`
 	Refused       string          `json:"refused" doc:"why the scorer would not take it"`
 	Versions      []modelVersion  `json:"versions" doc:"newest first"`
 	Checks        []models.Check  `json:"checks"`
+}
+
+// trouble names what a model fails of. Others go on without it.
+type trouble struct {
+	Version int       `json:"version"`
+	Shadow  bool      `json:"shadow"`
+	Rows    int64     `json:"rows" doc:"since it was activated, or the scorer began"`
+	Why     string    `json:"why" doc:"of the last of them"`
+	Drill   string    `json:"drill"`
+	Since   view.Time `json:"since" doc:"second of the first"`
+	Last    view.Time `json:"last"`
+	Stopped bool      `json:"stopped" doc:"it is not run any more until it is activated anew"`
 }
 
 type modelVersion struct {
@@ -278,6 +291,9 @@ func (a *API) model(m models.Model, all []ModelStatus, stood []models.Standing) 
 		out.Patterns = append(out.Patterns, on.Drills...)
 		out.Drills = a.scoredBy(fmt.Sprintf("%s@%d", m.Name, on.Version))
 		for _, s := range all {
+			if s.Name == m.Name && s.Errors > 0 && (out.Trouble == nil || s.Version == on.Version && s.Shadow == on.Shadow) {
+				out.Trouble = &trouble{Version: s.Version, Shadow: s.Shadow, Rows: s.Errors, Why: s.Why, Drill: s.Drill, Since: view.Time(s.Since), Last: view.Time(s.Last), Stopped: s.Refused != ""}
+			}
 			if s.Name != m.Name || s.Version != on.Version || s.Shadow != on.Shadow {
 				continue
 			}

@@ -55,6 +55,9 @@ func (l *lane) results(w *row, num []float64, txt []string) {
 			r.Outputs = l.outs[from:len(l.outs):len(l.outs)]
 		} else {
 			l.part.count.errors++
+			if due || n.broken != "" {
+				n.faults.note(w.rd.drill, w.tick, err)
+			}
 		}
 		s.Results = append(s.Results, r)
 	}

@@ -602,8 +602,18 @@ func (l *lane) try(n *node, i int, sel []int) (msg string) {
 			l.errs[w.due+i] = clip(err.Error())
 			continue
 		}
+		wrong := ""
 		for o, sig := range n.out {
 			l.num[w.num+sig], l.txt[w.num+sig] = n.eval.Output(o, k)
+			if wrong == "" {
+				wrong = n.nonsense(o, l.num[w.num+sig])
+			}
+		}
+		if wrong != "" {
+			l.errs[w.due+i] = wrong
+			for _, sig := range n.out {
+				l.num[w.num+sig], l.txt[w.num+sig] = nan, ""
+			}
 		}
 	}
 	return ""

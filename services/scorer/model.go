@@ -91,6 +91,7 @@ type activation struct {
 	out    []string
 	broken string // why it is not run any more: it was too slow
 	spent  time.Duration
+	faults Trouble
 	rows   int64
 }
 

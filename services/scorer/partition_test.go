@@ -131,8 +131,14 @@ func TestAModelThatPanicsOrFailsHurtsNobodyElse(t *testing.T) {
 		"e": {in: []Field{{Name: "WOB"}}, out: []string{"y"}, f: func(in []float64, _ []string) ([]float64, error) {
 			return nil, errors.New("WOB: value 300 is invalid")
 		}},
+		"n": {in: []Field{{Name: "WOB"}}, out: []string{"health_bit", "note"}, f: func(in []float64, _ []string) ([]float64, error) {
+			if in[0] > 200 {
+				return []float64{-7e9, 1}, nil
+			}
+			return []float64{88, math.Inf(1)}, nil
+		}},
 	}}, out)
-	for name, sha := range map[string]string{"good": "a", "panics": "p", "fails": "e"} {
+	for name, sha := range map[string]string{"good": "a", "panics": "p", "fails": "e", "raves": "n"} {
 		mark(t, p, activate(name, 1, sha))
 	}
 	for i := range uint64(6) {
@@ -140,7 +146,10 @@ func TestAModelThatPanicsOrFailsHurtsNobodyElse(t *testing.T) {
 	}
 	p.Flush()
 	for i, s := range out.all(t, "R1") {
-		if len(s.Results) != 3 {
+		if s.Health == s.Health || len(s.Reasons) > 0 {
+			t.Errorf("tick %d: nonsense is taken for health: %v", i, s.Health)
+		}
+		if len(s.Results) != 4 {
 			t.Fatalf("%+v", s.Results)
 		}
 		for _, r := range s.Results {
@@ -157,11 +166,25 @@ func TestAModelThatPanicsOrFailsHurtsNobodyElse(t *testing.T) {
 				if r.Error != "WOB: value 300 is invalid" {
 					t.Errorf("tick %d: %+v", i, r)
 				}
+			case "raves@1":
+				want := []string{"output note is infinite", "output health_bit is -7e+09, and health is 0 to 100"}[i%2]
+				if !strings.Contains(r.Error, want) || len(r.Outputs) > 0 {
+					t.Errorf("tick %d: %+v", i, r)
+				}
 			}
 		}
 	}
 	if p.count.panics != 3 {
 		t.Errorf("%d panics counted", p.count.panics)
+	}
+	for _, a := range p.lanes[laneLive].acts {
+		rows, first, last := map[string]int64{"panics": 3, "fails": 6, "raves": 6}[a.name], int64(0), int64(5)
+		if a.name == "panics" {
+			first = 1
+		}
+		if f := a.faults; f.Rows != rows || rows > 0 && (f.Since != start+first*second || f.Last != start+last*second || f.Drill != "R1" || f.Why == "") {
+			t.Errorf("%s: %+v", a.name, f)
+		}
 	}
 }
 

@@ -39,6 +39,7 @@ type ModelStatus struct {
 	Broken  string   // why it was stopped
 	Rows    int64
 	Busy    time.Duration
+	Trouble Trouble
 }
 
 // report copies what Status tells, as nobody else may touch the partition.
@@ -48,7 +49,7 @@ func (w *worker) report() {
 		Poison: p.count.poison, Late: p.count.late, Scores: p.count.rows, Panics: p.count.panics, Errors: p.count.errors, Restarts: p.count.restarts, Applied: p.applied}
 	for _, l := range p.lanes {
 		for _, a := range l.acts {
-			s.models = append(s.models, ModelStatus{Name: a.name, Ref: a.ref, Version: a.version, SHA256: a.sha256, Shadow: a.shadow, Canary: a.canary, Broken: a.broken, Rows: a.rows, Busy: a.spent})
+			s.models = append(s.models, ModelStatus{Name: a.name, Ref: a.ref, Version: a.version, SHA256: a.sha256, Shadow: a.shadow, Canary: a.canary, Broken: a.broken, Rows: a.rows, Busy: a.spent, Trouble: a.faults})
 		}
 		for _, a := range l.waiting {
 			m := ModelStatus{Name: a.name, Ref: a.ref, Version: a.version, SHA256: a.sha256, Shadow: a.shadow, Waiting: []string{}}
@@ -90,6 +91,7 @@ func (s *Scorer) Status() Status {
 			o := &out.Models[i]
 			o.Rows += m.Rows
 			o.Busy += m.Busy
+			o.Trouble.join(m.Trouble)
 			if o.Broken == "" {
 				o.Broken = m.Broken
 			}

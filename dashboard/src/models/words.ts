@@ -10,6 +10,14 @@ export const standing = (m: Model): string =>
 
 export const isOn = (m: Model): boolean => standing(m) === 'On';
 
+/** troubleOf says what a model fails of: how often, where, since when, and whether it is still run; '' if it does not. */
+export function troubleOf(m: Model, since: string): string {
+  const t = m.trouble;
+  if (!t) return m.status === 'refused' && m.refused ? `The scorer does not run it: ${m.refused}.` : '';
+  const rows = `${t.rows} ${t.rows === 1 ? 'row' : 'rows'} since ${since}, last on ${t.drill}`;
+  return `${t.stopped ? 'It is not run any more until it is put on again' : 'Others go on without it'}. Could not score ${rows}: ${t.why}.`;
+}
+
 /** modelsAnswer says in a sentence what judges the drills. */
 export function modelsAnswer(all: Model[]): { lead: string; rest: string } {
   if (!all.length) return { lead: 'No model judges the drills yet.', rest: 'Drop a .pmml file anywhere on this page.' };

@@ -41,7 +41,7 @@ func kills(t *testing.T) int {
 // rules, made for people, do not: one for every rotating drill, one that comes and goes.
 const rules = `{"version": 2, "rules": [
 {"id": "turning", "kind": "limit", "title": "Turning", "subsystem": "bit", "priority": 3, "signal": "RPM", "op": ">", "limit": 10, "hysteresis": 5, "on_delay": "3s", "off_delay": "3s",
- "inputs": ["TQ", "WOB"], "reason": "Turns at {value|0} rpm[ with {TQ|0.0} kN·m].", "advice": "Driller: none."},
+ "inputs": ["TQ", "WOB", "TDACC__env__o_3_06__f_2500_3500__10m", "TDACC__rms__10m"], "reason": "Turns at {value|0} rpm[ with {TQ|0.0} kN·m].", "advice": "Driller: none."},
 {"id": "uneven", "kind": "limit", "title": "Uneven torque", "subsystem": "bit", "priority": 3, "signal": "TQ__delta__5s", "op": ">", "limit": 0.05, "hysteresis": 0.05, "on_delay": "1s", "off_delay": "1s",
  "inputs": ["TQ__mean__10s"], "reason": "Torque rose by {value|0.00} kN·m in 5 s.", "advice": "Driller: none."}]}`
 

@@ -122,7 +122,7 @@ func (f *flow) produce(rs []*kgo.Record) {
 	}
 }
 
-// An input is a seeded stream of frames: duplicates, disorder, late frames, history.
+// An input is a seeded stream of frames: duplicates, disorder, late frames, snapshots, history.
 type input struct {
 	rng    *rand.Rand
 	rigs   []*rig.Rig
@@ -159,6 +159,14 @@ func (in *input) segment(topics telemetry.Topics, seconds int) []*kgo.Record {
 			f.Hash = telemetry.ContentHash(&f)
 			rec := &kgo.Record{Topic: topics.Frames, Partition: int32(i % partitions), Key: []byte(f.Drill), Value: telemetry.AppendFrame(nil, &f)}
 			in.frames++
+			if in.seq[i]%40 == uint64(i) {
+				if w, ok := r.Snapshot(in.now); ok {
+					w.Boot, w.Seq = "b1", in.seq[i]
+					w.Hash = telemetry.ContentHash(&w)
+					in.frames++
+					out = append(out, &kgo.Record{Topic: topics.Frames, Partition: int32(i % partitions), Key: []byte(w.Drill), Value: telemetry.AppendFrame(nil, &w)})
+				}
+			}
 			switch x := in.rng.Float64(); {
 			case x < 0.03:
 				in.late = append(in.late, rec)

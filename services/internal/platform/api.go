@@ -139,7 +139,7 @@ func (p *platform) modelStatus() []api.ModelStatus {
 	per := p.rates.look(time.Now(), rows)
 	var out []api.ModelStatus
 	for _, m := range st.Models {
-		s := api.ModelStatus{Name: m.Name, Version: m.Version, Shadow: m.Shadow, Refused: m.Broken, Rows: per[m.Ref], Mean: math.NaN()}
+		s := api.ModelStatus{Name: m.Name, Version: m.Version, Shadow: m.Shadow, Refused: m.Broken, Rows: per[m.Ref], Mean: math.NaN(), Errors: m.Trouble.Rows, Since: m.Trouble.Since, Last: m.Trouble.Last, Drill: m.Trouble.Drill, Why: m.Trouble.Why}
 		if m.Rows > 0 {
 			s.Mean = float64(m.Busy.Nanoseconds()) / 1e3 / float64(m.Rows)
 		}
