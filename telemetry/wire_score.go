@@ -176,6 +176,18 @@ func DecodeScore(b []byte, s *Score) error {
 	})
 }
 
+// ScoreTick returns the tick of a score's bytes without decoding the rest; the
+// last counts, as in DecodeScore.
+func ScoreTick(b []byte) (tick int64, err error) {
+	err = fields("score", b, func(num protowire.Number, v uint64, _ []byte) error {
+		if num == 2 {
+			tick = int64(v)
+		}
+		return nil
+	})
+	return tick, err
+}
+
 func decodeID(b []byte, id *FrameID) error {
 	return fields("cause", b, func(num protowire.Number, v uint64, p []byte) error {
 		switch num {

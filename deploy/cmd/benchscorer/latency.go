@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -20,7 +21,8 @@ type latencyBench struct {
 	Models []string      `help:"Models that score every second." sep:","`
 	Drills int           `help:"Drills, a frame of 100 readings a second each." default:"1000"`
 	For    time.Duration `default:"30s"`
-	Keep   time.Duration `help:"Least time between the scorer's checkpoints; while one is made its partition waits." default:"10s"`
+	Fill   time.Duration `help:"Of history before, as fast as it goes: windows are full then, and a checkpoint is what it is after days." default:"200s"`
+	Keep   time.Duration `help:"Least time between the scorer's checkpoints." default:"10s"`
 }
 
 // Run publishes frames evenly over each second and prints how long their scores took.
@@ -61,11 +63,41 @@ func (o *latencyBench) Run(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
-	frames := make([]*telemetry.Frame, 2)
-	for i := range frames {
-		frames[i] = fullFrame(uint64(i))
+	frames := make([]*telemetry.Frame, 0, 512)
+	var dec telemetry.Decoder
+	for _, b := range noisy()[:cap(frames)] {
+		f := new(telemetry.Frame)
+		if err := dec.Decode(b, f); err != nil {
+			return err
+		}
+		frames = append(frames, f.Clone())
 	}
-	ticks := int(o.For/time.Second) + 10 // the first ten: channels and windows are new
+	produce := func(f *telemetry.Frame, d int, seq int, ts int64) {
+		f.Drill, f.Seq, f.TS = fmt.Sprintf("RIG-%04d", d), uint64(seq), ts
+		f.Hash = telemetry.ContentHash(f)
+		cl.Produce(ctx, &kgo.Record{Topic: t.Frames, Partition: int32(d % partitions), Key: []byte(f.Drill), Value: telemetry.AppendFrame(nil, f)}, nil)
+	}
+	fill := int(o.Fill / time.Second)
+	from := time.Now().Truncate(time.Second).Add(-o.Fill)
+	for k := range fill {
+		for d := range o.Drills {
+			produce(frames[(k+d)%len(frames)], d, k+1, from.UnixNano()+int64(k)*int64(time.Second))
+		}
+	}
+	if err := cl.Flush(ctx); err != nil {
+		return err
+	}
+	for n := 0; n < fill*o.Drills; {
+		n += in.PollFetches(ctx).NumRecords()
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d of %d scores of the history came: %w", n, fill*o.Drills, ctx.Err())
+		}
+	}
+	kept, err := o.checkpoints(ctx, cl, t)
+	if err != nil {
+		return err
+	}
+	ticks := int(o.For/time.Second) + 10 // the first ten: all has just begun to flow
 	base := time.Now().Truncate(time.Second).Add(2 * time.Second)
 	sent := make([]time.Time, ticks*o.Drills)
 	var mu sync.Mutex
@@ -103,13 +135,10 @@ func (o *latencyBench) Run(ctx context.Context) error {
 			if wait := time.Until(at); wait > 0 {
 				time.Sleep(wait)
 			}
-			f := frames[k%2]
-			f.Drill, f.Seq, f.TS = fmt.Sprintf("RIG-%04d", d), uint64(k+1), base.UnixNano()+int64(k)*int64(time.Second)
-			f.Hash = telemetry.ContentHash(f)
 			mu.Lock()
 			sent[k*o.Drills+d] = time.Now()
 			mu.Unlock()
-			cl.Produce(ctx, &kgo.Record{Topic: t.Frames, Partition: int32(d % partitions), Key: []byte(f.Drill), Value: telemetry.AppendFrame(nil, f)}, nil)
+			produce(frames[(k+d)%len(frames)], d, fill+k+1, base.UnixNano()+int64(k)*int64(time.Second))
 		}
 		if k == 9 {
 			if began, err = processorTime(cmd.Process.Pid); err != nil {
@@ -124,18 +153,32 @@ func (o *latencyBench) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	now, err := o.checkpoints(ctx, cl, t)
+	if err != nil {
+		return err
+	}
 	slices.Sort(took)
 	at := func(p float64) time.Duration { return took[int(p*float64(len(took)-1))].Round(100 * time.Microsecond) }
 	readings := 0
-	for _, r := range frames[0].Runs {
-		readings += len(r.Values)
+	for _, f := range frames {
+		for _, r := range f.Runs {
+			readings += len(r.Values)
+		}
 	}
-	for _, r := range frames[1].Runs {
-		readings += len(r.Values)
-	}
-	fmt.Printf("frame published → score on its topic: %d drills, %d readings/s, %d models, checkpoints at least %v apart: p50 %v, p90 %v, p99 %v, max %v over %d scores (budget p99 100 ms); scorer %.1f %% of a core\n",
-		o.Drills, readings*o.Drills/2, len(o.Models), o.Keep, at(0.5), at(0.9), at(0.99), at(1), len(took), 100*(cpu-began).Seconds()/float64(ticks-10))
+	fmt.Printf("frame published → score on its topic: %d drills, %d readings/s, %d models, checkpoints at least %v apart (%d of %d partitions meanwhile): p50 %v, p90 %v, p99 %v, max %v over %d scores (budget p99 100 ms); scorer %.1f %% of a core\n",
+		o.Drills, readings*o.Drills/len(frames), len(o.Models), o.Keep, now-kept, partitions, at(0.5), at(0.9), at(0.99), at(1), len(took), 100*(cpu-began).Seconds()/float64(ticks-10))
 	return nil
+}
+
+// checkpoints returns how many manifests there are.
+func (o *latencyBench) checkpoints(ctx context.Context, cl *kgo.Client, t telemetry.Topics) (int64, error) {
+	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, t.State)
+	if err != nil {
+		return 0, fmt.Errorf("list offsets: %w", err)
+	}
+	n := int64(0)
+	ends.Each(func(l kadm.ListedOffset) { n += l.Offset })
+	return n, ends.Error()
 }
 
 // fullFrame is the default profile's second: 100 readings of 24 channels on average.

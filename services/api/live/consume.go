@@ -69,6 +69,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 func (c *Consumer) poll(ctx context.Context, cl *kgo.Client) {
 	var d telemetry.Decoder
 	var f telemetry.Frame
+	var s newestScores
 	for ctx.Err() == nil {
 		fetches := cl.PollFetches(ctx)
 		err := fetches.Err()
@@ -85,8 +86,63 @@ func (c *Consumer) poll(ctx context.Context, cl *kgo.Client) {
 			case <-time.After(time.Second):
 			}
 		}
-		fetches.EachRecord(func(r *kgo.Record) { c.take(r, &d, &f) })
+		fetches.EachRecord(func(r *kgo.Record) {
+			if r.Topic == c.topics.Scores && s.add(r) {
+				return
+			}
+			c.take(r, &d, &f)
+		})
+		if s.left > 0 {
+			c.hub.m.records.WithLabelValues("score").Add(float64(s.left))
+		}
+		s.each(func(r *kgo.Record) { c.take(r, &d, &f) })
 	}
+}
+
+// newestScores holds the newest score of each drill in one fetch: in a flood a
+// fetch has many, and the hub keeps one.
+type newestScores struct {
+	at   map[string]int // by key, in list
+	list []newestScore
+	left int // out since each
+}
+
+type newestScore struct {
+	r    *kgo.Record
+	tick int64
+}
+
+// add takes a record; false: it is not readable.
+func (s *newestScores) add(r *kgo.Record) bool {
+	tick, err := telemetry.ScoreTick(r.Value)
+	if err != nil {
+		return false
+	}
+	if s.at == nil {
+		s.at = map[string]int{}
+	}
+	i, ok := s.at[string(r.Key)]
+	switch {
+	case !ok:
+		s.at[string(r.Key)] = len(s.list)
+		s.list = append(s.list, newestScore{r, tick})
+	case tick >= s.list[i].tick:
+		s.list[i] = newestScore{r, tick}
+		s.left++
+	default:
+		s.left++
+	}
+	return true
+}
+
+// each calls f with what is held, and holds nothing after.
+func (s *newestScores) each(f func(*kgo.Record)) {
+	for i := range s.list {
+		f(s.list[i].r)
+		s.list[i].r = nil
+	}
+	s.list, s.left = s.list[:0], 0
+	clear(s.at)
 }
 
 // Healthy says why nothing is read, nil if the last poll went well.

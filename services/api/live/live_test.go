@@ -16,6 +16,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -213,4 +214,37 @@ func TestAPageOfAnotherSiteGetsNoChannel(t *testing.T) {
 	}
 	_ = conn.CloseNow() // the test is over
 	h.Stop()
+}
+
+func TestOfManyScoresInOneFetchTheNewestIsKept(t *testing.T) {
+	var s newestScores
+	rec := func(drill string, tick int64, health float64) *kgo.Record {
+		return &kgo.Record{Key: []byte(drill), Value: telemetry.AppendScore(nil, &telemetry.Score{Drill: drill, Tick: tick, Health: health})}
+	}
+	for _, r := range []*kgo.Record{rec("a", 5, 50), rec("b", 1, 90), rec("a", 7, 60), rec("a", 6, 10), rec("a", 7, 70)} {
+		if !s.add(r) {
+			t.Fatal("not readable")
+		}
+	}
+	if s.add(&kgo.Record{Key: []byte("a"), Value: []byte{0xff}}) {
+		t.Error("what is no score was taken")
+	}
+	if s.left != 3 {
+		t.Errorf("%d left out, want 3", s.left)
+	}
+	for range 2 {
+		got := map[string]float64{}
+		s.each(func(r *kgo.Record) {
+			var x telemetry.Score
+			if err := telemetry.DecodeScore(r.Value, &x); err != nil {
+				t.Fatal(err)
+			}
+			got[x.Drill] = x.Health
+		})
+		if len(got) != 2 || got["a"] != 70 || got["b"] != 90 {
+			t.Errorf("%v", got)
+		}
+		s.add(rec("a", 3, 70)) // the next fetch begins anew
+		s.add(rec("b", 1, 90))
+	}
 }
