@@ -35,7 +35,7 @@ func main() {
 	flag.StringVar(&o.bin, "bin", "bin/mudpulse", "the binary")
 	flag.StringVar(&o.models, "models", "simulators/models/washout.pmml,simulators/models/expected_spp.pmml,simulators/models/stick_slip.pmml", "models that score every second, with commas")
 	flag.StringVar(&o.keep, "profile", "", "keep the process's CPU profile here")
-	flag.IntVar(&o.drills, "drills", 100, "drills, one connection each")
+	flag.IntVar(&o.drills, "drills", 300, "drills, one connection each")
 	flag.IntVar(&o.pages, "pages", 20, "open pages")
 	flag.IntVar(&o.window, "window", 64, "messages in flight for each connection")
 	flag.DurationVar(&o.flood, "flood", 20*time.Second, "how long devices publish as fast as they are acknowledged")
@@ -166,7 +166,7 @@ func (b *bench) flood() (frames, readings int64, took time.Duration, err error) 
 	for _, p := range b.devices {
 		wg.Go(func() {
 			for time.Since(from) < b.o.flood {
-				n, err := p.send(time.Now())
+				n, err := p.send(p.next(time.Now()))
 				if err != nil {
 					errs <- err
 					return

@@ -23,6 +23,7 @@ type publisher struct {
 	frames []telemetry.Frame // a minute of the drill, sent over and over with new numbers
 	seq    uint64
 	buf    []byte
+	last   time.Time // of the flood
 	acked  chan struct{}
 	errs   chan error
 }
@@ -83,7 +84,22 @@ func (p *publisher) acks() {
 	}
 }
 
-// send publishes the next frame, its second ending now, when the window has room.
+// backlog is how far back a flood begins: its frames are seconds one after the
+// other, as a drill sends them that was cut off, and all still count as live.
+const backlog = 9 * time.Minute
+
+// next returns the second that comes after the last one sent, but none that is not over.
+func (p *publisher) next(now time.Time) time.Time {
+	if p.last = p.last.Add(time.Second); p.last.Before(now.Add(-backlog)) {
+		p.last = now.Add(-backlog)
+	}
+	if p.last.After(now) {
+		p.last = now
+	}
+	return p.last
+}
+
+// send publishes the next frame, its second ending at now, when the window has room.
 func (p *publisher) send(now time.Time) (readings int, err error) {
 	select {
 	case p.acked <- struct{}{}:

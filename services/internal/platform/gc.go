@@ -2,17 +2,19 @@ package platform
 
 import (
 	"context"
-	"runtime"
+	"math"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
 )
 
 const (
-	memoryLimit = 1 << 30 // of the Go heap; the columnstore's own is a setting
-	gcEvery     = 10 * time.Second
-	sparing     = 40  // percent that the heap may grow over what lives, while collecting costs little
-	generous    = 100 // and while it costs much
+	memoryLimit = 1 << 30 // of the Go heap while less than half of it lives; the columnstore's own is a setting
+	gcEvery     = time.Second
+	calmFor     = 10        // seconds that collecting is cheap before the heap is held small again
+	sparing     = 40        // percent that the heap may grow over what lives, while collecting costs little
+	generous    = 300       // and while it costs much, but
+	growth      = 384 << 20 // bytes at most
 )
 
 // sizeHeap holds the heap small while there is CPU to spare for that, and lets it
@@ -20,41 +22,79 @@ const (
 func sizeHeap(ctx context.Context) error {
 	before := debug.SetGCPercent(sparing)
 	defer debug.SetGCPercent(before)
-	debug.SetMemoryLimit(memoryLimit)
+	given := debug.SetMemoryLimit(-1)
 	tick := time.NewTicker(gcEvery)
 	defer tick.Stop()
-	last, percent := gcSeconds(), sparing
+	s, last, set := sizer{percent: sparing}, readHeap(), sparing
 	for {
+		if given == math.MaxInt64 { // else GOMEMLIMIT says it
+			debug.SetMemoryLimit(max(memoryLimit, 2*last.live))
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		now := gcSeconds()
-		if next := gcPercent(percent, (now-last)/gcEvery.Seconds()/float64(runtime.GOMAXPROCS(0))); next != percent {
-			percent = next
-			debug.SetGCPercent(percent)
+		now := readHeap()
+		gc, used := 0.0, 0.0
+		if total := now.total - last.total; total > 0 { // the runtime counts at collections: there was none otherwise
+			gc, used = (now.gc-last.gc)/total, (now.used-last.used)/total
+		}
+		s.next(gc, used)
+		if p := s.bounded(now.live); p != set {
+			set = p
+			debug.SetGCPercent(p)
 		}
 		last = now
 	}
 }
 
-// gcPercent decides by the share of all cores that the collector had: over 4 %
-// of them it is worth memory, and under 1 % memory is worth more. Between the two
-// it stays: half of it at the other setting must not bring it back.
-func gcPercent(now int, share float64) int {
-	switch {
-	case share > 0.04:
-		return generous
-	case share < 0.01:
-		return sparing
-	}
-	return now
+// A sizer decides how much the heap may grow.
+type sizer struct {
+	percent int
+	calm    int // seconds
 }
 
-// gcSeconds is the CPU time of the collector so far, without what idle cores gave it.
-func gcSeconds() float64 {
-	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"}}
+// next decides by the shares of all cores that the collector and the process as a
+// whole had in the last second. The heap may grow at once where the process has more
+// than half of the cores and collecting costs 4 % of that, and is held small again
+// when that would cost less than 1 % for a while: what it costs now says little, for
+// it collects seldom.
+func (s *sizer) next(gc, used float64) int {
+	switch {
+	case s.percent == sparing:
+		if used > 0.5 && gc > 0.04*used {
+			s.percent, s.calm = generous, 0
+		}
+	case gc*generous/sparing > 0.01:
+		s.calm = 0
+	default:
+		if s.calm++; s.calm >= calmFor {
+			s.percent = sparing
+		}
+	}
+	return s.percent
+}
+
+// bounded is the percentage by which the heap may grow where so many bytes live.
+func (s *sizer) bounded(live int64) int {
+	if s.percent == sparing || live <= 0 {
+		return s.percent
+	}
+	return int(min(generous, max(sparing, growth*100/live)))
+}
+
+// heap is what the runtime has counted: CPU-seconds, and bytes that lived at the last collection.
+type heap struct {
+	gc, used, total float64
+	live            int64
+}
+
+// readHeap reads it; of the collector without what idle cores gave it.
+func readHeap() heap {
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/gc/mark/idle:cpu-seconds"},
+		{Name: "/cpu/classes/idle:cpu-seconds"}, {Name: "/cpu/classes/total:cpu-seconds"}, {Name: "/gc/heap/live:bytes"}}
 	metrics.Read(s)
-	return s[0].Value.Float64() - s[1].Value.Float64()
+	gc, total := s[0].Value.Float64()-s[1].Value.Float64(), s[3].Value.Float64()
+	return heap{gc: gc, used: total - s[2].Value.Float64() - s[1].Value.Float64(), total: total, live: int64(s[4].Value.Uint64())}
 }

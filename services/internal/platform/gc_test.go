@@ -3,18 +3,32 @@ package platform
 import "testing"
 
 func TestTheHeapGrowsWhereCollectingCostsThroughputAndShrinksWhereItDoesNot(t *testing.T) {
-	f := func(now int, share float64, want int) {
+	s := sizer{percent: sparing}
+	f := func(gc, used float64, seconds, want int) {
 		t.Helper()
-		if got := gcPercent(now, share); got != want {
-			t.Errorf("at %d %% with %.3f of the cores: %d, want %d", now, share, got, want)
+		for range seconds {
+			s.next(gc, used)
+		}
+		if s.percent != want {
+			t.Errorf("after %d s with %.3f of the cores: %d, want %d", seconds, gc, s.percent, want)
 		}
 	}
-	f(sparing, 0, sparing)
-	f(sparing, 0.02, sparing)
-	f(sparing, 0.05, generous)
-	f(generous, 0.02, generous) // 0.05 became that because the heap may grow
-	f(generous, 0.005, sparing)
-	if before := gcSeconds(); before < 0 {
-		t.Errorf("%f seconds", before)
+	f(0, 0.1, 100, sparing)
+	f(0.05, 0.4, 100, sparing) // the demo in its first minutes
+	f(0.03, 1, 100, sparing)   // little of much
+	f(0.05, 0.9, 1, generous)
+	f(0.007, 0.9, 100, generous) // 0.05 became that because the heap may grow
+	f(0.0005, 0.05, calmFor-1, generous)
+	f(0.007, 0.9, 1, generous)
+	f(0.0005, 0.05, calmFor-1, generous)
+	f(0.0005, 0.05, 1, sparing)
+	s.percent = generous
+	for live, want := range map[int64]int{0: generous, 10 << 20: generous, 384 << 20: 100, 4 << 30: sparing} {
+		if got := s.bounded(live); got != want {
+			t.Errorf("where %d bytes live: %d, want %d", live, got, want)
+		}
+	}
+	if h := readHeap(); h.total < h.used || h.used < h.gc || h.gc < 0 {
+		t.Errorf("%+v", h)
 	}
 }
