@@ -1917,10 +1917,10 @@ export interface components {
             sites: components["schemas"]["Site"][];
             wells: components["schemas"]["Well"][];
         };
-        "BodyStruct { Stations ListNum \"json:\\\"worst\\\"\" }Body": {
+        "BodyStruct { Stations ListStation \"json:\\\"stations\\\" doc:\\\"by depth\\\"\"; Limit float64 \"json:\\\"dogleg_limit\\\" doc:\\\"the drill's ownNum \"json:\\\"worst\\\"\" }Body": {
             /**
              * Format: double
-             * @description degrees per 30 m; 0: none
+             * @description the drill's own, else that of the alarm rule; degrees per 30 m; 0: none
              */
             dogleg_limit: number;
             /** @description by depth */
@@ -6608,7 +6608,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BodyStruct { Stations ListNum \"json:\\\"worst\\\"\" }Body"];
+                    "application/json": components["schemas"]["BodyStruct { Stations ListStation \"json:\\\"stations\\\" doc:\\\"by depth\\\"\"; Limit float64 \"json:\\\"dogleg_limit\\\" doc:\\\"the drill's ownNum \"json:\\\"worst\\\"\" }Body"];
                 };
             };
             /** @description Unauthorized */

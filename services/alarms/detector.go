@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -126,19 +125,6 @@ func Compile(r *Rules) (*Watch, error) {
 	return w, nil
 }
 
-// applies reports whether the rule watches that drill.
-func (x *watched) applies(drill string) bool {
-	if len(x.Drills) == 0 {
-		return true
-	}
-	for _, g := range x.Drills {
-		if ok, _ := path.Match(g, drill); ok {
-			return true
-		}
-	}
-	return false
-}
-
 // A Tick is what is known of a drill at one second.
 type Tick struct {
 	At        int64 // Unix ns, whole second
@@ -221,7 +207,7 @@ func (d *Detector) bind(w *Watch) {
 	d.st = make([]status, len(w.rules))
 	d.on = make([]bool, len(w.rules))
 	for i := range w.rules {
-		d.on[i] = w.rules[i].applies(d.drill)
+		d.on[i] = w.rules[i].For(d.drill)
 	}
 }
 
@@ -486,7 +472,7 @@ func (d *Detector) Rebind(w *Watch, t *Tick, emit func(*telemetry.AlarmEvent)) {
 	keep := make([]status, len(w.rules))
 	for i := range old.rules {
 		j := slices.IndexFunc(w.rules, func(x watched) bool { return x.ID == old.rules[i].ID })
-		if j >= 0 && w.rules[j].applies(d.drill) {
+		if j >= 0 && w.rules[j].For(d.drill) {
 			keep[j] = st[i]
 			if w.rules[j].M != old.rules[i].M {
 				keep[j].bits, keep[j].seen = 0, 0

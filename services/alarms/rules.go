@@ -107,6 +107,11 @@ type Rule struct {
 	Inputs []string `json:"inputs,omitempty"` // signals frozen as evidence beside those of the model and the texts
 }
 
+// For reports whether the rule watches that drill.
+func (u *Rule) For(drill string) bool {
+	return len(u.Drills) == 0 || slices.ContainsFunc(u.Drills, func(g string) bool { ok, _ := path.Match(g, drill); return ok })
+}
+
 // A Condition compares one signal with a number.
 type Condition struct {
 	Signal string  `json:"signal"` // channel, feature or model.output

@@ -9,9 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mudpulse/mudpulse/services/alarms"
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/api/view"
 	"github.com/mudpulse/mudpulse/services/equipment"
+	"github.com/mudpulse/mudpulse/services/trajectory"
 )
 
 type site struct {
@@ -402,7 +404,7 @@ func (a *API) trajectory(ctx context.Context, in *struct {
 	To   string `query:"to"`
 }) (*body[struct {
 	Stations []station `json:"stations" doc:"by depth"`
-	Limit    float64   `json:"dogleg_limit" doc:"degrees per 30 m; 0: none"`
+	Limit    float64   `json:"dogleg_limit" doc:"the drill's own, else that of the alarm rule; degrees per 30 m; 0: none"`
 	Worst    view.Num  `json:"worst"`
 }], error) {
 	from, bad := a.moment("from", in.From, -30*24*time.Hour)
@@ -424,19 +426,39 @@ func (a *API) trajectory(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	if set.DogLegLimit == 0 {
+		if set.DogLegLimit, err = a.bendLimit(ctx, in.ID); err != nil {
+			return nil, err
+		}
+	}
 	var out struct {
 		Stations []station `json:"stations" doc:"by depth"`
-		Limit    float64   `json:"dogleg_limit" doc:"degrees per 30 m; 0: none"`
+		Limit    float64   `json:"dogleg_limit" doc:"the drill's own, else that of the alarm rule; degrees per 30 m; 0: none"`
 		Worst    view.Num  `json:"worst"`
 	}
 	round := func(v float64) view.Num { return view.Num(math.Round(v*100) / 100) }
 	out.Stations, out.Limit = []station{}, set.DogLegLimit
 	worst := 0.0
-	for _, s := range equipment.Trajectory(surveys) {
+	for _, s := range trajectory.Lay(surveys) {
 		worst = max(worst, s.DogLeg)
 		out.Stations = append(out.Stations, station{view.Time(s.At), round(s.Depth), round(s.Inc), round(s.Azi), round(s.Toolface), round(s.TVD), round(s.North), round(s.East), round(s.DogLeg),
 			set.DogLegLimit > 0 && s.DogLeg > set.DogLegLimit})
 	}
 	out.Worst = round(worst)
 	return answer(out), nil
+}
+
+// bendLimit is what the rules in force on DLS allow a drill; 0: there is none.
+func (a *API) bendLimit(ctx context.Context, drill string) (limit float64, err error) {
+	now, err := a.models.Rules(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for i := range now.Rules.Rules {
+		r := &now.Rules.Rules[i]
+		if r.Signal == "DLS" && !r.Off && (now.Limits || r.Kind != alarms.Limit) && r.For(drill) && (limit == 0 || r.Limit < limit) {
+			limit = r.Limit
+		}
+	}
+	return limit, nil
 }

@@ -298,6 +298,7 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 		}
 	}
 	if !late {
+		l.followHole(r, tick)
 		var in rigInputs
 		for k, i := range r.rigIn {
 			in[k] = nan
@@ -387,7 +388,7 @@ func (l *lane) restart(r *road) {
 			n.memory.Forget(r.drill)
 		}
 	}
-	r.rig = newRig()
+	r.rig, r.hole = newRig(), newHole()
 	r.feats = newFeats(r.prog.plan)
 	r.runs = make([]carry, len(r.prog.nodes))
 	for i := range r.ring {

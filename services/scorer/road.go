@@ -20,6 +20,7 @@ type road struct {
 	prog  *program
 	det   *alarms.Detector
 	rig   rig
+	hole  hole
 	feats *feats
 	parts *equipment // the lane's; nil: nothing was told
 
@@ -90,7 +91,7 @@ func staleAfter(c telemetry.Class) int64 {
 }
 
 func newRoad(drill string, late time.Duration) *road {
-	r := &road{drill: drill, byName: map[string]int{}, rig: newRig()}
+	r := &road{drill: drill, byName: map[string]int{}, rig: newRig(), hole: newHole()}
 	r.ring = make([]record, max(1, int(late/time.Second)+1))
 	for i := range r.rigIn {
 		r.rigIn[i] = -1

@@ -23,13 +23,13 @@ import (
 // Programs name their channels and models, so that a later version that orders
 // them otherwise still finds what a drill kept of them. A drill's state lies in
 // the snapshot (where is 0) or in the piece of that number (piece.go).
-const snapshotVersion = 6
+const snapshotVersion = 7
 
 // A versionError says which version wrote a snapshot that this one cannot read.
 type versionError uint64
 
 func (v versionError) Error() string {
-	return fmt.Sprintf("it was written by version %d of the scorer's snapshots, this program reads %d to %d", v, snapshotVersion-2, snapshotVersion)
+	return fmt.Sprintf("it was written by version %d of the scorer's snapshots, this program reads 4, 5 and %d", v, snapshotVersion)
 }
 
 // Snapshot flushes, then appends the partition's whole state to b.
@@ -126,6 +126,7 @@ func (r *road) append(w *snapshot.Writer) {
 	w.Int(r.head)
 	w.Bool(r.simulated)
 	r.rig.append(w)
+	r.hole.append(w)
 	w.Uint(uint64(len(r.slots)))
 	for i := range r.slots {
 		s := &r.slots[i]
@@ -191,13 +192,13 @@ func (p *Partition) restore(ctx context.Context, b []byte, pieces []*piece, unpa
 	r := snapshot.NewReader(b)
 	v := r.Uint()
 	switch v {
-	case snapshotVersion, snapshotVersion - 1:
+	case snapshotVersion, 5:
 		r.Uint()
-	case snapshotVersion - 2: // without the partition
+	case 4: // without the partition
 	default:
 		return versionError(v)
 	}
-	if v < snapshotVersion {
+	if v <= 5 {
 		return p.restoreWhole(ctx, r)
 	}
 	if n := r.Uint(); n != lanes {
@@ -249,7 +250,7 @@ func (p *Partition) restoreDrill(d *drill, b []byte) error {
 		if !r.Bool() {
 			continue
 		}
-		if err := l.restoreRoad(d.name, r, readLayout(r)); err != nil {
+		if err := l.restoreRoad(d.name, r, readLayout(r), true); err != nil {
 			return err
 		}
 	}
@@ -284,7 +285,7 @@ func (p *Partition) restoreWhole(ctx context.Context, r *snapshot.Reader) error 
 				return fmt.Errorf("restore: %w: drill %s has no program", snapshot.ErrCorrupt, name)
 			}
 			p.drill(name)
-			if err := l.restoreRoad(name, r, progs[k]); err != nil {
+			if err := l.restoreRoad(name, r, progs[k], false); err != nil {
 				return fmt.Errorf("restore: drill %s: %w", name, err)
 			}
 		}
@@ -361,8 +362,9 @@ func readLayout(r *snapshot.Reader) (p layout) {
 	return p
 }
 
-// restoreRoad reads a drill that was written under a program of that layout.
-func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout) error {
+// restoreRoad reads a drill that was written under a program of that layout, with
+// its hole or, before version 7, without.
+func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout, withHole bool) error {
 	road := newRoad(drill, l.part.cfg.Late)
 	road.parts = l.parts[drill]
 	l.roads[drill] = road
@@ -376,7 +378,7 @@ func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout) error {
 	for i, ref := range was.refs {
 		nodes[i] = slices.IndexFunc(p.nodes, func(n node) bool { return n.ref == ref && n.shadow == was.shadow[i] })
 	}
-	if err := road.restore(r, chans, nodes); err != nil {
+	if err := road.restore(r, chans, nodes, withHole); err != nil {
 		return err
 	}
 	for i := range road.slots {
@@ -388,9 +390,12 @@ func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout) error {
 
 // restore reads what append wrote; chans and nodes map its program's channels and
 // models to those of the program now, -1 gone.
-func (r *road) restore(rd *snapshot.Reader, chans, nodes []int) error {
+func (r *road) restore(rd *snapshot.Reader, chans, nodes []int, withHole bool) error {
 	r.head, r.simulated = rd.Int(), rd.Bool()
 	r.rig.restore(rd)
+	if withHole {
+		r.hole.restore(rd)
+	}
 	n := rd.Len(13)
 	if n > telemetry.MaxRuns {
 		return fmt.Errorf("%w: %d channels", snapshot.ErrCorrupt, n)
