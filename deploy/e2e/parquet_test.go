@@ -21,7 +21,7 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-// Sealed files as they lie, and an exported table, read by Python's own readers.
+// Sealed files as they lie, and an exported table, read by what engineers have: pandas, pyarrow, DuckDB, Spark.
 func TestPythonReadsSealedHoursAndExportedTables(t *testing.T) {
 	ctx := context.Background()
 	start := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
@@ -94,8 +94,10 @@ func TestPythonReadsSealedHoursAndExportedTables(t *testing.T) {
 	if err := os.WriteFile(table, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(os.Getenv("E2E_PYTHON"), "parquet.py", filepath.Join(dir, "sealed"), table, fmt.Sprint(rows), fmt.Sprint(total)).CombinedOutput()
-	if err != nil || strings.Count(string(out), "held:") != 11 {
-		t.Errorf("parquet.py: %v\n%s", err, out)
+	for script, want := range map[string]int{"parquet.py": 11, "spark.py": 9} {
+		out, err := exec.Command(os.Getenv("E2E_PYTHON"), script, filepath.Join(dir, "sealed"), table, fmt.Sprint(rows), fmt.Sprint(total)).CombinedOutput()
+		if err != nil || strings.Count(string(out), "held:") != want {
+			t.Errorf("%s: %v\n%s", script, err, out)
+		}
 	}
 }

@@ -74,7 +74,7 @@ func (s *stage) appender(ctx context.Context, table string) (add func(...driver.
 // copyTo returns the statement that writes a query's rows to a file.
 func copyTo(query, file, format string) string {
 	how := map[string]string{
-		Parquet: "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE 65536",
+		Parquet: "FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v1, ROW_GROUP_SIZE 65536",
 		CSV:     "FORMAT csv, HEADER true, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'",
 		JSON:    "FORMAT json, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'",
 	}[format]

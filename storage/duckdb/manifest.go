@@ -236,6 +236,8 @@ func hashFile(path string) (int64, string, error) {
 
 // writeParquet writes the rows of query to a sealed file: a temporary file,
 // fsync, rename, fsync of the folder. f's rows, bytes and SHA-256 are set.
+// Encodings are those of version 1: Spark and QuestDB refuse BYTE_STREAM_SPLIT,
+// which version 2 has, and it is worth nothing on readings.
 func (s *Store) writeParquet(ctx context.Context, f *file, query string) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -250,7 +252,7 @@ func (s *Store) writeParquet(ctx context.Context, f *file, query string) (err er
 			_ = os.Remove(tmp)
 		}
 	}()
-	if err := s.maintain.exec(fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE 122880)", query, lit(tmp))); err != nil {
+	if err := s.maintain.exec(fmt.Sprintf("COPY (%s) TO %s (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v1, ROW_GROUP_SIZE 122880)", query, lit(tmp))); err != nil {
 		return fmt.Errorf("write %s: %w", f.path, err)
 	}
 	fd, err := os.Open(tmp)

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -372,4 +374,43 @@ func TestAQuestionThatMeetsASealIsAnswered(t *testing.T) {
 	}
 	close(done)
 	wg.Wait()
+}
+
+// Sealed files are read as they lie: Spark's vectorized reader and QuestDB know only the encodings of Parquet's version 1.
+func TestSealedFilesHaveEncodingsThatEveryReaderKnows(t *testing.T) {
+	s, err := Open(DefaultConfig(t.TempDir()), telemetry.DefaultCatalogue(), telemetry.NewManualClock(time.Unix(0, t0)), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	rng := rand.New(rand.NewPCG(11, 1))
+	b := storage.Batch{Arrived: t0}
+	for i := range uint64(3000) { // no dictionary holds all of these values
+		f := frame("RIG-01", i)
+		f.Runs = []telemetry.Run{{Channel: "SPP", Every: 1e8, Values: []float64{rng.NormFloat64(), rng.NormFloat64()}}, {Channel: "Own_Channel", Values: []float64{rng.NormFloat64()}}}
+		b.AddFrame(f)
+		b.Scores = append(b.Scores, telemetry.Score{Drill: "RIG-01", Tick: f.TS, CauseHash: rng.Uint64(), Health: 100 * rng.Float64(), State: telemetry.StateRotary})
+	}
+	if err := s.Commit(t.Context(), &b); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	files := 0
+	for _, f := range s.SealedFiles() {
+		var encodings string
+		if err := s.db.QueryRow("SELECT string_agg(DISTINCT encodings, ' ') FROM parquet_metadata(?)", filepath.Join(s.cfg.Dir, filepath.FromSlash(f.Path))).Scan(&encodings); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range strings.FieldsFunc(encodings, func(r rune) bool { return r == ' ' || r == ',' }) {
+			if !slices.Contains([]string{"PLAIN", "PLAIN_DICTIONARY", "RLE", "RLE_DICTIONARY", "BIT_PACKED"}, e) {
+				t.Errorf("%s has encoding %s", f.Path, e)
+			}
+		}
+		files++
+	}
+	if files < 5 {
+		t.Errorf("%d files", files)
+	}
 }

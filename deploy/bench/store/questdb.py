@@ -13,13 +13,12 @@ import urllib.request
 import pyarrow.parquet as pq
 
 jar, sealed, where = sys.argv[1], os.path.realpath(sys.argv[2]), os.path.realpath(sys.argv[3])
-rows_of = os.path.join(where, "rows")  # the same rows without BYTE_STREAM_SPLIT, which QuestDB does not read; not timed
-os.makedirs(rows_of)
+os.makedirs(where)
 with socket.socket() as s:
     s.bind(("127.0.0.1", 0))
     port = s.getsockname()[1]
 env = dict(os.environ, QDB_HTTP_BIND_TO=f"127.0.0.1:{port}", QDB_HTTP_MIN_ENABLED="false", QDB_PG_ENABLED="false", QDB_LINE_TCP_ENABLED="false",
-           QDB_TELEMETRY_ENABLED="false", QDB_CAIRO_SQL_COPY_ROOT=rows_of,
+           QDB_TELEMETRY_ENABLED="false", QDB_CAIRO_SQL_COPY_ROOT=sealed,
            QDB_CAIRO_WRITER_DATA_APPEND_PAGE_SIZE="128K", QDB_CAIRO_O3_COLUMN_MEMORY_SIZE="128K")  # or each column of a short table is counted as 16 MB
 log = open(os.path.join(where, "log"), "w")
 server = subprocess.Popen(["java", "-XX:+UseParallelGC", "-p", jar, "-m", "io.questdb/io.questdb.ServerMain", "-d", where], env=env, stdout=log, stderr=log)
@@ -54,9 +53,8 @@ try:
         q(f"CREATE TABLE {cls} (drill SYMBOL, ts TIMESTAMP, {cols}) TIMESTAMP(ts) PARTITION BY DAY WAL")
         take = ", ".join(f'"{c}"' for c in channels)
         for f in files:
-            pq.write_table(pq.ParquetFile(f).read(["drill", "ts", *channels]), os.path.join(rows_of, "rows.parquet"), compression="snappy", data_page_version="1.0")
             at = time.time()
-            q(f"INSERT INTO {cls} SELECT drill::SYMBOL, ts, {take} FROM read_parquet('rows.parquet') ORDER BY ts")
+            q(f"INSERT INTO {cls} SELECT drill::SYMBOL, ts, {take} FROM read_parquet('{os.path.relpath(f, sealed)}') ORDER BY ts")
             while True:  # a table with a WAL shows rows once they are applied
                 w = q(f"SELECT writerTxn, sequencerTxn, suspended FROM wal_tables() WHERE name = '{cls}'")["dataset"][0]
                 if w[2]:
