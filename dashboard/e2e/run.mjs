@@ -5,6 +5,7 @@ import { after } from 'node:test';
 import { launch } from './browser.mjs';
 import { days } from './days.mjs';
 import { enter } from './enter.mjs';
+import { more } from './more.mjs';
 import { suite } from './suite.mjs';
 
 const base = (process.env.MUDPULSE_URL ?? '').replace(/\/$/, '');
@@ -16,4 +17,5 @@ const browser = await launch();
 after(() => browser.close());
 const state = await enter(browser, base, process.env.MUDPULSE_LINK);
 const { open, firstDrill, whole } = suite({ browser, base, state: () => state });
+more({ open, firstDrill, whole, base });
 days({ open, firstDrill, whole, base, sql: process.env.MUDPULSE_SQL ?? '127.0.0.1:5433' });

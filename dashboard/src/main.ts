@@ -3,4 +3,6 @@ import './style/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
 
+if (import.meta.env.PROD && 'serviceWorker' in navigator) navigator.serviceWorker.register('/sw.js').catch(() => undefined); // without one the page works, but not without its server
+
 mount(App, { target: document.getElementById('app')! });

@@ -41,6 +41,8 @@ class Store {
   phone = $state(matchMedia('(max-width:480px)').matches);
   jump = $state.raw<{ by: number; at: number } | null>(null); // the server's clock moved: by how much, ms, and when, performance.now()
   jumps = $state(0);
+  mute = $state(kept('sound') !== 'on'); // ◆ sounds where somebody asked for it
+  away = $state(false); // nobody answered when the page asked who it is for
   readings = $state<Readings>((kept('readings') as Readings | null) ?? 'drilling'); // of the strip
   held = $state(false); // a dialog is open: single keys do nothing behind it
 
@@ -72,23 +74,30 @@ class Store {
   }
 
   /** begin asks who is there and, once that is known, for everything else. */
-  async begin(): Promise<void> {
-    const secret = /[#&]signin=([^&]+)/.exec(location.hash)?.[1];
+  async begin(again?: string): Promise<void> {
+    const secret = /[#&]signin=([^&]+)/.exec(location.hash)?.[1] ?? again;
     if (secret) {
       history.replaceState(null, '', location.pathname + location.search); // the secret leaves the address bar at once
       try {
         this.session = await api.signIn(decodeURIComponent(secret));
       } catch (err) {
-        this.trouble = { what: 'sign in', err };
+        if (err instanceof api.Refusal) this.trouble = { what: 'sign in', err };
       }
     }
     if (!this.session) {
       try { this.session = await api.session(); } catch (err) {
+        if (!(err instanceof api.Refusal)) { // asked again until somebody answers; the secret of a link is kept until then
+          this.away = true;
+          window.setTimeout(() => void this.begin(secret), 2000);
+          return;
+        }
+        this.away = false;
         this.session = null;
         if (!api.signedOut(err) && !this.trouble) this.trouble = { what: 'sign in', err };
         return;
       }
     }
+    this.away = false;
     await this.enter();
   }
 
@@ -199,6 +208,8 @@ class Store {
   }
 
   setReadings(r: Readings): void { this.readings = r; keep('readings', r); }
+
+  setMute(on: boolean): void { this.mute = on; keep('sound', on ? 'off' : 'on'); }
 
   setSystem(s: System): void { this.system = s; keep('units', s); }
 

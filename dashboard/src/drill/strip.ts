@@ -22,6 +22,7 @@ export interface Picture {
   width: number; height: number; ratio: number; t0: number; t1: number; offset: number; rate: number;
   gutter: number; gap: number; timeX: number; stateX: number; tracks: Track[]; columns: Columns; extra: Map<string, Column>;
   states: Column | null; stateNames: string[]; ticks: Tick[]; breaches: Breach[]; bands: Band[]; cursor: number | null; major: number; minor: number;
+  label?: (t: number) => string; // of a line, where it is no time of day
 }
 
 export interface Palette { [name: string]: string }
@@ -190,7 +191,7 @@ function grid(g: CanvasRenderingContext2D, p: Picture, c: Palette, xs: number[],
     g.globalAlpha = 1;
     if (!big || yy < 8 || yy > H - 9 || (p.cursor != null && Math.abs(yy - y(p.cursor)) < 15)) continue;
     g.fillStyle = c['--ink-2']; g.textAlign = 'left';
-    g.fillText(p.major >= 86400000 ? day(t, p.offset) : hm(t, p.offset), p.timeX, yy);
+    g.fillText(p.label ? p.label(t) : p.major >= 86400000 ? day(t, p.offset) : hm(t, p.offset), p.timeX, yy);
   }
   g.strokeStyle = c['--track'];
   g.beginPath();
@@ -266,7 +267,7 @@ function cursor(g: CanvasRenderingContext2D, p: Picture, c: Palette, at: number)
   g.strokeStyle = c['--ink']; g.lineWidth = 1;
   g.beginPath(); g.moveTo(p.stateX, yy); g.lineTo(p.width, yy); g.stroke();
   g.font = '600 ' + FONT;
-  const text = p.t1 - p.t0 > 86400000 ? `${day(t, p.offset)} ${hm(t, p.offset)}` : new Date(t + p.offset * 60000).toISOString().slice(11, 19), w = g.measureText(text).width + 8;
+  const text = p.label ? p.label(t) : p.t1 - p.t0 > 86400000 ? `${day(t, p.offset)} ${hm(t, p.offset)}` : new Date(t + p.offset * 60000).toISOString().slice(11, 19), w = g.measureText(text).width + 8;
   g.fillStyle = c['--ink']; g.fillRect(Math.max(0, p.timeX - 4), yy - 8.5, w, 16);
   g.fillStyle = c['--ground']; g.textAlign = 'left';
   g.fillText(text, Math.max(4, p.timeX), yy);

@@ -1,0 +1,73 @@
+// What a person does with the past, the depth, the sound, and a server that is not there.
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { until } from './suite.mjs';
+
+export function more({ open, firstDrill, base, whole }) {
+  test('a link opens the strip at any moment, and leads back to now; the strip goes by depth too', async (t) => {
+    const page = await open(t);
+    await page.evaluate(() => localStorage.setItem('mudpulse.debug', 'on'));
+    const id = await until('a drill makes hole', 60000, () => page.evaluate(() => fetch('/api/v1/drills').then((r) => r.json()).then((x) => (x.drills ?? x).find((d) => d.state === 'rotary' || d.state === 'sliding')?.id ?? null)));
+    const now = await page.evaluate(() => fetch('/api/v1/meta').then((r) => r.json()).then((m) => Date.parse(m.clock.now)));
+    const at = now - 300000; // five minutes on the demo’s clock
+    await page.goto(`${base}/d/${encodeURIComponent(id)}?at=${at}`);
+    const strip = () => page.evaluate(() => { const c = globalThis.mudpulse?.columns.get('SPP'); return c?.length ? [c.t[c.from], c.t[c.to - 1], c.length] : null; });
+    const [from, to] = await until('the hour around the moment is there', 60000, async () => { const s = await strip(); return s && s[1] >= at && s; });
+    assert.ok(from < at && to >= at && to <= at + 900000, `${from} ${at} ${to}`);
+    await page.getByRole('button', { name: /^Live/ }).click();
+    await page.waitForURL((u) => u.search === '');
+    await until('the strip is of now', 20000, async () => { const s = await strip(); return s && s[1] > now; });
+    const ink = () => page.locator('canvas').evaluate((c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) if (d[i] < 90 && d[i + 3] > 200) n++; return n; });
+    await page.keyboard.press('t');
+    await page.locator('button[aria-pressed=true]', { hasText: 'Depth' }).waitFor();
+    await until('something is drawn by depth', 10000, async () => (await ink()) > 500);
+    const box = await page.locator('canvas').boundingBox();
+    await page.mouse.move(box.x + 300, box.y + box.height * 0.6);
+    const link = page.getByRole('link', { name: 'Link to here' });
+    await link.waitFor();
+    assert.match(await link.getAttribute('href'), /\?at=\d+$/);
+    whole(page);
+  });
+
+  test('the machine’s readings and all 24 are drawn live', async (t) => {
+    const page = await open(t);
+    await page.goto(`${base}/d/${encodeURIComponent(await firstDrill(page))}`);
+    await page.getByRole('button', { name: 'All 24' }).click();
+    const digits = () => page.locator('.ft[data-channel] .v').allInnerTexts();
+    await until('all readings come', 20000, async () => (await digits()).filter((x) => /\d/.test(x)).length >= 20);
+    await page.getByRole('button', { name: 'Machine', exact: true }).click();
+    await until('the gear’s warmth is there', 20000, async () => /\d/.test(await page.locator('.ft[data-channel=GBOT] .v').innerText()));
+    await page.getByRole('button', { name: 'Drilling', exact: true }).click();
+    await page.locator('.ft[data-channel=SPP]').waitFor();
+    whole(page);
+  });
+
+  test('sound is off until somebody asks for it, and can be heard at once', async (t) => {
+    const page = await open(t);
+    await page.evaluate(() => { globalThis.tones = 0; const make = AudioContext.prototype.createOscillator; AudioContext.prototype.createOscillator = function () { globalThis.tones++; return make.call(this); }; });
+    await firstDrill(page);
+    await page.keyboard.press('?');
+    const sound = page.getByRole('group', { name: 'Sound for act now' });
+    assert.equal(await sound.getByRole('button', { name: 'Off' }).getAttribute('aria-pressed'), 'true');
+    assert.equal(await page.evaluate(() => globalThis.tones), 0);
+    await sound.getByRole('button', { name: 'On' }).click();
+    await until('two tones', 5000, async () => (await page.evaluate(() => globalThis.tones)) >= 2);
+    assert.equal(await page.evaluate(() => localStorage.getItem('mudpulse.sound')), 'on');
+    whole(page);
+  });
+
+  test('without its server the page still opens, says so, shows nothing old, and goes on when it answers', async (t) => {
+    const page = await open(t);
+    await firstDrill(page);
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
+    await page.reload(); // now through the worker
+    await firstDrill(page);
+    await page.context().setOffline(true);
+    await page.reload();
+    await page.getByRole('heading', { name: 'The server does not answer.' }).waitFor();
+    assert.equal(await page.locator('[data-drill]').count(), 0);
+    await page.context().setOffline(false);
+    await page.locator('[data-drill]').first().waitFor({ timeout: 20000 });
+    whole(page);
+  });
+}
