@@ -29,6 +29,7 @@ var units = map[string]unit{
 	"m/s": {"velocity", 1, 0}, "m/h": {"velocity", 1.0 / 3600, 0}, "ft/h": {"velocity", foot / 3600, 0}, "ft/min": {"velocity", foot / 60, 0}, "mm/s": {"velocity", 1e-3, 0}, "in/s": {"velocity", inch, 0}, "km/h": {"velocity", 1.0 / 3.6, 0},
 	"g": {"acceleration", 9.80665, 0}, "m/s2": {"acceleration", 1, 0},
 	"°": {"angle", pi / 180, 0}, "deg": {"angle", pi / 180, 0}, "rad": {"angle", 1, 0},
+	"°/30m": {"curvature", pi / 180 / 30, 0}, "°/100ft": {"curvature", pi / 180 / (100 * foot), 0}, "°/10m": {"curvature", pi / 180 / 10, 0},
 	"–": {"ratio", 1, 0}, "1": {"ratio", 1, 0}, "/": {"ratio", 1, 0}, "%": {"ratio", 0.01, 0}, "gAPI": {"radioactivity", 1, 0},
 }
 
