@@ -139,3 +139,25 @@ test('an administrator says who is told; what was sent is listed, and what canno
   await lead(phone, /1 rule tells people/);
   assert.equal(await phone.evaluate(() => document.documentElement.scrollWidth > innerWidth), false, 'the page fits the phone');
 });
+
+test('a hole that bends too sharply raises an alarm, and the drill shows where', { timeout: 180000 }, async (t) => {
+  const drill = 'RIG-02', mwd = new Device(await own.device(drill));
+  await mwd.open();
+  t.after(() => mwd.close());
+  let seq = 0;
+  const survey = (minutes, depth, inc) => mwd.publish(JSON.stringify({ boot: 'b', seq: ++seq, ts: Date.now() - minutes * 60000, channels: { DBTM: depth, DMEA: depth, INC: inc, AZI: 45 } }));
+  for (let i = 0; i < 6; i++) survey(70 - 10 * i, 2000 + 30 * i, 10 + 2 * i); // 2° a stand
+  survey(5, 2180, 22);
+  survey(0, 2210, 30); // 8°
+  const a = await until('the bend is an alarm', 60000, async () => (await own.call('GET', '/alarms')).alarms.find((x) => x.rule === 'dog-leg'));
+  assert.equal(a.drill, drill);
+  assert.match(a.reason, /^The hole bends 8\.0° in 30 m, limit 6\.0°, at 2,210 m: inclination 30\.0°, azimuth 45\.0°/);
+  const page = await as(t, 'viewer', `/d/${drill}`);
+  await page.getByRole('link', { name: 'Hole' }).first().click();
+  await page.waitForURL(`**/d/${drill}/hole`);
+  await until('the page says where it bends', 60000, async () => /bends more than 6\.0° in 30 m at one survey/.test(await page.getByTestId('hole').innerText()));
+  assert.equal(await page.locator('tr[data-over=true]').count(), 1);
+  assert.match(await page.locator('tr[data-over=true]').innerText(), /2,210\.0 m[\s\S]*30\.00°[\s\S]*8\.00/);
+  assert.equal(await page.locator('figure svg').count(), 2);
+  if (process.env.SHOTS_DIR) await page.screenshot({ path: `${process.env.SHOTS_DIR}/hole.png` });
+});

@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Unregistered,
+  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Trajectory, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -121,6 +121,7 @@ export const gateways = async (): Promise<Gateway[]> => list<Gateway>(await json
 export const byUrgency = (a: Alarm, b: Alarm): number =>
   a.priority - b.priority || Number(a.status !== 'unack') - Number(b.status !== 'unack') || Date.parse(b.raised) - Date.parse(a.raised);
 
+export const trajectory = (id: string): Promise<Trajectory> => json('GET', `/drills/${encodeURIComponent(id)}/trajectory`);
 export const kinds = (): Promise<Kinds> => json('GET', '/equipment/kinds');
 export const parts = async (): Promise<Part[]> => list<Part>(await json('GET', '/parts'), 'parts');
 export const equipment = (drill: string): Promise<EquipmentOf> => json('GET', '/equipment' + query({ drill }));

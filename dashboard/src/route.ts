@@ -2,7 +2,7 @@
 
 export type Route =
   | { screen: 'fleet' }
-  | { screen: 'drill'; id: string; tab: 'drilling' | 'scores'; at?: number }
+  | { screen: 'drill'; id: string; tab: 'drilling' | 'scores' | 'hole'; at?: number }
   | { screen: 'alarms'; tab: 'active' | 'shelved' | 'history' }
   | { screen: 'evidence'; id: string }
   | { screen: 'rules' }
@@ -20,7 +20,7 @@ export function read(path: string, search = ''): Route {
   const q = new URLSearchParams(search);
   switch (parts[0]) {
     case undefined: return { screen: 'fleet' };
-    case 'd': if (parts[1]) return { screen: 'drill', id: parts[1], tab: parts[2] === 'scores' ? 'scores' : 'drilling', ...(Number(q.get('at')) > 0 ? { at: Number(q.get('at')) } : {}) }; break;
+    case 'd': if (parts[1]) return { screen: 'drill', id: parts[1], tab: parts[2] === 'scores' || parts[2] === 'hole' ? parts[2] : 'drilling', ...(Number(q.get('at')) > 0 ? { at: Number(q.get('at')) } : {}) }; break;
     case 'alarms':
       if (parts[1] === 'evidence' && q.get('id')) return { screen: 'evidence', id: q.get('id')! };
       if (parts[1] === 'rules') return { screen: 'rules' };
@@ -49,7 +49,7 @@ export function address(r: Route): string {
   const e = encodeURIComponent;
   switch (r.screen) {
     case 'fleet': return '/';
-    case 'drill': return `/d/${e(r.id)}` + (r.tab === 'scores' ? '/scores' : '') + (r.at ? `?at=${Math.round(r.at)}` : '');
+    case 'drill': return `/d/${e(r.id)}` + (r.tab === 'drilling' ? '' : '/' + r.tab) + (r.at ? `?at=${Math.round(r.at)}` : '');
     case 'alarms': return '/alarms' + (r.tab === 'active' ? '' : '/' + r.tab);
     case 'evidence': return `/alarms/evidence?id=${e(r.id)}`;
     case 'rules': return '/alarms/rules';

@@ -51,6 +51,7 @@ export interface Model {
   versions: ModelVersion[]; checks: Check[]; trouble?: Schema['Trouble']; refused?: string; canary_version?: number | null; canary_drills?: string[];
 }
 export type GateReport = Schema['Report'];
+export interface Trajectory { stations: Schema['Station'][]; dogleg_limit: number; worst: number | null }
 export type Rules = Omit<Schema['Rules'], 'rules'> & { rules: { version: number; rules: unknown[] } };
 export type RuleVersion = Schema['RuleVersion'];
 export type RuleTrial = Schema['RuleTrial'];
