@@ -1,0 +1,194 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"testing"
+	"time"
+)
+
+const lifeRules = `{"rules":[
+{"id":"answered","kind":"limit","title":"A","subsystem":"hydraulics","priority":2,"signal":"SPP","op":">","limit":20,"reason":"is {value}","advice":"look"},
+{"id":"aside","kind":"limit","title":"B","subsystem":"hydraulics","priority":3,"signal":"MTO","op":">","limit":50,"reason":"is {value}","advice":"look"},
+{"id":"out","kind":"limit","title":"C","subsystem":"bit","priority":1,"signal":"RPM","op":">","limit":100,"reason":"is {value}","advice":"look"},
+{"id":"judged","kind":"limit","title":"D","subsystem":"bit","priority":2,"signal":"WOB","op":">","limit":50,"reason":"is {value}","advice":"look"}]}`
+
+// lifeKills are where the process is killed while people answer alarms; "" is wherever it just is.
+var lifeKills = []string{"writer-batch:4", "store-appended:3", "", "store-committed:3", "writer-committed:3", "produced:6", "manifest:1", "frame:40", ""}
+
+// tell sends a command and returns the status of the answer, 0 where there was none.
+func (p *platform) tell(method, path string, in any) int {
+	raw, ok := in.(string)
+	if !ok {
+		b, err := json.Marshal(in)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		raw = string(b)
+	}
+	req, err := http.NewRequest(method, "http://"+p.addresses["http"]+"/api/v1"+path, bytes.NewReader([]byte(raw)))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.token)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	res.Body.Close()
+	return res.StatusCode
+}
+
+type lifeAlarm struct {
+	ID, Status, Process, Note, Disposition string
+	History                                []struct{ At, By, Kind, Text string }
+}
+
+// lives returns the alarms of RIG-07 by rule; nil while any is missing or there twice.
+func (p *platform) lives() map[string]lifeAlarm {
+	var all struct {
+		Alarms []struct{ ID, Rule string }
+	}
+	if p.get("/api/v1/alarms?state=history&limit=1000", &all) != nil || len(all.Alarms) != 4 {
+		return nil
+	}
+	out := map[string]lifeAlarm{}
+	for _, x := range all.Alarms {
+		var a lifeAlarm
+		if p.get("/api/v1/alarms/by-id?id="+url.QueryEscape(x.ID), &a) != nil {
+			return nil
+		}
+		out[x.Rule] = a
+	}
+	if len(out) != 4 {
+		return nil
+	}
+	return out
+}
+
+// What people did to alarms holds through every kill -9: what was accepted is in
+// the record, in its order; what is not allowed is refused before and after.
+func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
+	dir := t.TempDir()
+	p := run(t, dir, nil)
+	dev := p.device("RIG-07")
+	wait(t, 30*time.Second, "the rules to be taken", func() bool { return p.tell(http.MethodPut, "/rules", lifeRules) == http.StatusAccepted })
+	seq, base := 0, time.Now().Add(-9*time.Minute).Truncate(time.Second)
+	send := func() {
+		seq++
+		dev.client.Publish(dev.Topic, 1, false, second(seq, base.Add(time.Duration(seq)*time.Second))).WaitTimeout(2 * time.Second)
+	}
+	dev.connect(t, p.addresses["mqtt"])
+	var first map[string]lifeAlarm
+	wait(t, 60*time.Second, "four alarms", func() bool { send(); first = p.lives(); return first != nil })
+	id := func(rule string) string { return first[rule].ID }
+	for _, c := range []struct {
+		path string
+		in   map[string]any
+	}{
+		{"/alarms/ack", map[string]any{"id": id("answered")}},
+		{"/alarms/shelve", map[string]any{"id": id("aside"), "hours": 2, "reason": "the sensor is being changed"}},
+		{"/alarms/out-of-service", map[string]any{"drill": "RIG-07", "rule": "out", "reason": "at the shop"}},
+		{"/alarms/disposition", map[string]any{"id": id("judged"), "value": "wrong"}},
+	} {
+		if got := p.tell(http.MethodPost, c.path, c.in); got != http.StatusAccepted {
+			t.Fatalf("%s: %d", c.path, got)
+		}
+	}
+	p.kill()
+
+	var accepted []string
+	for n, point := range lifeKills {
+		var env []string
+		if point != "" {
+			env = []string{"MUDPULSE_CRASH=" + point}
+		}
+		p = run(t, dir, env, "--checkpoint", "2s")
+		if !p.ended() {
+			dev.client.Disconnect(0)
+			dev.connect(t, p.addresses["mqtt"])
+		}
+		tick := time.NewTicker(50 * time.Millisecond) // of people; a frame for each
+		for k := 0; !p.ended(); k++ {
+			<-tick.C
+			send()
+			note := fmt.Sprintf("note %d of round %d", k, n)
+			// A record keeps its last 200 commands.
+			if len(accepted) < 20*(n+1) && p.tell(http.MethodPost, "/alarms/note", map[string]any{"id": id("judged"), "text": note}) == http.StatusAccepted {
+				accepted = append(accepted, note)
+			}
+			if got := p.tell(http.MethodPost, "/alarms/ack", map[string]any{"id": id("answered")}); got == http.StatusAccepted {
+				t.Errorf("round %d: an answer was taken twice", n)
+			}
+			if point == "" && k == 6 {
+				p.kill()
+			}
+			if k > 600 {
+				t.Fatalf("crash point %s was never hit", point)
+			}
+		}
+		tick.Stop()
+		if point != "" && !p.died(time.Second) {
+			t.Fatalf("at %s it ended otherwise: %v", point, p.err)
+		}
+	}
+
+	check := func(p *platform) (got map[string]lifeAlarm) {
+		t.Helper()
+		want := map[string]string{"answered": "ack", "aside": "shelved", "out": "out_of_service", "judged": "unack"}
+		wait(t, 60*time.Second, "the alarms as they were left", func() bool {
+			got = p.lives()
+			for rule, status := range want {
+				if got[rule].Status != status {
+					return false
+				}
+			}
+			return got["judged"].Note == accepted[len(accepted)-1] || !has(got["judged"], accepted)
+		})
+		return got
+	}
+	p = run(t, dir, nil)
+	got := check(p)
+	for rule, a := range got {
+		if a.ID != first[rule].ID {
+			t.Errorf("%s is %s, was %s", rule, a.ID, first[rule].ID)
+		}
+	}
+	if !has(got["judged"], accepted) || got["judged"].Disposition != "wrong" {
+		t.Errorf("of %d accepted notes the record has, in this order: %+v", len(accepted), got["judged"].History)
+	}
+	for path, in := range map[string]map[string]any{
+		"/alarms/ack":            {"id": id("answered")},
+		"/alarms/unshelve":       {"id": id("judged")},
+		"/alarms/out-of-service": {"drill": "RIG-07", "rule": "out", "reason": "again"},
+		"/alarms/shelve":         {"id": id("out"), "hours": 1, "reason": "x"},
+	} {
+		if code := p.tell(http.MethodPost, path, in); code != http.StatusConflict {
+			t.Errorf("%s: %d, want it refused", path, code)
+		}
+	}
+	p.stop()
+	p = run(t, dir, nil)
+	if again := check(p); !reflect.DeepEqual(again, got) {
+		t.Errorf("after another restart %+v, before it %+v", again, got)
+	}
+	t.Logf("killed %d times; %d accepted notes are in the record, in their order", len(lifeKills)+1, len(accepted))
+	p.stop()
+}
+
+// has reports whether an alarm's history has all of these notes, in this order.
+func has(a lifeAlarm, notes []string) bool {
+	for _, step := range a.History {
+		if len(notes) > 0 && step.Kind == "note" && step.Text == notes[0] {
+			notes = notes[1:]
+		}
+	}
+	return len(notes) == 0
+}
