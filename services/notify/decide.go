@@ -17,6 +17,7 @@ import (
 type Item struct {
 	Event    string    `json:"event"` // raised, escalate (its priority rose), cleared, unacknowledged
 	Alarm    string    `json:"alarm"`
+	Incident string    `json:"incident,omitempty"` // id of the first alarm of its fault
 	Drill    string    `json:"drill"`
 	Priority int       `json:"priority"`
 	Title    string    `json:"title"`
@@ -28,7 +29,7 @@ type Item struct {
 }
 
 func itemOf(e *telemetry.AlarmEvent) Item {
-	return Item{Event: e.Event, Alarm: e.ID, Drill: e.Drill, Priority: e.Priority, Title: e.Title, Reason: e.Reason, Advice: e.Advice, Raised: time.Unix(0, e.Raised).UTC(), Rule: e.Rule, Runs: e.Runs}
+	return Item{Event: e.Event, Alarm: e.ID, Incident: e.Incident, Drill: e.Drill, Priority: e.Priority, Title: e.Title, Reason: e.Reason, Advice: e.Advice, Raised: time.Unix(0, e.Raised).UTC(), Rule: e.Rule, Runs: e.Runs}
 }
 
 // planned is one item for one target: at once, or in a digest.
@@ -129,7 +130,8 @@ func mark(p int) string {
 // A Message is what one delivery says.
 type Message struct {
 	ID      string    `json:"id"`
-	Kind    string    `json:"kind"` // alarm, escalation, digest, test
+	Kind    string    `json:"kind"`             // alarm, escalation, digest, test
+	Thread  string    `json:"thread,omitempty"` // id of the first message of the same incident, where this follows it
 	Created time.Time `json:"created"`
 	Items   []Item    `json:"items"`
 	Subject string    `json:"subject"`

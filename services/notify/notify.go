@@ -210,6 +210,9 @@ func (n *Notifier) take(ctx context.Context, tx *sql.Tx, e *telemetry.AlarmEvent
 			return err
 		}
 	}
+	if e.Event == telemetry.AlarmCleared {
+		return lift(ctx, tx, &i)
+	}
 	if e.Event != telemetry.AlarmRaised {
 		return nil
 	}
@@ -237,13 +240,16 @@ func (n *Notifier) queue(ctx context.Context, tx *sql.Tx, p planned, now time.Ti
 	if err != nil {
 		return err
 	}
-	id := hash(p.target, p.item.Alarm, p.item.Event, fmt.Sprint(p.item.Priority))
-	delivery := hash("delivery", p.target, p.key)
-	res, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO notify_items (id, delivery, item, at) VALUES (?, ?, ?, ?)", id, delivery, string(text), now.UnixNano())
-	if err != nil {
+	id := itemID(p.target, p.item.Alarm, p.item.Event, p.item.Priority)
+	// Told before, it is not weighed against what it made itself.
+	if known, err := there(ctx, tx, "SELECT 1 FROM notify_items WHERE id = ?", id); err != nil || known {
 		return err
 	}
-	if added, err := res.RowsAffected(); err != nil || added == 0 {
+	if tell, err := follow(ctx, tx, &p); err != nil || !tell {
+		return err
+	}
+	delivery := hash("delivery", p.target, p.key)
+	if _, err := tx.ExecContext(ctx, "INSERT INTO notify_items (id, delivery, item, at) VALUES (?, ?, ?, ?)", id, delivery, string(text), now.UnixNano()); err != nil {
 		return err
 	}
 	// A digest that is on its way already gets nothing more: what it says must
@@ -262,7 +268,10 @@ func (n *Notifier) queue(ctx context.Context, tx *sql.Tx, p planned, now time.Ti
 	m := Message{Kind: p.kind, Items: []Item{p.item}}
 	_, err = tx.ExecContext(ctx, "INSERT INTO notify_deliveries (id, target, kind, created, due, state, subject) VALUES (?, ?, ?, ?, ?, 'waiting', ?) ON CONFLICT (id) DO NOTHING",
 		delivery, p.target, p.kind, now.UnixNano(), p.due.UnixNano(), m.subject())
-	return err
+	if err != nil {
+		return err
+	}
+	return join(ctx, tx, &p, delivery, now.UnixNano())
 }
 
 // Next is how far the topic alarms was read, by partition.

@@ -103,6 +103,7 @@ type server struct {
 	does   []int
 	taken  map[string]int
 	bodies map[string]string
+	under  map[string]string // of mail: what it is a reply to
 	unsure int
 	asleep chan struct{}
 }
@@ -203,7 +204,16 @@ func (x *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	id := strings.TrimSuffix(strings.TrimPrefix(m.Header.Get("Message-Id"), "<"), "@mudpulse>")
+	plain := func(key string) string {
+		return strings.TrimSuffix(strings.TrimPrefix(m.Header.Get(key), "<"), "@mudpulse>")
+	}
+	id := plain("Message-Id")
+	x.s.mu.Lock()
+	if x.s.under == nil {
+		x.s.under = map[string]string{}
+	}
+	x.s.under[id] = plain("In-Reply-To")
+	x.s.mu.Unlock()
 	switch does {
 	case refuses:
 		return &smtp.SMTPError{Code: 451, Message: "greylisted"}

@@ -75,6 +75,9 @@ func (n *Notifier) round(ctx context.Context, sending *sync.WaitGroup) error {
 	if _, err := n.db.ExecContext(ctx, "DELETE FROM notify_items WHERE at < ?", now-2*int64(n.cfg.KeepSent)); err != nil {
 		return err
 	}
+	if _, err := n.db.ExecContext(ctx, "DELETE FROM notify_threads WHERE at < ?", now-2*int64(n.cfg.KeepSent)); err != nil {
+		return err
+	}
 	rows, err := n.db.QueryContext(ctx, "SELECT DISTINCT target FROM notify_deliveries WHERE state = 'waiting' AND due <= ?", now)
 	if err != nil {
 		return err
@@ -196,6 +199,9 @@ func (n *Notifier) sendOne(ctx context.Context, target string) (more bool, err e
 	}
 	m.Created = time.Unix(0, created).UTC()
 	if m.Items, err = n.items(ctx, m.ID); err != nil {
+		return false, err
+	}
+	if m.Thread, err = n.thread(ctx, target, &m); err != nil {
 		return false, err
 	}
 	m.Subject = m.subject()

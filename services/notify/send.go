@@ -105,6 +105,11 @@ func (s *NotifySettings) mail(ctx context.Context, t *NotifyTarget, m *Message, 
 	}
 	msg.Subject(m.Subject)
 	msg.SetMessageIDWithValue(m.ID + "@mudpulse")
+	if m.Thread != "" { // mail programs lay it under the first
+		first := "<" + m.Thread + "@mudpulse>"
+		msg.SetGenHeader(gomail.HeaderInReplyTo, first)
+		msg.SetGenHeader(gomail.HeaderReferences, first)
+	}
 	msg.SetDateWithValue(m.Created)
 	msg.SetGenHeader("Auto-Submitted", "auto-generated")
 	msg.SetBodyString(gomail.TypeTextPlain, m.text())
