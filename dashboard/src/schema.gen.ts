@@ -3200,6 +3200,8 @@ export interface components {
              * @description rows of readings and scores; 0: no limit
              */
             limit?: number;
+            /** @description maintenance as labels: for each position the span up to the work, its failure mode or activity as value */
+            maintenance?: boolean;
             /**
              * Format: int64
              * @description of split

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mudpulse/mudpulse/services/api/people"
+	"github.com/mudpulse/mudpulse/services/equipment"
 	"github.com/mudpulse/mudpulse/services/exports"
 )
 
@@ -58,6 +61,13 @@ func (a *API) registerExports() {
 			for _, l := range known {
 				in.Body.Labels = append(in.Body.Labels, exports.Span{Drill: l.Drill, Kind: l.Kind, From: rfc3339(l.From), To: rfc3339(l.To), Value: l.Value})
 			}
+		}
+		if in.Body.Work {
+			done, err := a.devices.MaintenanceOf(ctx, "")
+			if err != nil {
+				return nil, err
+			}
+			in.Body.Labels = append(in.Body.Labels, workLabels(done)...)
 		}
 		job, err := a.d.Exports.Add(in.Body, who(ctx).Name)
 		if many, ok := err.(interface{ Unwrap() []error }); ok {
@@ -132,4 +142,36 @@ func (a *API) sendExport(id string, schema bool) (*huma.StreamResponse, error) {
 		ctx.SetHeader("ETag", strconv.Quote(job.ID+map[bool]string{true: "s"}[schema]))
 		_, _ = io.Copy(ctx.BodyWriter(), f) // the client went away; nobody to tell
 	}}, nil
+}
+
+// before is how far before a work its label reaches at most.
+const before = 90 * 24 * time.Hour
+
+// workLabels makes labels of maintenance: of kind work_POSITION, from the work before
+// at the same position, or before ahead, to the work; the value is the failure mode
+// where it was corrective, else the activity. So label_work_…_hours_left counts down
+// to it, as to a failure.
+func workLabels(done []equipment.Maintenance) []exports.Span {
+	done = slices.Clone(done)
+	slices.SortStableFunc(done, func(a, b equipment.Maintenance) int { return cmp.Compare(a.At, b.At) })
+	last := map[[2]string]int64{}
+	var out []exports.Span
+	for i := range done {
+		m := &done[i]
+		key := [2]string{m.Drill, m.Position}
+		from := m.At - int64(before)
+		if at, ok := last[key]; ok {
+			from = max(from, at)
+		}
+		last[key] = m.At
+		if from == m.At { // twice the same
+			continue
+		}
+		value := m.Activity
+		if m.Category == "corrective" && m.Mode != "" {
+			value = m.Mode
+		}
+		out = append(out, exports.Span{Drill: m.Drill, Kind: "work_" + strings.NewReplacer("/", "_", "-", "_").Replace(m.Position), From: rfc3339(from), To: rfc3339(m.At), Value: value})
+	}
+	return out
 }

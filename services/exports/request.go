@@ -52,6 +52,7 @@ type Request struct {
 	Labels   []Span            `json:"labels,omitempty" maxItems:"100000" doc:"what was the matter, and when"`
 	Known    bool              `json:"known_labels,omitempty" doc:"the labels that are kept here, too (POST /labels)"`
 	Verdicts bool              `json:"verdicts,omitempty" doc:"people's verdicts on alarms as labels"`
+	Work     bool              `json:"maintenance,omitempty" doc:"maintenance as labels: for each position the span up to the work, its failure mode or activity as value"`
 	Split    map[string]uint32 `json:"split,omitempty" doc:"shares by name, as train 70, valid 15, test 15: a column split, the same for all rows of a drill"`
 	Seed     uint64            `json:"seed,omitempty" doc:"of split"`
 	Format   string            `json:"format,omitempty" enum:"parquet,csv,json" doc:"default: parquet"`
@@ -138,7 +139,7 @@ func compile(r Request, st Store, cat *telemetry.Catalogue) (*plan, error) {
 		for _, k := range []struct {
 			given bool
 			key   string
-		}{{r.Every != "", "every"}, {r.Warmup != "", "warmup"}, {len(r.Labels) > 0, "labels"}, {r.Known, "known_labels"}, {r.Verdicts, "verdicts"}, {len(r.Split) > 0, "split"}} {
+		}{{r.Every != "", "every"}, {r.Warmup != "", "warmup"}, {len(r.Labels) > 0, "labels"}, {r.Known, "known_labels"}, {r.Verdicts, "verdicts"}, {r.Work, "maintenance"}, {len(r.Split) > 0, "split"}} {
 			if k.given {
 				bad("%s: is for features", k.key)
 			}

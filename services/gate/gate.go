@@ -148,6 +148,20 @@ type Drifted struct {
 	scoring.FieldDrift
 }
 
+// much is the PSI from which on an input is said to have moved (the usual reading
+// of it: below 0.1 none, to 0.25 some, above it much).
+const much = 0.25
+
+// moved lists the inputs that have.
+func (r *Report) moved() (out []string) {
+	for _, d := range r.Drift {
+		if d.PSI >= much {
+			out = append(out, fmt.Sprintf("%s %.2f", d.Name, d.PSI))
+		}
+	}
+	return out
+}
+
 const hour = float64(time.Hour)
 
 func stamp(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339) }

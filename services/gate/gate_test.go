@@ -290,6 +290,43 @@ func TestTheReportCountsEpisodesBesideWhatIsOnAndLimits(t *testing.T) {
 	again(3)
 }
 
+func TestWhatIsOnIsTestedAnewEveryWeek(t *testing.T) {
+	w := newWorld(t, false)
+	if s, _ := w.test(wash(16, 3)); s.State != models.Done {
+		t.Fatalf("%+v", s)
+	}
+	if _, err := w.reg.Activate(t.Context(), "wash", 1, false, nil, "E. Haddad"); err != nil {
+		t.Fatal(err)
+	}
+	w.test(wash(15, 3)) // version 2 is not on: nobody asks again
+	f := func(after time.Duration, want string) {
+		t.Helper()
+		if err := w.run.Again(t.Context(), time.Now().Add(after)); err != nil {
+			t.Fatal(err)
+		}
+		for v, want := range map[int]string{1: want, 2: models.Done} {
+			if s, err := w.reg.Standing(t.Context(), "wash", v); err != nil || s.State != want {
+				t.Errorf("version %d after %v: %s, %v, want %s", v, after, s.State, err, want)
+			}
+		}
+	}
+	f(6*24*time.Hour, models.Done)
+	f(8*24*time.Hour, models.Waiting)
+	if err := w.run.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f(6*24*time.Hour, models.Done)
+	var r Report
+	s, err := w.reg.Standing(t.Context(), "wash", 1)
+	if err != nil || json.Unmarshal(s.Report, &r) != nil || len(r.Drift) != 1 || r.Drift[0].Name != "SPP" {
+		t.Errorf("the report says nothing of how far SPP has moved: %+v, %v", r.Drift, err)
+	}
+	r.Drift[0].PSI = 0.3
+	if got := r.moved(); len(got) != 1 || got[0] != "SPP 0.30" {
+		t.Errorf("moved: %q", got)
+	}
+}
+
 func TestVerdictsOfPeopleAreLabels(t *testing.T) {
 	w := newWorld(t, false)
 	w.on(wash(18, 3))

@@ -42,18 +42,19 @@ type Config struct {
 	Back   time.Duration // how far it reaches into the past at most
 	Whole  int64         // frames up to which every one is scored; of more, one whole second a minute
 	Limit  time.Duration // that one test may take
+	Every  time.Duration // what is on is tested anew, on what has come since: its inputs may have moved
 	Worker []string      // the command of the process that does the work; nil: it is done in this one
 }
 
 // DefaultConfig is for a hundred drills.
 func DefaultConfig() Config {
-	return Config{Back: 90 * 24 * time.Hour, Whole: 1_000_000, Limit: 2 * time.Hour}
+	return Config{Back: 90 * 24 * time.Hour, Whole: 1_000_000, Limit: 2 * time.Hour, Every: 7 * 24 * time.Hour}
 }
 
 // Validate names the first key that is wrong.
 func (c Config) Validate() error {
-	if c.Back <= 0 || c.Limit <= 0 {
-		return fmt.Errorf("back, limit: must be positive, not %v, %v", c.Back, c.Limit)
+	if c.Back <= 0 || c.Limit <= 0 || c.Every <= 0 {
+		return fmt.Errorf("back, limit, every: must be positive, not %v, %v, %v", c.Back, c.Limit, c.Every)
 	}
 	return nil
 }
@@ -122,16 +123,49 @@ func (r *Runner) progress(ref string) (done float64, ok bool) {
 
 // Run works the queue off until ctx ends; what was in work then is begun again at the next start.
 func (r *Runner) Run(ctx context.Context) error {
+	look := time.NewTicker(time.Hour)
+	defer look.Stop()
 	for {
-		if err := r.Work(ctx); err != nil && ctx.Err() == nil {
+		err := r.Again(ctx, time.Now())
+		if err == nil {
+			err = r.Work(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-look.C:
 		case <-r.wake:
 		}
 	}
+}
+
+// Again puts in the queue what is on and was last tested Every before now or
+// longer ago, so that its report says how far its inputs have moved by now.
+func (r *Runner) Again(ctx context.Context, now time.Time) error {
+	all, err := r.models.List(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		for _, on := range []*telemetry.Marker{all[i].Active, all[i].Canary} {
+			if on == nil {
+				continue
+			}
+			s, err := r.models.Standing(ctx, on.Name, on.Version)
+			if err != nil {
+				return err
+			}
+			if s.State == models.Done && now.Sub(time.Unix(0, s.At)) >= r.cfg.Every {
+				if err := r.Ask(ctx, on.Name, on.Version, ""); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Work tests all that wait: edited rules first, somebody sits before them.
@@ -183,6 +217,9 @@ func (r *Runner) one(ctx context.Context, s models.Standing) error {
 		}
 		out = rep.standing(raw)
 		out.Then = s.Then
+		if moved := rep.moved(); len(moved) > 0 {
+			r.log.Warn("inputs have moved since training: train it again", "model", s.Name, "version", s.Version, "inputs", moved)
+		}
 	}
 	then := out.Then
 	out.Then = ""

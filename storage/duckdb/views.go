@@ -10,7 +10,7 @@ import (
 // Views are what SQL may read, by name. They hide numbered names, versions and
 // where rows lie.
 var Views = []string{"readings", "readings_fast", "readings_medium", "readings_slow", "readings_narrow", "frames", "scores", "outputs", "reasons", "health",
-	"features_1m", "score_versions", "alarms", "commands", "labels", "drills", "quarantine", "activations", "channels", "gateways"}
+	"features_1m", "score_versions", "alarms", "commands", "labels", "drills", "quarantine", "activations", "decided", "channels", "gateways"}
 
 // makeViews makes the views anew: they follow the catalogue.
 func (s *Store) makeViews() error {
@@ -74,6 +74,12 @@ LEFT JOIN (SELECT id, any_value(rule) AS rule, min(raised) AS raised FROM store.
 		"SELECT drill, tick, arrived, ord, produced, state, health, confidence"+subs.String()+", time_left, cause_hash, origin, simulated FROM store.all_scores")
 	view("quarantine", "Messages and runs that were set aside: why, and what cures it.", "SELECT id, gateway, drill, device, topic, received, code, field, message, cure, raw, raw_size, arrived FROM store.quarantine")
 	view("activations", "Switches of models, rules and channels.", `SELECT id, kind, name, version, action, sha256, shadow, person, ts, arrived FROM store.markers`)
+	view("decided", "Which version of a model judged, from since to until (NULL: still): role on, canary (in its place, on these drills) or shadow; drills are globs, NULL all. To the second: the model of each row of outputs.", `
+WITH m AS (SELECT name AS model, version, action, sha256, person, ts, from_json(record->'$.drills', '["VARCHAR"]') AS drills, row_number() OVER (ORDER BY ts, commit, rowid) AS n,
+CASE WHEN shadow THEN 'shadow' WHEN coalesce((record->>'$.canary')::BOOLEAN, false) THEN 'canary' ELSE 'on' END AS role FROM store.markers WHERE kind = 'model')
+SELECT a.model, a.version, a.role, a.drills, a.ts AS since, min(b.ts) AS until, a.person, a.sha256
+FROM m a LEFT JOIN m b ON b.model = a.model AND b.n > a.n AND (b.role = a.role OR a.role = 'canary' AND b.role = 'on' AND b.action = 'deactivate')
+WHERE a.action = 'activate' GROUP BY a.model, a.version, a.role, a.drills, a.ts, a.person, a.sha256, a.n`)
 	view("channels", "Channels: those with columns, and all others that frames brought.", s.channelsView())
 	view("gateways", "The last status of each gateway, as JSON.", "SELECT gateway, max(ts) AS ts, arg_max(record, (ts, commit)) AS record FROM store.gateways GROUP BY gateway")
 	for _, q := range out {

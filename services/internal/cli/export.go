@@ -34,6 +34,7 @@ type export struct {
 	Labels   string            `help:"Labels: CSV with drill,kind,from,to,value, or JSON lines of the same or of drillsim labels." type:"existingfile" placeholder:"FILE"`
 	Known    bool              `name:"known-labels" help:"Join the labels that are kept on the server, too."`
 	Verdicts bool              `help:"People's verdicts on alarms as labels."`
+	Work     bool              `name:"maintenance" help:"Maintenance as labels: of each position up to the work, its failure mode or activity as value."`
 	Split    map[string]uint32 `help:"Shares of the drills, as train=70,test=30." mapsep:","`
 	Seed     uint64            `help:"Of the split."`
 	Limit    int64             `help:"Rows of readings or scores; 0: no limit."`
@@ -41,7 +42,7 @@ type export struct {
 
 func (c *Commands) export(env Env) error {
 	a := &c.Export
-	r := exports.Request{Table: a.Table, Drills: a.Drills, From: a.From, To: a.To, Every: a.Every, Warmup: a.Warmup, Known: a.Known, Verdicts: a.Verdicts, Split: a.Split, Seed: a.Seed, Limit: a.Limit}
+	r := exports.Request{Table: a.Table, Drills: a.Drills, From: a.From, To: a.To, Every: a.Every, Warmup: a.Warmup, Known: a.Known, Verdicts: a.Verdicts, Work: a.Work, Split: a.Split, Seed: a.Seed, Limit: a.Limit}
 	switch strings.ToLower(filepath.Ext(a.Out)) {
 	case ".parquet":
 		r.Format = exports.Parquet

@@ -10,7 +10,7 @@ import (
 )
 
 // kept from viewers and operators: raw messages, and who decided what.
-var engineersOnly = []string{"quarantine", "commands", "activations", "gateways"}
+var engineersOnly = []string{"quarantine", "commands", "activations", "decided", "gateways"}
 
 // sqlLogin lets the administrator in with their token, and programs under the
 // token's name with the token as password. Engineers read every view.
