@@ -86,6 +86,9 @@ bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 chaos-store: ## kill the columnstore at every crash point and fill its disk, CHAOS_DOSE times (default 12: over 200 kills)
 	CHAOS_DOSE=$${CHAOS_DOSE:-12} go test -count=1 -timeout 90m -v ./deploy/chaos/store
 
+store-suite: ## what any store must pass, and the naive model it is compared with, on STORAGETEST_DOSE more seeds (default 40)
+	STORAGETEST_DOSE=$${STORAGETEST_DOSE:-40} go test -count=1 -timeout 90m -v -run TestSuite ./storage/duckdb
+
 bench-store: ## a million readings a second into the columnstore while screens ask, beside ClickHouse's engine and QuestDB
 	@bash deploy/bench/store/run.sh
 

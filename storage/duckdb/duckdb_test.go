@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -202,14 +203,23 @@ func TestIntervalSets(t *testing.T) {
 	}
 }
 
+// seeds are those of a run of the suite and, with STORAGETEST_DOSE, so many more: the long dose.
+func seeds(fixed ...uint64) []uint64 {
+	n, _ := strconv.Atoi(os.Getenv("STORAGETEST_DOSE"))
+	for i := range n {
+		fixed = append(fixed, uint64(1000+i))
+	}
+	return fixed
+}
+
 func TestSuite(t *testing.T) {
 	storagetest.Run(t, func(t *testing.T) func() storagetest.Store {
 		dir := t.TempDir()
 		return func() storagetest.Store { return open(t, dir) }
-	}, 1, 2, 3)
+	}, seeds(1, 2, 3)...)
 }
 
-// restless seals, merges and rolls up between any two calls of the suite.
+// restless seals, merges, rolls up and checkpoints, beside commits, between any two calls of the suite.
 type restless struct {
 	*Store
 	n int
@@ -224,6 +234,9 @@ func (r *restless) Commit(ctx context.Context, b *storage.Batch) error {
 			err = r.Seal(ctx)
 		}
 	}
+	if err == nil && r.n%7 == 0 {
+		err = r.Checkpoint(ctx)
+	}
 	if err == nil && r.n%5 == 0 {
 		r.mmu.Lock()
 		err = r.compact(ctx)
@@ -237,7 +250,7 @@ func TestSuiteOverSealedAndMergedPartitions(t *testing.T) {
 		dir := t.TempDir()
 		return func() storagetest.Store {
 			cfg := DefaultConfig(dir)
-			cfg.Grace, cfg.CompactAfter = 0, 0
+			cfg.Grace, cfg.CompactAfter, cfg.Aside = 0, 0, 1
 			s, err := Open(cfg, telemetry.DefaultCatalogue(), telemetry.NewManualClock(time.Unix(0, t0+2*3600e9)), slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
@@ -245,5 +258,5 @@ func TestSuiteOverSealedAndMergedPartitions(t *testing.T) {
 			t.Cleanup(func() { s.Close() })
 			return &restless{Store: s}
 		}
-	}, 4, 5)
+	}, seeds(4, 5)...)
 }

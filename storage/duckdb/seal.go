@@ -52,7 +52,7 @@ func (s *Store) sealClosed(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.maintain.low = len(closed)-i < 3 // what piles up takes memory: then it is somebody's wait
+		s.maintain.low = len(closed)-i < 2 // what piles up takes memory: then it is somebody's wait
 		if err := s.seal(ctx, p); err != nil {
 			errs = append(errs, fmt.Errorf("seal partition %d: %w", p.id, err))
 		}
