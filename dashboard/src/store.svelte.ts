@@ -129,10 +129,11 @@ class Store {
     this.#tick();
     try {
       const [m, c] = await Promise.all([api.meta(), api.channels()]);
-      this.meta = m;
       if (!this.clock.known) this.clock.set(m.clock);
       this.clock.offset = m.clock.utc_offset_min ?? 0;
       this.#clockSeen();
+      this.#tick(); // before the tour's times are known: which tour it is rests on the server's clock
+      this.meta = m;
       this.channels = new Map(c.map((x) => [x.tag, x]));
     } catch (err) { this.trouble = { what: 'read what this server is', err }; }
     await Promise.all([this.refresh(), this.refreshAlarms()]);

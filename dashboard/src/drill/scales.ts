@@ -47,8 +47,8 @@ export const MACHINE: Track[] = [
     { channel: 'GBOT', name: 'Gear oil', lo: 0, hi: 120, style: 3 },
   ] },
   { title: 'Mud', traces: [
-    { channel: 'MDI', name: 'Density in', lo: 900, hi: 1800, style: 1 },
-    { channel: 'MDO', name: 'Density out', lo: 900, hi: 1800, style: 4 },
+    { channel: 'MDI', name: 'Mud in', lo: 900, hi: 1800, style: 1 },
+    { channel: 'MDO', name: 'Mud out', lo: 900, hi: 1800, style: 4 },
     { channel: 'MTO', name: 'Warmth out', lo: 0, hi: 100, style: 3 },
   ] },
 ];
