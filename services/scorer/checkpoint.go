@@ -219,7 +219,11 @@ func (w *worker) wrote(d *drill, b []byte) {
 	raw.Bytes(b)
 	w.keep.drills = append(w.keep.drills, d)
 	w.s.cfg.CrashPoint("drill")
-	if n, k := len(raw.B), w.keep.keeper; n >= pieceBytes && len(k.in) < cap(k.in) || n >= heldBytes {
+	n, k := len(raw.B), w.keep.keeper
+	if n >= heldBytes/2 {
+		k.pressed.Store(true)
+	}
+	if n >= pieceBytes && len(k.in) < cap(k.in) || n >= heldBytes {
 		w.pass(false)
 	}
 }
@@ -259,6 +263,7 @@ func (w *worker) pass(last bool) {
 	case k.in <- p:
 	case <-k.gone:
 	}
+	k.pressed.Store(false)
 }
 
 // kept takes a checkpoint back from the keeper.

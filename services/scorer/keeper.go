@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -26,6 +27,8 @@ type keeper struct {
 	hurry chan struct{} // closed when the worker stops
 	gone  chan struct{} // closed when run has ended
 	out   []byte
+
+	pressed atomic.Bool // much waits: no rest
 }
 
 // A parcel is a part of a checkpoint.
@@ -76,7 +79,9 @@ func (k *keeper) run(ctx context.Context) {
 			case k.free <- p.raw[:0]:
 			default:
 			}
-			k.pause(rest * time.Since(began))
+			if !k.pressed.Load() {
+				k.pause(rest * time.Since(began))
+			}
 		}
 		if !p.last {
 			continue
