@@ -170,8 +170,12 @@ func noisy() [][]byte {
 			c := telemetry.DefaultCatalogue().Get(f.Runs[k].Channel)
 			for j := range f.Runs[k].Values {
 				v := c.NormalLow + (c.NormalHigh-c.NormalLow)*(0.5+0.05*rng.NormFloat64())
-				if c.Resolution > 0 {
+				switch { // as the gateway rounds
+				case c.Resolution >= 1:
 					v = math.Round(v/c.Resolution) * c.Resolution
+				case c.Resolution > 0:
+					scale := math.Round(1 / c.Resolution)
+					v = math.Round(v*scale) / scale
 				}
 				f.Runs[k].Values[j] = v
 			}

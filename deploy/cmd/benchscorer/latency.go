@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -22,7 +22,7 @@ type latencyBench struct {
 	Drills int           `help:"Drills, a frame of 100 readings a second each." default:"1000"`
 	For    time.Duration `default:"30s"`
 	Fill   time.Duration `help:"Of history before, as fast as it goes: windows are full then, and a checkpoint is what it is after days." default:"200s"`
-	Keep   time.Duration `help:"Least time between the scorer's checkpoints." default:"10s"`
+	Keep   time.Duration `help:"Least time between the scorer's checkpoints; sixty times that at most." default:"10s"`
 }
 
 // Run publishes frames evenly over each second and prints how long their scores took.
@@ -63,25 +63,28 @@ func (o *latencyBench) Run(ctx context.Context) error {
 		return err
 	}
 	defer in.Close()
-	frames := make([]*telemetry.Frame, 0, 512)
+	var frames []*telemetry.Frame
 	var dec telemetry.Decoder
-	for _, b := range noisy()[:cap(frames)] {
+	for _, b := range noisy() {
 		f := new(telemetry.Frame)
 		if err := dec.Decode(b, f); err != nil {
 			return err
 		}
 		frames = append(frames, f.Clone())
 	}
+	bytes, published := 0, 0
 	produce := func(f *telemetry.Frame, d int, seq int, ts int64) {
 		f.Drill, f.Seq, f.TS = fmt.Sprintf("RIG-%04d", d), uint64(seq), ts
 		f.Hash = telemetry.ContentHash(f)
-		cl.Produce(ctx, &kgo.Record{Topic: t.Frames, Partition: int32(d % partitions), Key: []byte(f.Drill), Value: telemetry.AppendFrame(nil, f)}, nil)
+		b := telemetry.AppendFrame(nil, f)
+		bytes, published = bytes+len(b), published+1
+		cl.Produce(ctx, &kgo.Record{Topic: t.Frames, Partition: int32(d % partitions), Key: []byte(f.Drill), Value: b}, nil)
 	}
 	fill := int(o.Fill / time.Second)
 	from := time.Now().Truncate(time.Second).Add(-o.Fill)
 	for k := range fill {
 		for d := range o.Drills {
-			produce(frames[(k+d)%len(frames)], d, k+1, from.UnixNano()+int64(k)*int64(time.Second))
+			produce(frames[(k%2+2*(d*31+k*17))%len(frames)], d, k+1, from.UnixNano()+int64(k)*int64(time.Second))
 		}
 	}
 	if err := cl.Flush(ctx); err != nil {
@@ -93,7 +96,7 @@ func (o *latencyBench) Run(ctx context.Context) error {
 			return fmt.Errorf("%d of %d scores of the history came: %w", n, fill*o.Drills, ctx.Err())
 		}
 	}
-	kept, err := o.checkpoints(ctx, cl, t)
+	kept, err := ends(ctx, cl, t.State)
 	if err != nil {
 		return err
 	}
@@ -138,7 +141,7 @@ func (o *latencyBench) Run(ctx context.Context) error {
 			mu.Lock()
 			sent[k*o.Drills+d] = time.Now()
 			mu.Unlock()
-			produce(frames[(k+d)%len(frames)], d, fill+k+1, base.UnixNano()+int64(k)*int64(time.Second))
+			produce(frames[(k%2+2*(d*31+k*17))%len(frames)], d, fill+k+1, base.UnixNano()+int64(k)*int64(time.Second))
 		}
 		if k == 9 {
 			if began, err = processorTime(cmd.Process.Pid); err != nil {
@@ -153,7 +156,11 @@ func (o *latencyBench) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, err := o.checkpoints(ctx, cl, t)
+	now, err := ends(ctx, cl, t.State)
+	if err != nil {
+		return err
+	}
+	all, err := o.manifests(ctx, cl, t)
 	if err != nil {
 		return err
 	}
@@ -165,20 +172,72 @@ func (o *latencyBench) Run(ctx context.Context) error {
 			readings += len(r.Values)
 		}
 	}
-	fmt.Printf("frame published → score on its topic: %d drills, %d readings/s, %d models, checkpoints at least %v apart (%d of %d partitions meanwhile): p50 %v, p90 %v, p99 %v, max %v over %d scores (budget p99 100 ms); scorer %.1f %% of a core\n",
-		o.Drills, readings*o.Drills/len(frames), len(o.Models), o.Keep, now-kept, partitions, at(0.5), at(0.9), at(0.99), at(1), len(took), 100*(cpu-began).Seconds()/float64(ticks-10))
+	fmt.Printf("frame published → score on its topic: %d drills, %d readings/s, %d models, checkpoints at least %v apart (%d of %d partitions meanwhile): p50 %v, p90 %v, p99 %v, max %v over %d scores (budget p99 100 ms); scorer %.1f %% of a core; %s\n",
+		o.Drills, readings*o.Drills/len(frames), len(o.Models), o.Keep, now-kept, partitions, at(0.5), at(0.9), at(0.99), at(1), len(took), 100*(cpu-began).Seconds()/float64(ticks-10), newest(all, float64(bytes)/float64(published)))
 	return nil
 }
 
-// checkpoints returns how many manifests there are.
-func (o *latencyBench) checkpoints(ctx context.Context, cl *kgo.Client, t telemetry.Topics) (int64, error) {
-	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, t.State)
-	if err != nil {
-		return 0, fmt.Errorf("list offsets: %w", err)
+// A manifest is as much as is looked at of a scorer.Manifest.
+type manifest struct {
+	Bytes  int64 `json:"bytes,string"`
+	Pieces []struct {
+		SHA256 string `json:"sha256"`
+		Bytes  int64  `json:"bytes,string"`
+		Drills int64  `json:"drills"`
+	} `json:"pieces"`
+}
+
+// manifests returns those of each partition, oldest first.
+func (o *latencyBench) manifests(ctx context.Context, cl *kgo.Client, t telemetry.Topics) (map[string][]manifest, error) {
+	n, err := ends(ctx, cl, t.State)
+	if err != nil || n == 0 {
+		return nil, err
 	}
-	n := int64(0)
-	ends.Each(func(l kadm.ListedOffset) { n += l.Offset })
-	return n, ends.Error()
+	in, err := kgo.NewClient(kgo.SeedBrokers(o.Broker), kgo.ConsumeTopics(t.State), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	out := map[string][]manifest{}
+	for got := int64(0); got < n; {
+		fs := in.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		fs.EachRecord(func(r *kgo.Record) {
+			got++
+			var m manifest
+			if json.Unmarshal(r.Value, &m) == nil {
+				out[string(r.Key)] = append(out[string(r.Key)], m)
+			}
+		})
+	}
+	return out, nil
+}
+
+// newest says what the newest checkpoint of each partition took, of frames of so many bytes.
+func newest(all map[string][]manifest, frame float64) string {
+	var bytes, drills int64
+	for _, ms := range all {
+		last, had := ms[len(ms)-1], map[string]bool{}
+		if len(ms) > 1 {
+			for _, p := range ms[len(ms)-2].Pieces {
+				had[p.SHA256] = true
+			}
+		}
+		bytes += last.Bytes
+		for _, p := range last.Pieces {
+			if !had[p.SHA256] {
+				bytes += p.Bytes
+				drills += p.Drills
+			}
+		}
+	}
+	if drills == 0 {
+		return "no checkpoint was made"
+	}
+	each := float64(bytes) / float64(drills)
+	return fmt.Sprintf("the newest checkpoints took %.1f kB a drill, as %.0f s of its input: a tenth after %.0f s", each/1e3, each/frame, 10*each/frame)
 }
 
 // fullFrame is the default profile's second: 100 readings of 24 channels on average.
