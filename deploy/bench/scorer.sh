@@ -56,8 +56,8 @@ print(f"{name}: CPU-seconds of the scoring process per million records: mudpulse
       f"records/s by the clock: mudpulse {ours['records'] / ours['seconds']:.0f}, Spark {spark['records'] / spark['seconds']:.0f}, over {ours['records']} and {spark['records']} records")
 P
 done
-for keep in 1h 500ms; do # without checkpoints, and with one of each partition meanwhile: sixty times that is the longest between two
-  "$work/benchscorer" latency --broker $broker --prefix "$run-latency-$keep." --keep $keep --drills "${DRILLS:-1000}" --for "${FOR:-30s}" --models simulators/models/washout.pmml,simulators/models/expected_spp.pmml,simulators/models/stick_slip.pmml
+for keep in 1h 1s; do # without checkpoints, and with one of each partition meanwhile: sixty times that is the longest between two
+  "$work/benchscorer" latency --broker $broker --prefix "$run-latency-$keep." --keep $keep --drills "${DRILLS:-1000}" --for "${FOR:-60s}" --models simulators/models/washout.pmml,simulators/models/expected_spp.pmml,simulators/models/stick_slip.pmml
 done
 bash deploy/tools/kafka.sh down
 "$work/benchscorer" engine --drills "${FLEET:-10000}" --models simulators/models/washout.pmml,simulators/models/expected_spp.pmml,simulators/models/stick_slip.pmml
