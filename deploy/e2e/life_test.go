@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -173,6 +176,14 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 		if code := p.tell(http.MethodPost, path, in); code != http.StatusConflict {
 			t.Errorf("%s: %d, want it refused", path, code)
 		}
+	}
+	heads := filepath.Join(t.TempDir(), "heads.json")
+	p.cli("evidence", "heads", "--out", heads)
+	if b, err := os.ReadFile(heads); err != nil || !bytes.Contains(b, []byte(`"RIG-07"`)) {
+		t.Errorf("heads %s, %v", b, err)
+	}
+	if out := p.cli("evidence", "verify", "--heads", heads); !strings.Contains(out, "RIG-07: ") || !strings.Contains(out, "are as they were sealed") {
+		t.Errorf("evidence: %s", out)
 	}
 	p.stop()
 	p = run(t, dir, nil)

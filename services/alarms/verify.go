@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -33,7 +34,7 @@ type EvidenceReport struct {
 // of one alarm's records, those between them are other alarms'.
 //
 // What it cannot see: records cut off the end of a chain, and a chain computed
-// anew from a changed record on. Who keeps a head's hash elsewhere sees both.
+// anew from a changed record on. Who keeps heads elsewhere sees both: Missing.
 func Check(records []json.RawMessage, whole bool) EvidenceReport {
 	r := EvidenceReport{Records: len(records), Findings: []EvidenceFinding{}}
 	alarmIDs, byHash, after := map[string]bool{}, map[string]int{}, map[string]int{}
@@ -81,6 +82,43 @@ func Check(records []json.RawMessage, whole bool) EvidenceReport {
 	}
 	r.Alarms = len(alarmIDs)
 	return r
+}
+
+// Heads are the hashes of the records that no other follows: the ends of chains,
+// ascending. Kept elsewhere they show later whether an end was cut off.
+func Heads(records []json.RawMessage) []string {
+	followed, out := map[string]bool{}, []string{}
+	var all []string
+	for _, raw := range records {
+		if e, err := read(raw); err == nil {
+			followed[e.Evidence.Prev] = true
+			all = append(all, e.Evidence.Hash)
+		}
+	}
+	for _, h := range all {
+		if !followed[h] {
+			out = append(out, h)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Missing finds which heads that were kept are among the records no more, as they were sealed.
+func Missing(records []json.RawMessage, heads []string) []EvidenceFinding {
+	have := map[string]bool{}
+	for _, raw := range records {
+		if e, err := read(raw); err == nil && Hash(e) == e.Evidence.Hash {
+			have[e.Evidence.Hash] = true
+		}
+	}
+	var out []EvidenceFinding
+	for _, h := range heads {
+		if !have[h] {
+			out = append(out, EvidenceFinding{What: fmt.Sprintf("the record %.12s…, which was a chain's last, is gone: the end was cut off, or computed anew", h)})
+		}
+	}
+	return out
 }
 
 // read takes one record, to the byte as it would be written.

@@ -52,6 +52,43 @@ func TestAWholeChainVerifiesInAnyOrder(t *testing.T) {
 	}
 }
 
+// Check alone cannot see that the end is gone, or that all was computed anew; who kept its head can.
+func TestACutOffEndIsFoundByTheHeadThatWasKept(t *testing.T) {
+	records, events := recorded(t)
+	n := len(records)
+	heads := Heads(records[:n-2])
+	if len(heads) != 1 || heads[0] != events[n-3].Evidence.Hash || len(Missing(records, heads)) != 0 {
+		t.Fatalf("heads %v, missing %v", heads, Missing(records, heads))
+	}
+	cut := records[:n-3]
+	if r := Check(cut, true); len(r.Findings) != 0 {
+		t.Errorf("%s", found(r))
+	}
+	if got := Missing(cut, heads); len(got) != 1 || !strings.Contains(got[0].What, "the end was cut off") {
+		t.Errorf("%+v", got)
+	}
+	prev := ""
+	var anew []json.RawMessage
+	for _, e := range events { // by who can seal
+		ev := *e.Evidence
+		e.Evidence, ev.Prev = &ev, prev
+		e.Value++
+		ev.Hash = Hash(&e)
+		prev = ev.Hash
+		raw, err := json.Marshal(&e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		anew = append(anew, raw)
+	}
+	if r := Check(anew, true); len(r.Findings) != 0 {
+		t.Errorf("%s", found(r))
+	}
+	if got := Missing(anew, heads); len(got) != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestWhateverIsDoneToAChainIsFound(t *testing.T) {
 	records, events := recorded(t)
 	f := func(name string, want string, list []json.RawMessage) {

@@ -128,7 +128,7 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"evaluate":                c.evaluate,
 		"equipment import <file>": c.equipmentImport, "equipment list": c.equipmentList, "equipment list <drill>": c.equipmentList,
 		"ledger": c.ledger, "quarantine": c.quarantine, "link": c.link,
-		"evidence verify": c.evidenceVerify, "evidence verify <file>": c.evidenceVerify, "evidence export <alarm>": c.evidenceExport,
+		"evidence verify": c.evidenceVerify, "evidence verify <file>": c.evidenceVerify, "evidence export <alarm>": c.evidenceExport, "evidence heads": c.evidenceHeads,
 		"export": c.export, "export <columns>": c.export,
 		"import <file>": c.importFile, "backup <to>": c.backup, "restore <from>": c.restore, "doctor": c.doctor,
 	}
