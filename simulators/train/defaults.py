@@ -390,7 +390,8 @@ def hazard(train, test, folder, left):
 
     beta = minimize(loss, np.array([-4.0, 1, 1, 1, 1]), method="BFGS").x
     names = [f"s_{n}" for n in parts]
-    local = "<LocalTransformations>" + "".join(derived(f"s_{n}", apply("max", const(0.0), apply("ln", apply("/", const(float(h)), apply("max", const(0.5), ref(f"{n}.left_h")))))) for n, h in parts.items()) + "</LocalTransformations>"
+    # A part of which nothing is said adds nothing: max leaves out what is missing, and would take it for half an hour.
+    local = "<LocalTransformations>" + "".join(derived(f"s_{n}", apply("if", apply("isNotMissing", ref(f"{n}.left_h")), apply("max", const(0.0), apply("ln", apply("/", const(float(h)), apply("max", const(0.5), ref(f"{n}.left_h"))))), const(0.0))) for n, h in parts.items()) + "</LocalTransformations>"
     parameters = "".join(f'<Parameter name="p{i}" label="{n}"/>' for i, n in enumerate(["intercept"] + names))
     covariates = "".join(f'<Predictor name="{n}"/>' for n in names)
     cells = "".join(f'<PPCell value="1" predictorName="{n}" parameterName="p{i + 1}"/>' for i, n in enumerate(names))
