@@ -28,10 +28,10 @@ if [ -n "${SHOTS:-}" ]; then
   sleep "${SHOTS_AFTER:-100}" # an hour and more on the demo's clock: something is wrong by then
   SHOTS_DOCS=${SHOTS_DOCS-1} SHOTS_DIR=${SHOTS_DIR:-../shots/} node e2e/shots.mjs
 else
-  node --test --test-concurrency=1 --test-timeout=480000 e2e/run.mjs
+  node --test --test-concurrency=1 --test-timeout=900000 e2e/run.mjs
   kill "$pid"
   for _ in $(seq 600); do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
   if kill -0 "$pid" 2>/dev/null; then echo "mudpulse does not stop within 120 s"; kill -9 "$pid"; exit 1; fi
   # The product refuses settings that it does not know, these among them.
-  env -u MUDPULSE_LINK -u MUDPULSE_URL -u MUDPULSE_SQL PRODUCT="$PWD/../bin/mudpulse" node --test --test-concurrency=1 --test-timeout=300000 e2e/outage.mjs e2e/engineer.mjs e2e/alarmpages.mjs
+  env -u MUDPULSE_LINK -u MUDPULSE_URL -u MUDPULSE_SQL PRODUCT="$PWD/../bin/mudpulse" node --test --test-concurrency=1 --test-timeout=600000 e2e/outage.mjs e2e/engineer.mjs e2e/alarmpages.mjs
 fi
