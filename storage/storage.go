@@ -143,6 +143,12 @@ type Waveform struct {
 	Shaft   float64 // rpm, of the shaft in the same frame; NaN unknown
 }
 
+// Late is a span of a drill in which frames were committed long after their time.
+type Late struct {
+	Drill    string
+	From, To int64 // ts of the first and the last of them, Unix ns
+}
+
 // A SeenChannel is a tag that came in frames and is not registered.
 type SeenChannel struct {
 	Tag      string

@@ -34,6 +34,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/internal/relational"
 	"github.com/mudpulse/mudpulse/services/models"
 	"github.com/mudpulse/mudpulse/services/notify"
+	"github.com/mudpulse/mudpulse/services/rescore"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -142,6 +143,7 @@ type Deps struct {
 	Keeper      Keeper                                     // what the command line may ask of the store
 	Frames      gate.Store                                 // on which models are tested; nil: they are not
 	GateWorker  []string                                   // the command that tests them; nil: this process does
+	Rescore     *rescore.Jobs                              // nil: the columnstore is elsewhere
 	Exports     Exports                                    // nil: the columnstore is elsewhere
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/exports"
 	"github.com/mudpulse/mudpulse/services/models"
 	"github.com/mudpulse/mudpulse/services/notify"
+	"github.com/mudpulse/mudpulse/services/rescore"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -129,6 +130,10 @@ func (a *API) problem(op string, err error) error {
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, equipment.ErrConflict), errors.Is(err, people.ErrLast), errors.Is(err, people.ErrTaken):
 		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, rescore.ErrUnknown):
+		return huma.Error404NotFound(err.Error())
+	case errors.Is(err, rescore.ErrBusy):
+		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, exports.ErrUnknown):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, exports.ErrBusy), errors.Is(err, exports.ErrNotDone):
@@ -184,6 +189,7 @@ func (a *API) register() {
 	a.registerPeople()
 	a.registerDrills()
 	a.registerWaveforms()
+	a.registerRescore()
 	a.registerAlarms()
 	a.registerModels()
 	a.registerData()

@@ -114,6 +114,25 @@ func Warmup(names []string) (d time.Duration, all bool, err error) {
 	return p.Horizon() + (rigTiles+1)*time.Hour, all, nil
 }
 
+// Reach is how far before a tick of a drill frames must begin for its score to be
+// what a stream that began long before would say, with the models in force on the
+// live road: what features remember, what the rig's state is learned from, and how
+// long a word on health stands. all is set where nothing less than the drill's
+// whole past will do: own baselines, and models that remember.
+func (p *Partition) Reach(drill string) (d time.Duration, all bool) {
+	prog := p.lanes[laneLive].program(drill)
+	for _, n := range prog.plan.Names() {
+		all = all || n.Z
+	}
+	d = max(prog.plan.Horizon(), rigTiles*time.Hour) + time.Hour
+	for i := range prog.nodes {
+		n := &prog.nodes[i]
+		all = all || n.memory != nil
+		d = max(d, time.Duration(n.hold))
+	}
+	return d, all
+}
+
 // nothingStored: what is given again is given once.
 type nothingStored struct{}
 

@@ -376,3 +376,40 @@ func (s *Store) Said(ctx context.Context, drill string, names []string, from, to
 	}
 	return nil
 }
+
+// LateFrames returns, by drill, the span of frames that commits after the one
+// given brought later than by, and at most within, after their time; and the last
+// commit that was looked at.
+func (s *Store) LateFrames(ctx context.Context, after int64, by, within time.Duration) ([]storage.Late, int64, error) {
+	s.wmu.Lock()
+	last := s.commit
+	s.wmu.Unlock()
+	spans := map[string]*storage.Late{}
+	err := s.ask(ctx, func(l layout) string {
+		l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.maxCommit <= after })
+		where := fmt.Sprintf("commit > %d AND commit <= %d AND ts_end < arrived - INTERVAL %d MILLISECOND AND ts >= arrived - INTERVAL %d MILLISECOND", after, last, by.Milliseconds(), within.Milliseconds())
+		return "SELECT src, epoch_us(min(ts)), epoch_us(max(ts_end)) FROM (" + l.from(dsFrames, "src, ts, ts_end", where) + ") GROUP BY src ORDER BY src"
+	}, func(r *sql.Rows) error {
+		var src int32
+		var from, to int64
+		if err := r.Scan(&src, &from, &to); err != nil {
+			return err
+		}
+		drill := s.sourceName(src).drill
+		if x := spans[drill]; x != nil {
+			x.From, x.To = min(x.From, from*1000), max(x.To, to*1000)
+		} else {
+			spans[drill] = &storage.Late{Drill: drill, From: from * 1000, To: to * 1000}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, after, fmt.Errorf("late frames: %w", err)
+	}
+	out := make([]storage.Late, 0, len(spans))
+	for _, x := range spans {
+		out = append(out, *x)
+	}
+	slices.SortFunc(out, func(a, b storage.Late) int { return strings.Compare(a.Drill, b.Drill) })
+	return out, last, nil
+}

@@ -40,6 +40,7 @@ type Commands struct {
 	} `cmd:"" help:"Parts, their runs and maintenance."`
 	Evidence   evidence       `cmd:"" help:"Evidence of alarms."`
 	Quarantine quarantine     `cmd:"" help:"Messages that were set aside, with reason and cure."`
+	Rescore    rescoring      `cmd:"" help:"Score a span of a drill again, late frames in their place; the versions before are kept."`
 	Link       link           `cmd:"" help:"Print a one-time link that signs its holder in."`
 	Evaluate   evaluateModels `cmd:"" help:"Judge the default models, or yours, on simulated fleets that no model has seen; needs no running process."`
 	storeCommands
@@ -129,7 +130,7 @@ func (c *Commands) Run(env Env, command string) (ok bool, err error) {
 		"equipment import <file>": c.equipmentImport, "equipment list": c.equipmentList, "equipment list <drill>": c.equipmentList,
 		"ledger": c.ledger, "quarantine": c.quarantine, "link": c.link,
 		"evidence verify": c.evidenceVerify, "evidence verify <file>": c.evidenceVerify, "evidence export <alarm>": c.evidenceExport, "evidence heads": c.evidenceHeads,
-		"export": c.export, "export <columns>": c.export,
+		"rescore": c.rescore, "export": c.export, "export <columns>": c.export,
 		"import <file>": c.importFile, "backup <to>": c.backup, "restore <from>": c.restore, "doctor": c.doctor,
 	}
 	f, ok := verbs[command]

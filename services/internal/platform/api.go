@@ -55,6 +55,10 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 			return err
 		}
 		d.Exports = p.exports
+		if err := p.openRescore(); err != nil {
+			return err
+		}
+		d.Rescore = p.rescore
 	}
 	if p.s.Has("gateway") {
 		d.Gateway = func() api.Gateway {

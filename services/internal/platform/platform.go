@@ -27,6 +27,7 @@ import (
 	"github.com/mudpulse/mudpulse/services/internal/kafka"
 	"github.com/mudpulse/mudpulse/services/internal/process"
 	"github.com/mudpulse/mudpulse/services/internal/relational"
+	"github.com/mudpulse/mudpulse/services/rescore"
 	"github.com/mudpulse/mudpulse/services/scorer"
 	"github.com/mudpulse/mudpulse/services/writer"
 	"github.com/mudpulse/mudpulse/storage"
@@ -58,6 +59,7 @@ type platform struct {
 	writer  *writer.Writer
 	api     *api.API
 	exports *exports.Jobs
+	rescore *rescore.Jobs
 	sql     *pgwire.Server
 	rates   rates
 
@@ -268,6 +270,9 @@ func (p *platform) parts() []process.Part {
 	}
 	if p.exports != nil {
 		add("exports", p.exports.Run)
+	}
+	if p.rescore != nil {
+		add("rescore", p.rescore.Run)
 	}
 	if p.store != nil {
 		add("store", p.store.Run)
