@@ -15,7 +15,9 @@ import (
 // deleted. Commits are such transactions, so where there is much to write the
 // second kind is brought about by a witness, a read transaction of our own. What
 // is deleted is little (prune), so now and then a checkpoint of the first kind
-// follows at once, when there is little left to write.
+// follows at once, when there is little left to write. The second kind also
+// leaves some blocks of the file neither used nor free, about a MB each time: so
+// it is only for what would be a stall.
 //
 // An append still waits while its own table is written. So the partition that
 // takes most rows is closed beforehand, and rows go on into the spare one.

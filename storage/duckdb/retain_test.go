@@ -115,5 +115,5 @@ func TestConfigurationIsRefusedByName(t *testing.T) {
 func ExampleConfig() {
 	cfg := DefaultConfig("data")
 	fmt.Println(cfg.Memory>>20, cfg.Aside>>20, cfg.Checkpoint)
-	// Output: 256 8 20s
+	// Output: 256 32 20s
 }

@@ -32,7 +32,7 @@ type Config struct {
 	Threads    int           // that a query may use
 	Readers    int           // queries at once; more wait
 	Checkpoint time.Duration // between checkpoints, wall time
-	Aside      int64         // bytes of the WAL from which a checkpoint goes on beside the commits: it takes a little more, and they do not wait
+	Aside      int64         // bytes of the WAL from which a checkpoint goes on beside the commits: they do not wait, and each leaves about a MB of the file that is not given back
 
 	PartRows     int64         // rows after which a partition is sealed though its hour is not over
 	Grace        time.Duration // of event time, after which what comes late for an hour is mixed with other late rows
@@ -76,7 +76,7 @@ var CrashPoints = [...]string{CrashAppended, CrashCommitted, CrashSpare, CrashRo
 
 // DefaultConfig suits a laptop or the demo.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, Memory: 256 << 20, Threads: max(1, runtime.NumCPU()/2), Readers: 4, Checkpoint: 20 * time.Second, Aside: 8 << 20,
+	return Config{Dir: dir, Memory: 256 << 20, Threads: max(1, runtime.NumCPU()/2), Readers: 4, Checkpoint: 20 * time.Second, Aside: 32 << 20,
 		PartRows: 4_000_000, Grace: 10 * time.Minute, MixedAge: time.Hour, Rollup: 20 * time.Second, CompactAfter: 5 * time.Minute, Linger: 3 * time.Minute}
 }
 

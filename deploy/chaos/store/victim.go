@@ -47,7 +47,6 @@ func number(n int64) *telemetry.Frame {
 func config(dir string) duckdb.Config {
 	cfg := duckdb.DefaultConfig(dir)
 	cfg.Memory, cfg.Threads = 256<<20, 1
-	cfg.Aside = 32 << 10 // most checkpoints go on beside commits; the first few and the last do not
 	cfg.PartRows, cfg.Grace, cfg.MixedAge, cfg.CompactAfter, cfg.Linger = 900, 0, 0, 0, 0
 	cfg.KeepReadings, cfg.KeepRollups, cfg.KeepRecords = keep, 2*keep, keep
 	return cfg
@@ -65,6 +64,9 @@ var Points = append(slices.Clone(duckdb.CrashPoints[:]), backup.CrashFile, backu
 // Checkpoints go on while the next frames are committed.
 func Victim(dir, point, ballast string, nth, commits int, limit uint64) error {
 	cfg := config(dir)
+	if nth != 1 {
+		cfg.Aside = 32 << 10 // checkpoints go on beside commits, but for the first few; of the others, none
+	}
 	passed, last := 0, commits
 	var mu sync.Mutex // checkpoints pass theirs beside
 	cfg.CrashPoint = func(name string) {
