@@ -39,7 +39,6 @@ var defaultChannels = []Channel{
 	{Tag: "INC", What: "inclination", Quantity: "angle", Unit: "°", Field: "°", Factor: 1, Resolution: 0.01, Low: 0, High: 180, PhysLow: -1, PhysHigh: 360, NormalLow: 0, NormalHigh: 95, WITS: "0713", WITSML: "SINC"},
 	{Tag: "AZI", What: "azimuth", Quantity: "angle", Unit: "°", Field: "°", Factor: 1, Resolution: 0.01, Low: 0, High: 360, PhysLow: -360, PhysHigh: 720, NormalLow: 0, NormalHigh: 360, WITS: "0715", WITSML: "SAZC"},
 	{Tag: "TF", What: "toolface", Quantity: "angle", Unit: "°", Field: "°", Factor: 1, Resolution: 0.1, Low: -180, High: 360, PhysLow: -360, PhysHigh: 720, NormalLow: 0, NormalHigh: 360, WITS: "0716", WITSML: "MTF"},
-	{Tag: "DLS", What: "dog-leg severity, from survey to survey", Quantity: "curvature", Unit: "°/30m", Field: "°/100ft", Factor: 1.016, Resolution: 0.01, Low: 0, High: 90, PhysLow: 0, PhysHigh: 1000, NormalLow: 0, NormalHigh: 6, Sparse: true, WITSML: "DLS"},
 	{Tag: "DHP", What: "annular pressure downhole", Quantity: "pressure", Unit: "MPa", Field: "psi", Factor: 145.0377, Resolution: 0.02, Low: 0, High: 200, PhysLow: -1, PhysHigh: 400, NormalLow: 5, NormalHigh: 120, WITS: "0913", WITSML: "MBPA"},
 	{Tag: "DHT", What: "downhole temperature", Quantity: "temperature", Unit: "°C", Field: "°F", Factor: 1.8, Shift: 32, Resolution: 0.1, Low: -20, High: 250, PhysLow: -80, PhysHigh: 500, NormalLow: 20, NormalHigh: 175, WITS: "0835", WITSML: "MFTA"},
 	{Tag: "DWOB", What: "downhole weight on bit", Quantity: "force", Unit: "kN", Field: "klbf", Factor: 0.2248089, Resolution: 1, Low: -50, High: 500, PhysLow: -500, PhysHigh: 5000, NormalLow: 0, NormalHigh: 200, WITS: "0915", WITSML: "MWBA"},
@@ -48,4 +47,5 @@ var defaultChannels = []Channel{
 
 	{Tag: "TDACC", What: "top-drive bearing acceleration", Quantity: "acceleration", Unit: "g", Field: "g", Factor: 1, Resolution: 0.001, Low: -100, High: 100, PhysLow: -1000, PhysHigh: 1000, NormalLow: -5, NormalHigh: 5, Class: Waveform, Shaft: "TDSPD", Part: "top_drive/bearing"},
 	{Tag: "TDSPD", What: "top-drive bearing's shaft speed", Quantity: "rotation", Unit: "rpm", Field: "rpm", Factor: 1, Resolution: 0.1, Low: 0, High: 3000, PhysLow: -100, PhysHigh: 10000, NormalLow: 0, NormalHigh: 1800, Sparse: true},
+	{Tag: "DLS", What: "dog-leg severity, from survey to survey", Quantity: "curvature", Unit: "°/30m", Field: "°/100ft", Factor: 1.016, Resolution: 0.01, Low: 0, High: 90, PhysLow: 0, PhysHigh: 1000, NormalLow: 0, NormalHigh: 6, Sparse: true, WITSML: "DLS"},
 }
