@@ -72,7 +72,8 @@ func testOf(about *About, cat Channels) []Tested {
 }
 
 const (
-	tryRows   = 256
+	tryRows   = 256                    // at once; fewer of a model that is slow
+	batchFor  = 20 * time.Millisecond  // that so many may take
 	tryFor    = 100 * time.Millisecond // that its speed is measured
 	abuseRows = 10_000
 	abuseFor  = 5 * time.Second // no more rows are made up after it
@@ -80,20 +81,11 @@ const (
 
 // Try scores rows that are usual, absurd and missing, and the engineer's own.
 func (PMML) Try(ctx context.Context, b []byte, t Trial) (Tried, error) {
-	before := heap()
-	m, err := scoring.Load(bytes.NewReader(b), scoring.WithoutVerification())
+	x, err := newTrial(b, t)
 	if err != nil {
-		return Tried{}, refusal(err)
+		return Tried{}, err
 	}
-	x := &trial{Trial: t, m: m, held: max(int64(len(b)), heap()-before)}
-	x.outputs = append(m.Targets(), m.Outputs()...)
-	if len(t.Inputs) != len(m.Inputs()) {
-		return Tried{}, fmt.Errorf("BUG: %d inputs to test of %d", len(t.Inputs), len(m.Inputs()))
-	}
-	sum := m.Info().SHA256
-	x.pcg = rand.NewPCG(binary.LittleEndian.Uint64([]byte(sum)), 1) // the same rows for the same model
-	x.rng = rand.New(x.pcg)
-	x.renew()
+	x.pace(ctx)
 	for _, f := range []func(context.Context){x.abuse, x.speed, x.own} {
 		if err := ctx.Err(); err != nil {
 			return Tried{}, err
@@ -101,6 +93,24 @@ func (PMML) Try(ctx context.Context, b []byte, t Trial) (Tried, error) {
 		f(ctx)
 	}
 	return x.Tried, nil
+}
+
+func newTrial(b []byte, t Trial) (*trial, error) {
+	before := heap()
+	m, err := scoring.Load(bytes.NewReader(b), scoring.WithoutVerification())
+	if err != nil {
+		return nil, refusal(err)
+	}
+	x := &trial{Trial: t, m: m, held: max(int64(len(b)), heap()-before)}
+	x.outputs = append(m.Targets(), m.Outputs()...)
+	if len(t.Inputs) != len(m.Inputs()) {
+		return nil, fmt.Errorf("BUG: %d inputs to test of %d", len(t.Inputs), len(m.Inputs()))
+	}
+	sum := m.Info().SHA256
+	x.pcg = rand.NewPCG(binary.LittleEndian.Uint64([]byte(sum)), 1) // the same rows for the same model
+	x.rng = rand.New(x.pcg)
+	x.renew()
+	return x, nil
 }
 
 // heap is what lives, after a collection.
@@ -121,6 +131,7 @@ type trial struct {
 	rng     *rand.Rand // over pcg
 	outputs []scoring.Field
 	held    int64
+	size    int           // rows at once
 	worst   time.Duration // of a row of abuse
 	rows    int
 }
@@ -136,6 +147,28 @@ func (x *trial) check(name string, ok bool, detail string) {
 func (x *trial) renew() {
 	x.s = x.m.NewScorer()
 	x.b = x.s.Batch(0)
+}
+
+// pace sets how many rows are scored at once, by the second of two: the first
+// may make what is kept. A model that takes seconds for a row is refused like one
+// that takes milliseconds, and not after minutes.
+func (x *trial) pace(ctx context.Context) {
+	state := *x.pcg
+	x.size = tryRows
+	for range 2 {
+		*x.pcg = state
+		x.b.Reset(1)
+		x.set(0, func(int) kind { return usual })
+		took, broke := x.run(ctx)
+		if broke != "" {
+			break // abuse tells
+		}
+		x.size = min(tryRows, max(1, int(batchFor/max(took, 1))))
+		if took > abuseFor {
+			break
+		}
+	}
+	*x.pcg = state
 }
 
 // A kind is how the values of a row are made up.
@@ -245,7 +278,7 @@ func (x *trial) abuse(ctx context.Context) {
 		return func(int) func(int) kind { return func(int) kind { return k } }
 	}
 	var sane, none, mad tally
-	x.batch(ctx, tryRows, all(usual), &sane)
+	x.batch(ctx, x.size, all(usual), &sane)
 	x.batch(ctx, 1, all(missing), &none)
 	speaks := none.broke == "" && none.errors == 0 && x.says(0)
 	mixed := func(odds float64, odd kind) func(int) func(int) kind {
@@ -269,8 +302,8 @@ func (x *trial) abuse(ctx context.Context) {
 		}
 	}
 	from := time.Now()
-	for i := 0; mad.rows < abuseRows && mad.broke == "" && (i < 4 || time.Since(from) < abuseFor); i++ {
-		x.batch(ctx, tryRows, []func(int) func(int) kind{oneOdd(missing), oneOdd(absurd), mixed(0.3, missing), mixed(0.5, absurd), all(absurd)}[i%5], &mad)
+	for i := 0; mad.rows < abuseRows && mad.broke == "" && (i < 4 && x.size > 1 || time.Since(from) < abuseFor); i++ {
+		x.batch(ctx, x.size, []func(int) func(int) kind{oneOdd(missing), oneOdd(absurd), mixed(0.3, missing), mixed(0.5, absurd), all(absurd)}[i%5], &mad)
 	}
 	ok := true
 	for _, t := range []*tally{&sane, &none, &mad} {
@@ -320,7 +353,7 @@ func (x *trial) says(row int) bool {
 
 // alone scores one row in company and alone, and returns the output that differs.
 func (x *trial) alone(ctx context.Context) string {
-	if x.m.Stateful() || len(x.outputs) == 0 {
+	if x.m.Stateful() || len(x.outputs) == 0 || x.size < 2 {
 		return ""
 	}
 	state := *x.pcg
@@ -341,7 +374,7 @@ func (x *trial) alone(ctx context.Context) string {
 		return num, txt
 	}
 	n1, t1 := make1(1)
-	n2, t2 := make1(97)
+	n2, t2 := make1(min(97, x.size))
 	for i := range min(len(n1), len(n2)) {
 		if math.Float64bits(n1[i]) != math.Float64bits(n2[i]) && n1[i] == n1[i] || t1[i] != t2[i] {
 			return x.outputs[i].Name
@@ -354,9 +387,9 @@ func (x *trial) alone(ctx context.Context) string {
 // machine does at the time is not the model's.
 func (x *trial) speed(ctx context.Context) {
 	least := time.Duration(math.MaxInt64)
-	n := tryRows
+	n := x.size
 	if x.worst > 5*time.Millisecond {
-		n = 8
+		n = min(n, 8)
 	}
 	for from := time.Now(); time.Since(from) < tryFor && ctx.Err() == nil; {
 		x.b.Reset(n)
