@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // The rows of test_FD001.txt.
@@ -228,21 +230,9 @@ func (c *cmapss) compare(p *platform) {
 	}
 }
 
-func (c *cmapss) replay(t *testing.T, mqtt, devices, state string) *proc {
+func (c *cmapss) replay(t *testing.T, mqtt, devices, state string) *harness.Proc {
 	t.Helper()
-	return start(t, nil, "drillsim", "replay", c.test, "--broker", "tcp://"+mqtt, "--devices", devices, "--state", state)
-}
-
-func (p *proc) await(limit time.Duration) {
-	p.t.Helper()
-	select {
-	case <-p.done:
-		if p.err != nil {
-			p.t.Fatalf("%s: %v", p.name, p.err)
-		}
-	case <-time.After(limit):
-		p.t.Fatalf("%s goes on after %v", p.name, limit)
-	}
+	return harness.Start(t, nil, harness.Bin(t, "drillsim"), "replay", c.test, "--broker", "tcp://"+mqtt, "--devices", devices, "--state", state)
 }
 
 // A real model on real data, judged from outside.
@@ -252,11 +242,11 @@ func TestCMAPSSIsScoredAsJPMMLScoresIt(t *testing.T) {
 	devices := c.setUp(p)
 	began := time.Now()
 	sim := c.replay(t, p.addresses["mqtt"], devices, filepath.Join(t.TempDir(), "state"))
-	sim.await(5 * time.Minute)
-	wait(t, 3*time.Minute, "every row at every stage", func() bool { return p.totals().all(cmapssRows) })
+	sim.Await(5 * time.Minute)
+	harness.Wait(t, 3*time.Minute, "every row at every stage", func() bool { return p.totals().all(cmapssRows) })
 	t.Logf("13,096 rows through the whole platform in %v; ledger %+v", time.Since(began).Round(time.Millisecond), p.totals())
 	c.compare(p)
-	p.stop()
+	p.Stop()
 }
 
 // crashPoints are the places at which the process is killed, NAME:N at its Nth pass.
@@ -279,12 +269,12 @@ func TestCMAPSSSurvivesKillsAtEveryCrashPoint(t *testing.T) {
 	l.Close()
 	first := run(t, dir, nil, "--mqtt", mqtt)
 	devices := c.setUp(first)
-	first.kill()
-	sim := start(t, nil, "drillsim", "replay", c.test, "--broker", "tcp://"+mqtt, "--devices", devices, "--state", filepath.Join(t.TempDir(), "state"), "--rate", "180")
+	first.Kill()
+	sim := harness.Start(t, nil, harness.Bin(t, "drillsim"), "replay", c.test, "--broker", "tcp://"+mqtt, "--devices", devices, "--state", filepath.Join(t.TempDir(), "state"), "--rate", "180")
 	for _, point := range crashPoints {
 		p := run(t, dir, []string{"MUDPULSE_CRASH=" + point}, "--mqtt", mqtt)
-		if !p.died(40 * time.Second) {
-			if sim.ended() {
+		if !p.Died(40 * time.Second) {
+			if sim.Ended() {
 				t.Fatalf("the replay ended before %s was hit", point)
 			}
 			t.Fatalf("crash point %s was never hit", point)
@@ -292,9 +282,9 @@ func TestCMAPSSSurvivesKillsAtEveryCrashPoint(t *testing.T) {
 		t.Logf("killed at %s", point)
 	}
 	p := run(t, dir, nil, "--mqtt", mqtt)
-	sim.await(5 * time.Minute)
-	wait(t, 3*time.Minute, "every row at every stage", func() bool { return p.totals().all(cmapssRows) })
+	sim.Await(5 * time.Minute)
+	harness.Wait(t, 3*time.Minute, "every row at every stage", func() bool { return p.totals().all(cmapssRows) })
 	c.compare(p)
 	t.Logf("killed %d times; ledger %+v", len(crashPoints), p.totals())
-	p.stop()
+	p.Stop()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/services/client"
 )
 
@@ -27,7 +28,7 @@ type standing struct {
 func TestTheDemosAlarmsComeThroughItsModels(t *testing.T) {
 	p := run(t, t.TempDir(), nil, "--demo", "--limit-rules=false")
 	var first standing
-	wait(t, 4*time.Minute, "an alarm of the demo", func() bool {
+	harness.Wait(t, 4*time.Minute, "an alarm of the demo", func() bool {
 		return p.get("/api/v1/alarms", &first) == nil && len(first.Alarms) > 0
 	})
 	for _, a := range first.Alarms {
@@ -49,7 +50,7 @@ func TestTheDemosAlarmsComeThroughItsModels(t *testing.T) {
 			}
 		}
 	}
-	p.stop()
+	p.Stop()
 
 	q := run(t, t.TempDir(), nil, "--demo", "--limit-rules=false")
 	c := client.New(q.addresses["http"], q.token)
@@ -74,12 +75,12 @@ func TestTheDemosAlarmsComeThroughItsModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := live.Clock.Now.Add(time.Hour)
-	wait(t, 5*time.Minute, fmt.Sprintf("the demo's clock to pass %v", end), func() bool {
+	harness.Wait(t, 5*time.Minute, fmt.Sprintf("the demo's clock to pass %v", end), func() bool {
 		return q.get("/api/v1/meta", &live) == nil && live.Clock.Now.After(end)
 	})
 	var none standing
 	if err := q.get("/api/v1/alarms", &none); err != nil || len(none.Alarms) != 0 {
 		t.Errorf("without models and limits there are alarms (with them the first came at %v): %+v %v", raised, none.Alarms, err)
 	}
-	q.stop()
+	q.Stop()
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // A bit is changed while the drill sends: the change travels as a marker, and
@@ -45,14 +47,14 @@ func TestABitChangedInMidStreamIsNamedByTheScores(t *testing.T) {
 		}
 	}
 	publish(1, 30)
-	wait(t, 30*time.Second, "scores to name the first bit", runs("bit:SN-1"))
+	harness.Wait(t, 30*time.Second, "scores to name the first bit", runs("bit:SN-1"))
 	publish(30, 50)
-	wait(t, 30*time.Second, "scores to name the second bit", runs("bit:SN-2"))
-	p.stop()
+	harness.Wait(t, 30*time.Second, "scores to name the second bit", runs("bit:SN-2"))
+	p.Stop()
 	q := run(t, p.dir, nil)
-	wait(t, 30*time.Second, "the second bit after a restart", func() bool {
+	harness.Wait(t, 30*time.Second, "the second bit after a restart", func() bool {
 		var d struct{ Runs []string }
 		return q.get("/api/v1/drills/RIG-07", &d) == nil && slices.Equal(d.Runs, []string{"bit:SN-2"})
 	})
-	q.stop()
+	q.Stop()
 }

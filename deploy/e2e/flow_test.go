@@ -12,6 +12,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // A device as a technician connects it.
@@ -31,7 +33,7 @@ func (p *platform) device(drill string) *device {
 
 func (d *device) connect(t *testing.T, addr string) {
 	t.Helper()
-	wait(t, 30*time.Second, "the gateway to know "+d.Username, func() bool {
+	harness.Wait(t, 30*time.Second, "the gateway to know "+d.Username, func() bool {
 		d.client = mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + addr).SetClientID(d.Username).
 			SetUsername(d.Username).SetPassword(d.Password).SetAutoReconnect(false).SetConnectTimeout(5 * time.Second))
 		tok := d.client.Connect()
@@ -68,12 +70,12 @@ func throughTheFlow(t *testing.T, p *platform, mqttAddr string) {
 		}
 	}
 	dev.publish(t, `{"device":"edr","boot":"b1","seq":`) // cut off
-	wait(t, 60*time.Second, fmt.Sprintf("%d frames at every stage; the ledger says %+v", n, p.totals()), func() bool { return p.totals().all(n) })
+	harness.Wait(t, 60*time.Second, fmt.Sprintf("%d frames at every stage; the ledger says %+v", n, p.totals()), func() bool { return p.totals().all(n) })
 	var q struct {
 		Items []struct{ Code, Message, Cure string }
 		Total int
 	}
-	wait(t, 20*time.Second, "the cut-off message in quarantine", func() bool {
+	harness.Wait(t, 20*time.Second, "the cut-off message in quarantine", func() bool {
 		return p.get("/api/v1/quarantine", &q) == nil && q.Total == 1 && q.Items[0].Cure != ""
 	})
 	var drill struct {
@@ -103,17 +105,17 @@ func TestOneProcessCarriesTheWholeFlow(t *testing.T) {
 	p := run(t, t.TempDir(), nil)
 	throughTheFlow(t, p, p.addresses["mqtt"])
 	before := p.totals()
-	p.stop()
+	p.Stop()
 	q := run(t, p.dir, nil)
-	wait(t, 30*time.Second, "the same ledger after a restart", func() bool { return q.totals() == before })
-	q.stop()
+	harness.Wait(t, 30*time.Second, "the same ledger after a restart", func() bool { return q.totals() == before })
+	q.Stop()
 }
 
 // The processes apart, as operators run them: over the embedded log of a third
 // process, and over Apache Kafka.
 func TestProcessesApartOverTheEmbeddedLog(t *testing.T) {
 	dir := t.TempDir()
-	log := &platform{proc: start(t, nil, "mudpulse", "run", "--parts", "log", "--demo=false", "--data", dir, "--kafka", "127.0.0.1:0"), t: t, dir: dir}
+	log := &platform{Proc: harness.Start(t, nil, harness.Bin(t, "mudpulse"), "run", "--parts", "log", "--demo=false", "--data", dir, "--kafka", "127.0.0.1:0"), t: t, dir: dir}
 	log.await()
 	apart(t, log.addresses["kafka"])
 }
@@ -132,19 +134,19 @@ func apart(t *testing.T, brokers string) {
 	shared := []string{"--brokers", brokers, "--prefix", prefix, "--blobs", blobs}
 	p := run(t, t.TempDir(), nil, append(shared, "--parts", "writer,api")...)
 	gwDir := t.TempDir()
-	gw := &platform{proc: start(t, nil, "gateway", "--brokers", brokers, "--prefix", prefix, "--data", gwDir, "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"), t: t, dir: gwDir}
+	gw := &platform{Proc: harness.Start(t, nil, harness.Bin(t, "gateway"), "--brokers", brokers, "--prefix", prefix, "--data", gwDir, "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0"), t: t, dir: gwDir}
 	gw.await()
-	scorer := start(t, nil, "scorer", append(shared, "--data", t.TempDir())...)
+	scorer := harness.Start(t, nil, harness.Bin(t, "scorer"), append(shared, "--data", t.TempDir())...)
 	throughTheFlow(t, p, gw.addresses["mqtt"])
-	gw.stop()
-	scorer.stop()
-	p.stop()
+	gw.Stop()
+	scorer.Stop()
+	p.Stop()
 }
 
 func TestWriterAndAPIApartOnDuckDBAreRefused(t *testing.T) {
 	f := func(name string, args ...string) {
 		t.Helper()
-		out, err := exec.Command(bin(t, name), args...).CombinedOutput()
+		out, err := exec.Command(harness.Bin(t, name), args...).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "DuckDB") || !strings.Contains(string(out), "--parts writer,api") {
 			t.Errorf("%s %v: %v\n%s", name, args, err, out)
 		}

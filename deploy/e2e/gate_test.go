@@ -17,6 +17,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/services/client"
 )
 
@@ -74,11 +75,11 @@ func TestAWorseVersionIsToldHeldBackAndTakenBack(t *testing.T) {
 		}
 		p.cli("import", file(fmt.Sprintf("%s-%d.csv", drill, from), b.String()), "--drill", drill)
 		stored += int64(to - from)
-		wait(t, 240*time.Second, "imported frames at every stage", func() bool { return p.totals().all(stored) })
+		harness.Wait(t, 240*time.Second, "imported frames at every stage", func() bool { return p.totals().all(stored) })
 	}
 	refused := func(args ...string) string {
 		t.Helper()
-		out, err := exec.Command(bin(t, "mudpulse"), append(args, "--data", p.dir)...).CombinedOutput()
+		out, err := exec.Command(harness.Bin(t, "mudpulse"), append(args, "--data", p.dir)...).CombinedOutput()
 		if err == nil {
 			t.Errorf("mudpulse %s was not refused:\n%s", strings.Join(args, " "), out)
 		}
@@ -187,5 +188,5 @@ func TestAWorseVersionIsToldHeldBackAndTakenBack(t *testing.T) {
 	psi := `<Extension extender="mudpulse" name="unit" value="psi"/>`
 	bad := file("bad.pmml", wash(15, psi, `<row><SPP>1500</SPP><y>20</y></row><row><SPP>3200</SPP><y>90</y></row>`, 12_000))
 	says("a bad model", refused("model", "push", bad, "--name", "wash"), "1 of 2 verification rows fail", "y should be 20 and comes out as 90", "SPP: is declared in psi and comes in MPa", "is too slow: ")
-	p.stop()
+	p.Stop()
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // The three commands of docs/import.md, then a backup, a restore, the doctor.
@@ -25,7 +27,7 @@ func TestHistoryIsImportedBackedUpAndRestored(t *testing.T) {
 			}
 		}
 		stored += frames
-		wait(t, 240*time.Second, "imported frames at every stage", func() bool { return p.totals().all(stored) })
+		harness.Wait(t, 240*time.Second, "imported frames at every stage", func() bool { return p.totals().all(stored) })
 	}
 	f(118, []string{"bad: line 58, column SPPA", "bad: line 94: it has 3 values", "118 frames of 1 drills"}, "../import/sample.witsml.xml")
 	f(0, []string{"goes on after 118 frames"}, "../import/sample.witsml.xml")
@@ -41,13 +43,13 @@ func TestHistoryIsImportedBackedUpAndRestored(t *testing.T) {
 	if out := p.cli("doctor"); !strings.Contains(out, "every sealed file") {
 		t.Errorf("doctor: %s", out)
 	}
-	p.stop()
+	p.Stop()
 	dir := t.TempDir()
-	out, err := exec.Command(bin(t, "mudpulse"), "restore", to, "--data", dir).CombinedOutput()
+	out, err := exec.Command(harness.Bin(t, "mudpulse"), "restore", to, "--data", dir).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "every byte verified") {
 		t.Fatalf("restore: %v\n%s", err, out)
 	}
 	q := run(t, dir, nil)
-	wait(t, 60*time.Second, "the restored ledger", func() bool { l := q.totals(); return l.Stored == stored && l.Scored == stored && l.Readable == stored })
-	q.stop()
+	harness.Wait(t, 60*time.Second, "the restored ledger", func() bool { l := q.totals(); return l.Stored == stored && l.Scored == stored && l.Readable == stored })
+	q.Stop()
 }

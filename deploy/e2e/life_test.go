@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 const lifeRules = `{"rules":[
@@ -82,7 +84,7 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 	dir := t.TempDir()
 	p := run(t, dir, nil)
 	dev := p.device("RIG-07")
-	wait(t, 30*time.Second, "the rules to be taken", func() bool { return p.tell(http.MethodPut, "/rules", lifeRules) == http.StatusAccepted })
+	harness.Wait(t, 30*time.Second, "the rules to be taken", func() bool { return p.tell(http.MethodPut, "/rules", lifeRules) == http.StatusAccepted })
 	seq, base := 0, time.Now().Add(-9*time.Minute).Truncate(time.Second)
 	send := func() {
 		seq++
@@ -90,7 +92,7 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 	}
 	dev.connect(t, p.addresses["mqtt"])
 	var first map[string]lifeAlarm
-	wait(t, 60*time.Second, "four alarms", func() bool { send(); first = p.lives(); return first != nil })
+	harness.Wait(t, 60*time.Second, "four alarms", func() bool { send(); first = p.lives(); return first != nil })
 	id := func(rule string) string { return first[rule].ID }
 	for _, c := range []struct {
 		path string
@@ -105,7 +107,7 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 			t.Fatalf("%s: %d", c.path, got)
 		}
 	}
-	p.kill()
+	p.Kill()
 
 	var accepted []string
 	for n, point := range lifeKills {
@@ -114,12 +116,12 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 			env = []string{"MUDPULSE_CRASH=" + point}
 		}
 		p = run(t, dir, env, "--checkpoint", "2s")
-		if !p.ended() {
+		if !p.Ended() {
 			dev.client.Disconnect(0)
 			dev.connect(t, p.addresses["mqtt"])
 		}
 		tick := time.NewTicker(50 * time.Millisecond) // of people; a frame for each
-		for k := 0; !p.ended(); k++ {
+		for k := 0; !p.Ended(); k++ {
 			<-tick.C
 			send()
 			note := fmt.Sprintf("note %d of round %d", k, n)
@@ -131,22 +133,22 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 				t.Errorf("round %d: an answer was taken twice", n)
 			}
 			if point == "" && k == 6 {
-				p.kill()
+				p.Kill()
 			}
 			if k > 600 {
 				t.Fatalf("crash point %s was never hit", point)
 			}
 		}
 		tick.Stop()
-		if point != "" && !p.died(time.Second) {
-			t.Fatalf("at %s it ended otherwise: %v", point, p.err)
+		if point != "" && !p.Died(time.Second) {
+			t.Fatalf("at %s it ended otherwise: %v", point, p.Err)
 		}
 	}
 
 	check := func(p *platform) (got map[string]lifeAlarm) {
 		t.Helper()
 		want := map[string]string{"answered": "ack", "aside": "shelved", "out": "out_of_service", "judged": "unack"}
-		wait(t, 60*time.Second, "the alarms as they were left", func() bool {
+		harness.Wait(t, 60*time.Second, "the alarms as they were left", func() bool {
 			got = p.lives()
 			for rule, status := range want {
 				if got[rule].Status != status {
@@ -185,13 +187,13 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 	if out := p.cli("evidence", "verify", "--heads", heads); !strings.Contains(out, "RIG-07: ") || !strings.Contains(out, "are as they were sealed") {
 		t.Errorf("evidence: %s", out)
 	}
-	p.stop()
+	p.Stop()
 	p = run(t, dir, nil)
 	if again := check(p); !reflect.DeepEqual(again, got) {
 		t.Errorf("after another restart %+v, before it %+v", again, got)
 	}
 	t.Logf("killed %d times; %d accepted notes are in the record, in their order", len(lifeKills)+1, len(accepted))
-	p.stop()
+	p.Stop()
 }
 
 // has reports whether an alarm's history has all of these notes, in this order.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // A site's rule has a topic's messages read as another kind: they are set aside
@@ -50,7 +52,7 @@ func TestWhatAWrongMappingSetAsideIsSentAgainAndTheGapCloses(t *testing.T) {
 		Rows   []struct{ Gaps []gap }
 		Totals struct{ Sent, Accepted, Stored, Scored, Readable, Gaps, Quarantined int }
 	}
-	wait(t, 60*time.Second, "a gap from 6 to 10 that the ledger explains", func() bool {
+	harness.Wait(t, 60*time.Second, "a gap from 6 to 10 that the ledger explains", func() bool {
 		if p.get("/api/v1/ledger?drill=RIG-07", &l) != nil || len(l.Rows) != 1 || l.Totals.Quarantined != 5 || l.Totals.Scored != 10 {
 			return false
 		}
@@ -61,7 +63,7 @@ func TestWhatAWrongMappingSetAsideIsSentAgainAndTheGapCloses(t *testing.T) {
 		}
 		return false
 	})
-	p.stop()
+	p.Stop()
 
 	rules("csv")
 	q := run(t, data, nil, "--site", site)
@@ -86,12 +88,12 @@ func TestWhatAWrongMappingSetAsideIsSentAgainAndTheGapCloses(t *testing.T) {
 			t.Fatalf("%s: %s %s", item.Code, res.Status, said)
 		}
 	}
-	wait(t, 60*time.Second, "no gap and 15 frames at every stage", func() bool {
+	harness.Wait(t, 60*time.Second, "no gap and 15 frames at every stage", func() bool {
 		l.Rows = nil
 		return q.get("/api/v1/ledger?drill=RIG-07", &l) == nil && l.Totals.Gaps == 0 && l.Totals.Sent == 15 && l.Totals.Accepted == 15 && l.Totals.Stored == 15 && l.Totals.Scored == 15 && l.Totals.Readable == 15
 	})
 	if out := q.cli("ledger", "--gaps"); !strings.Contains(out, "0 gaps, 5 set aside") {
 		t.Errorf("mudpulse ledger: %s", out)
 	}
-	q.stop()
+	q.Stop()
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // blocks returns the commands of docs/train-a-model.md, section by section.
@@ -64,7 +66,7 @@ func walk(t *testing.T, p *platform, commands []string, data ...string) map[stri
 		}
 		cmd := exec.Command(python, words[1:]...)
 		if words[0] == "mudpulse" {
-			cmd = exec.Command(bin(t, "mudpulse"), words[1:]...)
+			cmd = exec.Command(harness.Bin(t, "mudpulse"), words[1:]...)
 			for i, w := range words[1:] { // what comes in quotes in a shell
 				cmd.Args[i+1] = strings.Trim(w, `"'`)
 			}
@@ -89,7 +91,7 @@ func walk(t *testing.T, p *platform, commands []string, data ...string) map[stri
 				t.Fatal(err)
 			}
 			stored += n
-			wait(t, 240*time.Second, "imported frames at every stage", func() bool { return p.totals().all(stored) })
+			harness.Wait(t, 240*time.Second, "imported frames at every stage", func() bool { return p.totals().all(stored) })
 		}
 	}
 	return said
@@ -137,7 +139,7 @@ func TestTheEngineersRoadOnCMAPSS(t *testing.T) {
 	if err := p.get("/api/v1/models/cmapss_rul/decided?drill=TEST-7", &decided); err != nil || decided.Version != 1 || !strings.Contains(said["mudpulse model promote cmapss_rul"], decided.Marker) {
 		t.Errorf("decided by %+v %v", decided, err)
 	}
-	p.stop()
+	p.Stop()
 }
 
 func TestTheEngineersRoadOnAI4I(t *testing.T) {
@@ -158,5 +160,5 @@ func TestTheEngineersRoadOnAI4I(t *testing.T) {
 			t.Errorf("%s: F1 %v, at least %v", class, f1, least)
 		}
 	}
-	p.stop()
+	p.Stop()
 }

@@ -30,5 +30,5 @@ func TestAnalystsReadThroughTheirOwnClients(t *testing.T) {
 	if err != nil || strings.Count(string(out), "held:") != 12 {
 		t.Errorf("session.py: %v\n%s", err, out)
 	}
-	p.stop()
+	p.Stop()
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/gateway/crash"
 )
 
@@ -95,7 +96,7 @@ func (f *fleet) settle() (sent int, acked map[key]bool) {
 	f.t.Helper()
 	f.stopGen()
 	f.gen.Wait()
-	wait(f.t, 2*time.Minute, "every message to be acknowledged", func() bool {
+	harness.Wait(f.t, 2*time.Minute, "every message to be acknowledged", func() bool {
 		for _, d := range f.devices {
 			if !d.done() {
 				d.wake()
@@ -196,10 +197,10 @@ func (r *road) begin(t *testing.T) {
 
 func (r *road) subscribed(t *testing.T) {
 	t.Helper()
-	wait(t, time.Minute, "the gateway to be up", func() bool { return r.gw.metric("messages_total") >= 0 })
+	harness.Wait(t, time.Minute, "the gateway to be up", func() bool { return r.gw.metric("messages_total") >= 0 })
 	if r.broker != nil {
-		wait(t, time.Minute, "the gateway to be subscribed", func() bool {
-			b, err := os.ReadFile(r.gw.log)
+		harness.Wait(t, time.Minute, "the gateway to be subscribed", func() bool {
+			b, err := os.ReadFile(r.gw.Log)
 			return err == nil && strings.Contains(string(b), "msg=subscribed")
 		})
 	}
@@ -210,19 +211,19 @@ type broker struct {
 	t    *testing.T
 	port int
 	conf string
-	*proc
+	*harness.Proc
 }
 
 func (b *broker) addr() string { return fmt.Sprintf("127.0.0.1:%d", b.port) }
 
 func (b *broker) start() {
-	b.proc = start(b.t, nil, "mosquitto", "-c", b.conf)
-	wait(b.t, 20*time.Second, "mosquitto", func() bool { return dialable(b.addr()) })
+	b.Proc = harness.Start(b.t, nil, "mosquitto", "-c", b.conf)
+	harness.Wait(b.t, 20*time.Second, "mosquitto", func() bool { return dialable(b.addr()) })
 }
 
 func mosquitto(t *testing.T) *broker {
 	t.Helper()
-	b := &broker{t: t, port: freePort(t), conf: filepath.Join(t.TempDir(), "mosquitto.conf")}
+	b := &broker{t: t, port: harness.FreePort(t, 1), conf: filepath.Join(t.TempDir(), "mosquitto.conf")}
 	store := t.TempDir()
 	if err := os.Chmod(store, 0o777); err != nil {
 		t.Fatal(err)
@@ -275,7 +276,7 @@ func both(t *testing.T, l *log, r *road) {
 	l.down()
 	for range 3 {
 		sleep(dose(time.Second, 10*time.Second))
-		r.gw.kill()
+		r.gw.Kill()
 		r.gw.start("")
 	}
 	l.up()
@@ -322,10 +323,10 @@ func killed(points []string) func(t *testing.T, l *log, r *road) {
 			if r.broker == nil && p == "subscribe-ack" || r.broker != nil && strings.HasPrefix(p, "mqtt-") {
 				continue
 			}
-			r.gw.kill()
+			r.gw.Kill()
 			spec := fmt.Sprintf("%s:%d", p, 1+rnd.Int64N(reach[p]))
 			r.gw.start(spec)
-			if !r.gw.died(time.Minute) {
+			if !r.gw.Died(time.Minute) {
 				t.Errorf("%s was never reached", spec)
 			}
 		}
@@ -358,12 +359,12 @@ func ends(name string, sig syscall.Signal) func(t *testing.T, l *log, r *road) {
 		for range 2 {
 			sleep(1500 * time.Millisecond)
 			if r.broker != nil {
-				_ = r.broker.cmd.Process.Signal(sig)
-				<-r.broker.done
+				_ = r.broker.Cmd.Process.Signal(sig)
+				<-r.broker.Done
 				r.broker.start()
 			} else {
-				_ = r.gw.cmd.Process.Signal(sig)
-				<-r.gw.done
+				_ = r.gw.Cmd.Process.Signal(sig)
+				<-r.gw.Done
 				r.gw.start("")
 			}
 		}

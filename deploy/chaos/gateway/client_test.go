@@ -20,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // authority writes certificates for one test into a directory.
@@ -83,7 +85,7 @@ func TestMosquittoPub(t *testing.T) {
 	ca.issue("gateway")
 	ca.issue("RIG-03")
 	foreign.issue("RIG-03")
-	tls := freePort(t)
+	tls := harness.FreePort(t, 1)
 	r := listener(t, l, "--mqtt-tls", fmt.Sprintf("127.0.0.1:%d", tls), "--mqtt-cert", ca.file("gateway.pem"), "--mqtt-key", ca.file("gateway.key"), "--mqtt-client-ca", ca.file("ca.pem"))
 	r.begin(t)
 	read := l.read()
@@ -165,7 +167,7 @@ func TestMosquittoPub(t *testing.T) {
 	if out, err := run(append(plain("RIG-03", secret), "-V", "mqttv311", "-q", "1", "-t", "mudpulse/v1/RIG-03/frames", "-f", big)...); err != nil {
 		t.Errorf("mqttv311 oversize: %v\n%s", err, out)
 	}
-	wait(t, 20*time.Second, "three refusals and the oversize in the counters", func() bool {
+	harness.Wait(t, 20*time.Second, "three refusals and the oversize in the counters", func() bool {
 		return r.gw.metric("refused_total") >= 2 && r.gw.metric("quarantined_total") >= 3
 	})
 	// The will of a client that is killed is a message like any other.
@@ -189,7 +191,7 @@ func TestMosquittoPub(t *testing.T) {
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
 	arrives("will", k)
-	r.gw.stop()
+	r.gw.Stop()
 }
 
 // A Sparkplug node whose data cannot be read, because its birth went by, is
@@ -212,7 +214,7 @@ func TestASparkplugNodeIsAskedForItsBirth(t *testing.T) {
 	if err := sub.Start(); err != nil {
 		t.Fatal(err)
 	}
-	session, err := os.ReadFile(repo(t, "gateway", "payload", "testdata", "sparkplug", "session.txt"))
+	session, err := os.ReadFile(harness.Repo(t, "gateway", "payload", "testdata", "sparkplug", "session.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +222,7 @@ func TestASparkplugNodeIsAskedForItsBirth(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- sub.Wait() }()
 	asked := false
-	wait(t, 40*time.Second, "the request for a birth", func() bool {
+	harness.Wait(t, 40*time.Second, "the request for a birth", func() bool {
 		select {
 		case err := <-done:
 			asked = err == nil
@@ -236,5 +238,5 @@ func TestASparkplugNodeIsAskedForItsBirth(t *testing.T) {
 	if want := hex.EncodeToString([]byte("Node Control/Rebirth")); !asked || !strings.Contains(out.String(), want) {
 		t.Errorf("%s", &out)
 	}
-	gw.stop()
+	gw.Stop()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	inprocess "github.com/mudpulse/mudpulse/gateway"
 	"github.com/mudpulse/mudpulse/gateway/credential"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -29,7 +30,7 @@ func TestClockJumps(t *testing.T) {
 	l := embedded(t)
 	clock := telemetry.NewManualClock(time.Now())
 	cfg := inprocess.DefaultConfig()
-	cfg.Listen.TCP = fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	cfg.Listen.TCP = fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t, 1))
 	cfg.Spool.Dir = filepath.Join(t.TempDir(), "spool")
 	cfg.Kafka.Brokers, cfg.Kafka.Prefix, cfg.StatusEvery = l.brokers, l.prefix, time.Second
 	g, err := inprocess.New(cfg, inprocess.Deps{Clock: clock, Registry: registry{credential.Hash(secret)}})

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // A disk that is full withholds acknowledgements until Kafka, back again, lets
@@ -23,8 +25,8 @@ func TestDiskFull(t *testing.T) {
 	f := launch(t, r.addr)
 	sleep(time.Second)
 	l.down()
-	wait(t, time.Minute, "the disk to be full", func() bool {
-		b, err := os.ReadFile(r.gw.log)
+	harness.Wait(t, time.Minute, "the disk to be full", func() bool {
+		b, err := os.ReadFile(r.gw.Log)
 		return err == nil && bytes.Contains(b, []byte("acknowledgements are withheld")) && bytes.Contains(b, []byte("no space left"))
 	})
 	sleep(time.Second)
@@ -45,7 +47,7 @@ func TestSpoolDamaged(t *testing.T) {
 	l.down()
 	sleep(2 * time.Second)
 	sent, acked := f.settle()
-	r.gw.kill()
+	r.gw.Kill()
 	const flips = 5
 	segs, err := filepath.Glob(filepath.Join(r.gw.dir, "gateway", "*.seg"))
 	if err != nil || len(segs) == 0 {
@@ -74,7 +76,7 @@ func TestSpoolDamaged(t *testing.T) {
 			lost++
 		}
 	}
-	wait(t, 30*time.Second, fmt.Sprintf("%d damaged places to be named in the gateways topic", flips), func() bool {
+	harness.Wait(t, 30*time.Second, fmt.Sprintf("%d damaged places to be named in the gateways topic", flips), func() bool {
 		read.until(map[key]bool{{}: true}, time.Second)
 		return len(read.damage) == flips
 	})

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -39,15 +39,15 @@ func newPrefix() string { return fmt.Sprintf("chaos%d-%d.", os.Getpid(), runs.Ad
 func embedded(t *testing.T) *log {
 	t.Helper()
 	l := &log{t: t, kind: "embedded", prefix: newPrefix()}
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t, 1))
 	dir := t.TempDir()
 	l.brokers, l.topics = []string{addr}, telemetry.NewTopics(l.prefix)
-	var p *proc
+	var p *harness.Proc
 	l.up = func() {
-		p = start(t, nil, repo(t, "bin", "mudpulse"), "run", "--parts", "log", "--demo=false", "--data", dir, "--kafka", addr, "--prefix", l.prefix)
+		p = harness.Start(t, nil, harness.Repo(t, "bin", "mudpulse"), "run", "--parts", "log", "--demo=false", "--data", dir, "--kafka", addr, "--prefix", l.prefix)
 		l.await()
 	}
-	l.down = func() { p.kill() }
+	l.down = func() { p.Kill() }
 	l.up()
 	return l
 }
@@ -71,20 +71,11 @@ func apache(t *testing.T, brokers int) *log {
 	}
 	l.topics = telemetry.NewTopics(l.prefix)
 	n := fmt.Sprint(brokers)
-	l.up = func() { t.Helper(); kafkaSh(t, nil, "up", "--brokers", n); l.await() }
-	l.down = func() { t.Helper(); kafkaSh(t, nil, "kill", n, "--brokers", n) }
+	l.up = func() { t.Helper(); harness.Kafka(t, nil, "up", "--brokers", n); l.await() }
+	l.down = func() { t.Helper(); harness.Kafka(t, nil, "kill", n, "--brokers", n) }
 	l.up()
 	l.createTopics(brokers)
 	return l
-}
-
-func kafkaSh(t *testing.T, env []string, args ...string) {
-	t.Helper()
-	cmd := exec.Command("bash", append([]string{repo(t, "deploy", "tools", "kafka.sh")}, args...)...)
-	cmd.Env = append(append(os.Environ(), "KAFKA_WAIT=120"), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("kafka.sh %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
 }
 
 func (l *log) createTopics(replication int) {
@@ -115,7 +106,7 @@ func (l *log) client(opts ...kgo.Opt) *kgo.Client {
 // await waits until the log answers.
 func (l *log) await() {
 	l.t.Helper()
-	wait(l.t, 2*time.Minute, l.kind+" log to answer", func() bool {
+	harness.Wait(l.t, 2*time.Minute, l.kind+" log to answer", func() bool {
 		cl := l.client()
 		defer cl.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
 
 // A forwarder stands between Mosquitto and the log: ours or Telegraf.
@@ -22,7 +24,7 @@ type forwarder struct {
 
 func ourForwarder(t *testing.T, l *log, b *broker) *forwarder {
 	gw := newGateway(t, l, drills, "--subscribe", "tcp://"+b.addr())
-	return &forwarder{name: "Mosquitto, mudpulse", start: func() { gw.start("") }, kill: func() { gw.kill() }}
+	return &forwarder{name: "Mosquitto, mudpulse", start: func() { gw.start("") }, kill: func() { gw.Kill() }}
 }
 
 func telegraf(t *testing.T, l *log, b *broker) *forwarder {
@@ -54,8 +56,8 @@ func telegraf(t *testing.T, l *log, b *broker) *forwarder {
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	var p *proc
-	return &forwarder{name: "Mosquitto, Telegraf", json: true, start: func() { p = start(t, nil, bin, "--config", conf) }, kill: func() { p.kill() }}
+	var p *harness.Proc
+	return &forwarder{name: "Mosquitto, Telegraf", json: true, start: func() { p = harness.Start(t, nil, bin, "--config", conf) }, kill: func() { p.Kill() }}
 }
 
 // Ours and Telegraf on the same road, from the same broker, through the same
@@ -89,11 +91,11 @@ func TestBesideTelegraf(t *testing.T) {
 			l.up()
 		}},
 		{"broker SIGTERM", func(_ *log, b *broker, _ *forwarder) {
-			_ = b.cmd.Process.Signal(syscall.SIGTERM)
-			<-b.done
+			_ = b.Cmd.Process.Signal(syscall.SIGTERM)
+			<-b.Done
 			b.start()
 		}},
-		{"broker kill -9", func(_ *log, b *broker, _ *forwarder) { b.kill(); b.start() }},
+		{"broker kill -9", func(_ *log, b *broker, _ *forwarder) { b.Kill(); b.start() }},
 	} {
 		for _, build := range []func(*testing.T, *log, *broker) *forwarder{ourForwarder, telegraf} {
 			t.Run(c.name, func(t *testing.T) {

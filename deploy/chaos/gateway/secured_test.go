@@ -5,6 +5,7 @@ package gateway_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -37,10 +39,10 @@ func secured(t *testing.T) (l *log, args []string) {
 	if err != nil || len(libs) == 0 {
 		t.Fatalf("%s holds no Kafka: bash deploy/tools/kafka.sh fetch (%v)", lib, err)
 	}
-	port := freePorts(t, 3)
+	port := fmt.Sprint(harness.FreePort(t, 3))
 	env := []string{"KAFKA_DIR=" + dir, "KAFKA_LIB=" + libs[len(libs)-1], "KAFKA_PORT=" + port, "KAFKA_HEAP=-Xms128m -Xmx512m", "KAFKA_USER=" + kafkaUser, "KAFKA_PASS=" + kafkaPassword}
-	t.Cleanup(func() { kafkaSh(t, env, "wipe") })
-	kafkaSh(t, env, "up", "--brokers", "1", "--sasl", "--mtls")
+	t.Cleanup(func() { harness.Kafka(t, env, "wipe") })
+	harness.Kafka(t, env, "up", "--brokers", "1", "--sasl", "--mtls")
 	file := func(name string) string { return filepath.Join(dir, name) }
 	pem, err := os.ReadFile(file("ca.pem"))
 	if err != nil {
@@ -88,8 +90,8 @@ func TestKafkaWantsToKnowWhoWeAre(t *testing.T) {
 	}
 	says := func(words ...string) {
 		t.Helper()
-		wait(t, time.Minute, "the gateway to say why it does not reach Kafka", func() bool {
-			b, err := os.ReadFile(r.gw.log)
+		harness.Wait(t, time.Minute, "the gateway to say why it does not reach Kafka", func() bool {
+			b, err := os.ReadFile(r.gw.Log)
 			if err != nil {
 				return false
 			}
@@ -107,19 +109,19 @@ func TestKafkaWantsToKnowWhoWeAre(t *testing.T) {
 	if n := r.gw.metric("published_total"); n > 0 {
 		t.Errorf("%d records were published with a wrong password", n)
 	}
-	r.gw.stop()
+	r.gw.Stop()
 	as("SCRAM-SHA-256", kafkaPassword, without(args, "--kafka-cert", "--kafka-key"))
 	says("certificate", "tls")
 	if n := r.gw.metric("published_total"); n > 0 {
 		t.Errorf("%d records were published without a certificate", n)
 	}
-	r.gw.stop()
+	r.gw.Stop()
 	for _, m := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"} {
 		as(m, kafkaPassword, args)
-		wait(t, time.Minute, m+" to be let in", func() bool { return r.gw.metric("published_total") > 0 })
+		harness.Wait(t, time.Minute, m+" to be let in", func() bool { return r.gw.metric("published_total") > 0 })
 		sleep(time.Second)
 		if m != "PLAIN" {
-			r.gw.stop()
+			r.gw.Stop()
 		}
 	}
 	res, _ := judge(t, "wrong password, no certificate, then SCRAM and PLAIN", r.name, l, f, true)

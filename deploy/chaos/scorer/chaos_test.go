@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -49,8 +50,8 @@ const rules = `{"version": 2, "rules": [
 const segment = 25
 
 // scorer starts one member.
-func (f *flow) scorer(args ...string) *proc {
-	return start(f.t, "scorer", append([]string{"--brokers", f.broker.addr, "--prefix", f.prefix, "--blobs", f.blobs, "--data", f.t.TempDir(),
+func (f *flow) scorer(args ...string) *harness.Proc {
+	return harness.Start(f.t, nil, harness.Bin(f.t, "scorer"), append([]string{"--brokers", f.broker.addr, "--prefix", f.prefix, "--blobs", f.blobs, "--data", f.t.TempDir(),
 		"--http", "127.0.0.1:0", "--checkpoint", "1s", "--log-level", "warn"}, args...)...)
 }
 
@@ -59,7 +60,7 @@ func (f *flow) scorer(args ...string) *proc {
 func (f *flow) feed(n int, between func(i int)) {
 	f.t.Helper()
 	model := func(name string) []byte {
-		b, err := os.ReadFile(repo(f.t, "simulators", "models", name+".pmml"))
+		b, err := os.ReadFile(harness.Repo(f.t, "simulators", "models", name+".pmml"))
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -80,7 +81,7 @@ func (f *flow) feed(n int, between func(i int)) {
 
 func (f *flow) settle(what string) {
 	f.t.Helper()
-	wait(f.t, 3*time.Minute, "checkpoints to cover all that came, "+what, func() bool { return f.covered(f.t) })
+	harness.Wait(f.t, 3*time.Minute, "checkpoints to cover all that came, "+what, func() bool { return f.covered(f.t) })
 }
 
 // A result is what was published: by drill, tick and road the last
@@ -157,18 +158,18 @@ func same(t *testing.T, b *broker, seed uint64) {
 	p := calm.scorer()
 	calm.feed(n+6, func(int) {})
 	calm.settle("undisturbed")
-	p.stop(t)
+	p.Stop()
 	want := calm.result()
 
 	f := newFlow(t, b, seed, small(t))
 	rng := rand.New(rand.NewPCG(seed, 99))
 	hit := map[string]int{}
-	var members []*proc
+	var members []*harness.Proc
 	f.feed(n+6, func(i int) {
 		if i < n {
 			pt := points[i%len(points)]
 			at := fmt.Sprintf("%s:%d", pt.name, 1+rng.IntN(pt.upTo))
-			if p := f.scorer("--crash", at, "--instance", "one"); !p.died(2 * time.Minute) {
+			if p := f.scorer("--crash", at, "--instance", "one"); !p.Died(2 * time.Minute) {
 				t.Fatalf("crash point %s was not hit", at)
 			}
 			hit[pt.name]++
@@ -183,8 +184,8 @@ func same(t *testing.T, b *broker, seed uint64) {
 			}
 		case 1: // two leave, one of them by kill -9; its place is kept for the time of the group's session
 			f.settle("four members")
-			members[1].stop(t)
-			members[2].kill()
+			members[1].Stop()
+			members[2].Kill()
 		case 2: // the log dies and comes back
 			f.settle("two members")
 			b.down()
@@ -193,9 +194,9 @@ func same(t *testing.T, b *broker, seed uint64) {
 			f.settle("the log back")
 			fill(t, f.blobs) // no checkpoint can be kept now
 		case 4: // scored while the disk is full; what was scored is scored again after the kill
-			wait(t, time.Minute, "scores beyond the last checkpoint", func() bool { return f.scored() })
-			members[0].kill()
-			members[3].kill()
+			harness.Wait(t, time.Minute, "scores beyond the last checkpoint", func() bool { return f.scored() })
+			members[0].Kill()
+			members[3].Kill()
 			empty(t, f.blobs)
 			members = append(members, f.scorer("--instance", "one"))
 		}

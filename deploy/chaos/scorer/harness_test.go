@@ -6,94 +6,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 )
-
-func repo(t *testing.T, elem ...string) string {
-	t.Helper()
-	path, err := filepath.Abs(filepath.Join(append([]string{"..", "..", ".."}, elem...)...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// A proc is a running binary.
-type proc struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-}
-
-func start(t *testing.T, name string, args ...string) *proc {
-	t.Helper()
-	p := &proc{cmd: exec.Command(repo(t, "bin", name), args...), done: make(chan struct{})}
-	f, err := os.CreateTemp(t.TempDir(), name+"-*.log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.cmd.Stdout, p.cmd.Stderr = f, f
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("%v: run make build", err)
-	}
-	go func() { _ = p.cmd.Wait(); f.Close(); close(p.done) }()
-	t.Cleanup(func() {
-		p.kill()
-		if b, _ := os.ReadFile(f.Name()); t.Failed() {
-			t.Logf("--- %s %s, last of its output:\n%s", name, strings.Join(args, " "), b[max(0, len(b)-2000):])
-		}
-	})
-	return p
-}
-
-// kill is kill -9.
-func (p *proc) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.done
-}
-
-// stop asks it to end, and waits.
-func (p *proc) stop(t *testing.T) {
-	t.Helper()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(90 * time.Second):
-		t.Fatal("scorer does not stop")
-	}
-}
-
-// died waits until it was killed, as at a crash point.
-func (p *proc) died(within time.Duration) bool {
-	select {
-	case <-p.done:
-		ws, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-		return ok && ws.Signaled() && ws.Signal() == syscall.SIGKILL
-	case <-time.After(within):
-		return false
-	}
-}
-
-func wait(t *testing.T, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(limit); !ok(); <-tick.C {
-		if time.Now().After(end) {
-			t.Fatalf("waited %v for: %s", limit, what)
-		}
-	}
-}
 
 // A broker is the log: the embedded one as a process of its own, or Apache Kafka.
 type broker struct {
@@ -105,19 +26,14 @@ type broker struct {
 
 func embedded(t *testing.T) *broker {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &broker{name: "embedded log", addr: l.Addr().String()}
-	l.Close()
+	b := &broker{name: "embedded log", addr: fmt.Sprintf("127.0.0.1:%d", harness.FreePort(t, 1))}
 	dir := t.TempDir()
-	var p *proc
+	var p *harness.Proc
 	b.up = func() {
-		p = start(t, "mudpulse", "run", "--parts", "log", "--demo=false", "--data", dir, "--kafka", b.addr)
+		p = harness.Start(t, nil, harness.Bin(t, "mudpulse"), "run", "--parts", "log", "--demo=false", "--data", dir, "--kafka", b.addr)
 		b.await(t)
 	}
-	b.down = func() { p.kill() }
+	b.down = func() { p.Kill() }
 	b.up()
 	return b
 }
@@ -129,20 +45,15 @@ func apache(t *testing.T) *broker {
 	if b.addr == "" {
 		t.Fatal("E2E_KAFKA names no broker: run this through make chaos-scorer")
 	}
-	sh := func(args ...string) {
-		if out, err := exec.Command("bash", append([]string{repo(t, "deploy", "tools", "kafka.sh")}, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("kafka.sh %v: %v\n%s", args, err, out)
-		}
-	}
-	b.down = func() { sh("kill", "1") }
-	b.up = func() { sh("up", "--brokers", "1"); b.await(t) }
+	b.down = func() { harness.Kafka(t, nil, "kill", "1") }
+	b.up = func() { harness.Kafka(t, nil, "up", "--brokers", "1"); b.await(t) }
 	return b
 }
 
 func (b *broker) await(t *testing.T) {
 	t.Helper()
 	cl := b.client(t)
-	wait(t, 2*time.Minute, b.name+" to answer", func() bool {
+	harness.Wait(t, 2*time.Minute, b.name+" to answer", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		_, err := kadm.NewClient(cl).ListBrokers(ctx)

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/simulators/rig"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -59,7 +60,7 @@ func newFlow(t *testing.T, b *broker, seed uint64, blobs string) *flow {
 			t.Fatalf("create %s: %v %v", name, err, r.Err)
 		}
 	}
-	wait(t, time.Minute, "the topics that were created to be seen", func() bool {
+	harness.Wait(t, time.Minute, "the topics that were created to be seen", func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		got, err := adm.ListTopics(ctx, f.topics.All()...)
