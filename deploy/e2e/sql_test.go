@@ -27,7 +27,7 @@ func TestAnalystsReadThroughTheirOwnClients(t *testing.T) {
 		t.Errorf("psql: %v\n%s", err, out)
 	}
 	out, err = exec.Command(os.Getenv("E2E_PYTHON"), "sql/session.py", where).CombinedOutput()
-	if err != nil || strings.Count(string(out), "held:") != 12 {
+	if err != nil || strings.Count(string(out), "held:") != 13 {
 		t.Errorf("session.py: %v\n%s", err, out)
 	}
 	p.Stop()

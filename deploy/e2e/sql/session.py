@@ -51,11 +51,17 @@ with psycopg.connect("postgresql://" + where) as c:
     timer = threading.Timer(0.5, c.cancel)
     timer.start()
     try:
-        c.execute("SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range = 7")
+        c.execute("SELECT count(*) FROM range(1000000000000) a WHERE a.range % 7 = 8")  # long, and takes no memory
         held("cancel", False)
     except psycopg.errors.QueryCanceled as e:
         held("cancel", "cancelled" in str(e), e)
     timer.join()
+    c.rollback()
+    try:
+        c.execute("SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range = 7")
+        held("a query that takes all memory is stopped", False)
+    except psycopg.errors.OutOfMemory as e:
+        held("a query that takes all memory is stopped", "narrow" in str(e), e)
     c.rollback()
     held("the connection goes on", c.execute("SELECT 1").fetchone() == (1,))
 print("sqlalchemy", sqlalchemy.__version__, "psycopg", psycopg.__version__)
