@@ -19,9 +19,9 @@ fi
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
 printf 'machine      %s cores, %s, load %s before, %s\n' "$(nproc)" "$(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo)" "$(cut -d' ' -f1-3 /proc/loadavg)" "$(go version | cut -d' ' -f3,4)"
 failed=0
-bin/benchstore -dir "$dir/store" -for "${BENCH_FOR:-3m}" -drills "${BENCH_DRILLS:-10000}" || failed=1
+bin/benchstore -dir "$dir/store" -for "${BENCH_FOR:-3m}" -drills "${BENCH_DRILLS:-10500}" || failed=1
 echo "analysts     200 connected SQL clients that ask without pause, and none, in turn, ${BENCH_ANALYSTS:-15s} each"
-bin/benchstore -analysts 200 -for "${BENCH_ANALYSTS:-15s}" -drills "${BENCH_DRILLS:-10000}" || failed=1
+bin/benchstore -analysts 200 -for "${BENCH_ANALYSTS:-15s}" -drills "${BENCH_DRILLS:-10500}" || failed=1
 if [ -n "${BENCH_PEERS-1}" ]; then
   "$VENV/bin/python" $here/clickhouse.py "$dir/store/sealed" "$dir/chdb" || echo "ClickHouse   NOT RUN to its end"
   "$VENV/bin/python" $here/questdb.py "$TOOLS/questdb-$QUESTDB.jar" "$dir/store/sealed" "$dir/questdb" || echo "QuestDB      NOT RUN to its end"

@@ -14,7 +14,7 @@ const (
 	calmFor     = 10        // seconds that collecting is cheap before the heap is held small again
 	sparing     = 40        // percent that the heap may grow over what lives, while collecting costs little
 	generous    = 300       // and while it costs much, but
-	growth      = 384 << 20 // bytes at most
+	growth      = 160 << 20 // bytes at most: the demo's process takes half a gigabyte, not one
 )
 
 // sizeHeap holds the heap small while there is CPU to spare for that, and lets it

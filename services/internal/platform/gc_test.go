@@ -23,7 +23,7 @@ func TestTheHeapGrowsWhereCollectingCostsThroughputAndShrinksWhereItDoesNot(t *t
 	f(0.0005, 0.05, calmFor-1, generous)
 	f(0.0005, 0.05, 1, sparing)
 	s.percent = generous
-	for live, want := range map[int64]int{0: generous, 10 << 20: generous, 384 << 20: 100, 4 << 30: sparing} {
+	for live, want := range map[int64]int{0: generous, 10 << 20: generous, growth: 100, 4 << 30: sparing} {
 		if got := s.bounded(live); got != want {
 			t.Errorf("where %d bytes live: %d, want %d", live, got, want)
 		}
