@@ -221,7 +221,9 @@ func frame(drill string, boot string, seq uint64, ts time.Time, n int) []byte {
 
 func await(tb testing.TB, what string, cond func() bool) {
 	tb.Helper()
-	for end := time.Now().Add(30 * time.Second); !cond(); time.Sleep(2 * time.Millisecond) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(30 * time.Second); !cond(); <-tick.C {
 		if time.Now().After(end) {
 			tb.Fatalf("waited 30 s for: %s", what)
 		}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/services/exports"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/storage/duckdb"
@@ -76,11 +77,12 @@ func TestPythonReadsSealedHoursAndExportedTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(2 * time.Minute); job.State != exports.Done; time.Sleep(20 * time.Millisecond) {
-		if job, err = jobs.Get(job.ID); err != nil || job.State == exports.Failed || time.Now().After(end) {
+	harness.Wait(t, 2*time.Minute, "the export", func() bool {
+		if job, err = jobs.Get(job.ID); err != nil || job.State == exports.Failed {
 			t.Fatalf("%+v, %v", job, err)
 		}
-	}
+		return job.State == exports.Done
+	})
 	in, _, err := jobs.Open(job.ID, false)
 	if err != nil {
 		t.Fatal(err)

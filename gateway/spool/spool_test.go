@@ -322,12 +322,12 @@ func TestAFullSpoolWithholdsAndGoesOnWhenReleased(t *testing.T) {
 
 func await(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !cond() {
-		if time.Now().After(deadline) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); !cond(); <-tick.C {
+		if time.Now().After(end) {
 			t.Fatalf("waited 20 s for: %s", what)
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
