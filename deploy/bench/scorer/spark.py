@@ -1,6 +1,6 @@
 """Spark Structured Streaming with JPMML over the records that the scorer reads, in
 JSON: Kafka -> PMML -> Kafka. Prints one line of JSON: records, seconds
-and processor seconds of the JVM, from the end of the first batch on.
+and processor seconds of the JVM, from the end of the first batch on, and those up to there.
 
 spark.py MODEL.pmml BROKER IN OUT JARS SECONDS CORES BATCH
 """
@@ -88,4 +88,4 @@ while time.time() - warm[1] < float(seconds):
     time.sleep(0.05)
 query.stop()
 shutil.rmtree(checkpoint, ignore_errors=True)
-print(json.dumps({"records": end[0] - warm[0], "seconds": end[1] - warm[1], "cpu": end[2] - warm[2], "version": spark.version}))
+print(json.dumps({"records": end[0] - warm[0], "seconds": end[1] - warm[1], "cpu": end[2] - warm[2], "start": warm[2], "version": spark.version}))

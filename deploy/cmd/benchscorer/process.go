@@ -64,26 +64,51 @@ func (o *processBench) Run(ctx context.Context) error {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	}()
-	var first time.Time
-	for n := int64(0); n < int64(o.Records); {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(100 * time.Millisecond):
-		}
-		if n, err = ends(ctx, cl, t.Scores); err != nil {
-			return err
-		}
-		if n > 0 && first.IsZero() {
-			first = time.Now()
-		}
-	}
-	took := time.Since(first)
-	cpu, err := processorTime(cmd.Process.Pid)
+	began, err := o.until(ctx, cl, t.Scores, 1, cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(map[string]any{"records": o.Records, "seconds": took.Seconds(), "cpu": cpu.Seconds()})
+	end, err := o.until(ctx, cl, t.Scores, int64(o.Records), cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(map[string]any{"records": o.Records, "cpu": end.cpu.Seconds(), "start": began.cpu.Seconds(),
+		"warm_records": end.scores - began.scores, "warm_cpu": (end.cpu - began.cpu).Seconds(), "seconds": end.at.Sub(began.at).Seconds()})
+}
+
+// A look is how many scores there were when the process had had so much of the processors.
+type look struct {
+	at     time.Time
+	cpu    time.Duration
+	scores int64
+}
+
+// until looks when there are so many scores.
+func (o *processBench) until(ctx context.Context, cl *kgo.Client, topic string, scores int64, pid int) (look, error) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return look{}, ctx.Err()
+		case <-tick.C:
+		}
+		n, err := ends(ctx, cl, topic)
+		if err != nil {
+			return look{}, err
+		}
+		if n < scores {
+			continue
+		}
+		l := look{at: time.Now(), scores: n}
+		if l.cpu, err = processorTime(pid); err != nil {
+			return l, err
+		}
+		if scores == 1 { // those that came before its time was read are not counted either
+			l.scores, err = ends(ctx, cl, topic)
+		}
+		return l, err
+	}
 }
 
 // fill publishes the frames, and beside them on the topic json the same as flat
