@@ -16,6 +16,7 @@ type Batch struct {
 	Quarantined []telemetry.Quarantined
 	Gateways    []telemetry.GatewayStatus
 	Channels    []telemetry.Channel // registered by an administrator
+	Lost        []Lost              // what the log no longer had
 
 	Cluster string   // id of the log; "" leaves it as it stands
 	Offsets []Offset // those that moved; the others stand as before
@@ -54,7 +55,7 @@ func (b *Batch) Frames() []telemetry.Frame { return b.frames }
 // Empty reports whether there is nothing to commit.
 func (b *Batch) Empty() bool {
 	return len(b.frames)+len(b.Scores)+len(b.Alarms)+len(b.Commands)+len(b.Markers)+len(b.Quarantined)+
-		len(b.Gateways)+len(b.Channels)+len(b.Offsets) == 0 && b.Dedup == nil && b.Cluster == ""
+		len(b.Gateways)+len(b.Channels)+len(b.Lost)+len(b.Offsets) == 0 && b.Dedup == nil && b.Cluster == ""
 }
 
 // Rows counts what is in the batch, to bound it.

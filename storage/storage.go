@@ -20,6 +20,14 @@ type Offset struct {
 	Next      int64  `json:"n"` // the first offset not yet stored
 }
 
+// Lost are records that the log had and that were gone before they were stored:
+// it was cut, by retention or by hand, or lost a part of itself.
+type Lost struct {
+	Topic     string
+	Partition int32
+	From, To  int64 // offsets, inclusive
+}
+
 // A Position is where a writer goes on: read back from the very transactions
 // that stored the rows.
 type Position struct {

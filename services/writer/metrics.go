@@ -9,7 +9,7 @@ import (
 )
 
 type metrics struct {
-	records, poison                                            *prometheus.CounterVec
+	records, poison, lost                                      *prometheus.CounterVec
 	frames, duplicates, conflicts, asked, unknown, fetchErrors prometheus.Counter
 	rows, commitErrors                                         prometheus.Counter
 	commits                                                    prometheus.Histogram
@@ -22,6 +22,7 @@ func newMetrics(reg prometheus.Registerer, w *Writer) *metrics {
 	m := &metrics{
 		records:      prometheus.NewCounterVec(prometheus.CounterOpts{Name: "writer_records_total", Help: "Records read, by topic; frames are counted apart."}, []string{"topic"}),
 		poison:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "writer_records_unreadable_total", Help: "Records that went to quarantine."}, []string{"topic"}),
+		lost:         prometheus.NewCounterVec(prometheus.CounterOpts{Name: "writer_records_lost_total", Help: "Records that the log no longer had when they were to be stored."}, []string{"topic"}),
 		frames:       counter("frames_total", "Frames read."),
 		duplicates:   counter("frames_duplicate_total", "Frames that were stored already."),
 		conflicts:    counter("frames_conflict_total", "Frames whose identity came before with other content."),
@@ -35,7 +36,7 @@ func newMetrics(reg prometheus.Registerer, w *Writer) *metrics {
 	if reg == nil {
 		return m
 	}
-	reg.MustRegister(m.records, m.poison, m.frames, m.duplicates, m.conflicts, m.asked, m.unknown, m.fetchErrors, m.rows, m.commitErrors, m.commits)
+	reg.MustRegister(m.records, m.poison, m.lost, m.frames, m.duplicates, m.conflicts, m.asked, m.unknown, m.fetchErrors, m.rows, m.commitErrors, m.commits)
 	for _, t := range w.topics() {
 		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "writer_lag_records", Help: "Records in the log that are not stored yet.",
 			ConstLabels: prometheus.Labels{"topic": w.short(t)}}, func() float64 { return float64(w.Lag(t)) }))

@@ -172,6 +172,24 @@ func (w *Writer) poison(r *kgo.Record, why error) {
 	})
 }
 
+// follow notes records between the last one that was read and this one: the log
+// was cut, by retention or by hand, before they were stored. Where a topic is
+// compacted, or nothing of it is stored yet, what is missing says nothing.
+func (w *Writer) follow(p partition, offset int64) {
+	next, known := w.next[p]
+	if !known {
+		w.mu.Lock()
+		next, known = w.committed[p]
+		w.mu.Unlock()
+	}
+	if !known || offset <= next || w.cfg.Topics.Compacted(p.topic) {
+		return
+	}
+	w.m.lost.WithLabelValues(w.short(p.topic)).Add(float64(offset - next))
+	w.complain("lost "+p.topic, "the log no longer has records that are not stored yet", "topic", p.topic, "partition", p.n, "from", next, "to", offset-1)
+	w.batch.Lost = append(w.batch.Lost, storage.Lost{Topic: p.topic, Partition: p.n, From: next, To: offset - 1})
+}
+
 // short returns the topic's name without the prefix.
 func (w *Writer) short(topic string) string {
 	return strings.TrimPrefix(topic, strings.TrimSuffix(w.cfg.Topics.Frames, "frames"))

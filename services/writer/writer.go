@@ -433,6 +433,7 @@ func (w *Writer) gather(ctx context.Context, cl *kgo.Client) error {
 			w.mu.Unlock()
 			for _, r := range p.Records {
 				if failed == nil {
+					w.follow(key, r.Offset)
 					failed = w.take(ctx, r)
 					w.bytes += len(r.Value)
 				}

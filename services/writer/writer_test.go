@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -410,5 +412,53 @@ func TestRepeatedScoresAreStoredOnceAndAmendedOnesCount(t *testing.T) {
 	r.check("amended", "SELECT health::BIGINT FROM scores ORDER BY tick DESC LIMIT 1", 70)
 	if sc, ok := r.store.LatestScore("RIG-1"); !ok || sc.Health != 70 {
 		t.Errorf("latest score: %+v", sc)
+	}
+}
+
+// The log was cut while the writer was away: the ledger names the frame, and why.
+func TestWhatTheLogNoLongerHadIsNamed(t *testing.T) {
+	r := newRig(t)
+	ctx := context.Background()
+	produce := func(from, to uint64) {
+		for seq := from; seq <= to; seq++ {
+			r.produce(r.frameRecord(r.topics.Frames, frame("RIG-1", seq, 10)))
+		}
+		r.produce(jsonRecord(r.topics.Gateways, "gw", telemetry.GatewayStatus{Gateway: "gw", At: t0 + int64(to), Accepted: []telemetry.Accepted{{Drill: "RIG-1", Device: "edr", Boot: "b1", Ranges: [][2]uint64{{0, to}}}}}))
+	}
+	produce(0, 4)
+	r.start(r.store)
+	r.settled()
+	r.stop()
+	produce(5, 9)
+	ends, err := kadm.NewClient(r.cl).ListEndOffsets(ctx, r.topics.Frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := kadm.Offsets{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 { // five of the ten were stored
+			cut.AddOffset(o.Topic, o.Partition, 6, -1)
+		}
+	})
+	if _, err := kadm.NewClient(r.cl).DeleteRecords(ctx, cut); err != nil {
+		t.Fatal(err)
+	}
+	r.start(r.store)
+	r.settled()
+	l, err := r.store.Ledger(ctx, storage.LedgerQuery{})
+	if err != nil || len(l.Rows) != 1 {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	named := 0
+	for _, g := range l.Rows[0].Gaps {
+		switch {
+		case g.Stage == storage.StageStored && g.From == 5 && g.To == 5 && !g.Pending && strings.Contains(g.Why, "the log no longer had 1 records") && strings.Contains(g.Why, "offsets 5 to 5"):
+			named++
+		case g.Stage != storage.StageScored: // nothing scores here
+			t.Errorf("%+v", g)
+		}
+	}
+	if named != 1 {
+		t.Errorf("%+v", l.Rows[0])
 	}
 }

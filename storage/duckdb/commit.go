@@ -105,6 +105,9 @@ func (s *Store) fill(ctx context.Context, b *storage.Batch, commit int64, cluste
 		}
 		s.tab.registered.add(ch.Tag, commit, string(text))
 	}
+	for _, l := range b.Lost {
+		s.tab.lost.add(l.Topic, l.Partition, l.From, l.To, at, commit)
+	}
 	if b.Dedup != nil {
 		s.tab.dedup.add(commit, b.Dedup)
 	}

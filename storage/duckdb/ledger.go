@@ -21,7 +21,11 @@ func (s *Store) Ledger(ctx context.Context, q storage.LedgerQuery) (storage.Ledg
 }
 
 func (s *Store) ledger(ctx context.Context, q storage.LedgerQuery) (out storage.Ledger, err error) {
-	if err := s.freshBook(ctx, q.Audit); err != nil {
+	refresh := func(ctx context.Context) error { return s.freshBook(ctx, false) }
+	if q.Audit {
+		refresh = s.audit
+	}
+	if err := refresh(ctx); err != nil {
 		return out, err
 	}
 	s.names.RLock()

@@ -23,7 +23,7 @@ const (
 
 // explain adds to the gaps what is known of their cause.
 func (s *Store) explain(ctx context.Context, l *storage.Ledger) error {
-	open := func(g *storage.Gap) bool { return !g.Pending && g.Stage != storage.StageScored }
+	open := func(g *storage.Gap) bool { return !g.Pending }
 	if !slices.ContainsFunc(l.Rows, func(r storage.LedgerRow) bool {
 		return slices.ContainsFunc(r.Gaps, func(g storage.Gap) bool { return open(&g) })
 	}) {
@@ -34,6 +34,10 @@ func (s *Store) explain(ctx context.Context, l *storage.Ledger) error {
 		return err
 	}
 	gateways, err := s.Gateways(ctx)
+	if err != nil {
+		return err
+	}
+	lost, err := s.lostBy(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,12 +63,14 @@ func (s *Store) explain(ctx context.Context, l *storage.Ledger) error {
 				}
 				more = append(more, damaged(gateways)...)
 			case storage.StageStored:
-				more = damaged(gateways)
+				more = append(damaged(gateways), lost("frames", "backfill")...)
 				for _, st := range gateways {
 					if st.Spool.Frames > 0 {
 						more = append(more, fmt.Sprintf("%d frames wait in the spool of %s for the log", st.Spool.Frames, st.Gateway))
 					}
 				}
+			case storage.StageScored:
+				more = lost("scores")
 			case storage.StageReadable:
 				for _, f := range s.sealedFiles() {
 					if f.damage != "" && len(more) < 3 {
@@ -94,6 +100,33 @@ func damaged(gateways []telemetry.GatewayStatus) []string {
 		}
 	}
 	return out
+}
+
+// lostBy returns what says which records of some topics the log no longer had.
+func (s *Store) lostBy(ctx context.Context) (func(topics ...string) []string, error) {
+	type cut struct {
+		topic        string
+		place        int32
+		lo, hi, seen int64
+	}
+	var all []cut
+	err := s.each(ctx, "SELECT topic, place, lo, hi, epoch_us(arrived) FROM store.lost ORDER BY commit, lo", func(r *sql.Rows) error {
+		var c cut
+		if err := r.Scan(&c.topic, &c.place, &c.lo, &c.hi, &c.seen); err != nil {
+			return err
+		}
+		all = append(all, c)
+		return nil
+	})
+	return func(topics ...string) (out []string) {
+		for _, c := range slices.Backward(all) {
+			if len(out) < 3 && slices.ContainsFunc(topics, func(t string) bool { return strings.HasSuffix(c.topic, t) }) {
+				out = append(out, fmt.Sprintf("the log no longer had %d records of partition %d of %s (offsets %d to %d) when they were to be stored, at %s: it was cut or lost them",
+					c.hi-c.lo+1, c.place, c.topic, c.lo, c.hi, time.UnixMicro(c.seen).UTC().Format(time.RFC3339)))
+			}
+		}
+		return out
+	}, err
 }
 
 // asideOf counts the messages that were set aside whole, by drill and device.

@@ -34,6 +34,7 @@ type tables struct {
 	commits    *table
 	dedup      *table
 	waveforms  *table // snapshots, whole
+	lost       *table // what the log no longer had when it was to be stored
 	retired    *table // numbers of frames that retention dropped, in stores of version 1
 }
 
@@ -119,6 +120,7 @@ func newTables(cat *telemetry.Catalogue) *tables {
 		dedup:      newTable("dedup", i64("commit"), blob("state")),
 		waveforms: newTable("waveforms", i32("src"), u64("seq"), u32("part"), u64("uid"), text("channel"), stamp("ts"), i64("offset_ns"), i64("every_ns"), f64("shaft"),
 			listF64("samples"), blob("quality"), stamp("arrived"), i64("commit")),
+		lost:    newTable("lost", text("topic"), i32("place"), i64("lo"), i64("hi"), stamp("arrived"), i64("commit")),
 		retired: newTable("retired", i32("src"), u64("lo"), u64("hi"), u64("n")),
 	}
 	t.rows = newDataTables(cat, "")
@@ -130,7 +132,7 @@ const readingMeta = 7
 
 // global are the tables that do not grow by the hour.
 func (t *tables) global() []*table {
-	return []*table{t.sources, t.channels, t.layouts, t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup, t.waveforms, t.retired}
+	return []*table{t.sources, t.channels, t.layouts, t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup, t.waveforms, t.lost, t.retired}
 }
 
 // ddl returns the statements that make what is missing.
