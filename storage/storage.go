@@ -60,6 +60,7 @@ type SeriesQuery struct {
 	Channels []string
 	From, To int64 // Unix ns; From < To
 	Points   int   // most buckets of a series, 1…MaxPoints
+	KnownAt  int64 // what was committed up to then, Unix ns: of each tick the version that stood last; 0: all there is
 }
 
 // MaxPoints bounds SeriesQuery.Points; MaxChannels its Channels.

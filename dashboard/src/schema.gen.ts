@@ -259,6 +259,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/annotations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What people wrote at moments and stretches of drills' time that touch from to to, the latest first */
+        get: operations["list-annotations"];
+        put?: never;
+        /** Write a sentence at a moment, or a stretch, of a drill's time */
+        post: operations["annotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/annotations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take away what one wrote; an administrator, what anybody wrote */
+        delete: operations["remove-annotation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -837,7 +872,7 @@ export interface paths {
         };
         /**
          * The live channel: a WebSocket
-         * @description Wishes go up as JSON text, `{"op":"fleet","on":true}`, `{"op":"alarms","on":true}`, `{"op":"drill","drill":"RIG-07","channels":["SPP"],"sub":1}`, `{"op":"off","what":"drill"}`, `{"op":"ping"}`. Down come JSON texts by `type` (hello, fleet, score, alarm, counts, models, error, pong) and readings as binary columns, little endian: u8 version=1, u8 kind=1, u16 channels n, u32 sub, f64 base in ms since the epoch; then n times u16 index into the channels wished for, u16 rows m, u32 0, m f64 of time minus base in ms, m f64 least, m f64 greatest. A client that does not read for 5 s is cut off; what it missed in between is replaced by what is newer.
+         * @description Wishes go up as JSON text, `{"op":"fleet","on":true}`, `{"op":"alarms","on":true}`, `{"op":"drill","drill":"RIG-07","channels":["SPP"],"sub":1}`, `{"op":"off","what":"drill"}`, `{"op":"ping"}`. Down come JSON texts by `type` (hello, fleet, score, alarm, counts, models, annotations, error, pong) and readings as binary columns, little endian: u8 version=1, u8 kind=1, u16 channels n, u32 sub, f64 base in ms since the epoch; then n times u16 index into the channels wished for, u16 rows m, u32 0, m f64 of time minus base in ms, m f64 least, m f64 greatest. A client that does not read for 5 s is cut off; what it missed in between is replaced by what is newer.
          */
         get: operations["live"];
         put?: never;
@@ -1782,6 +1817,37 @@ export interface components {
             /** @example mud-temperature */
             rule: string;
         };
+        AnnotateRequest: {
+            /** @example RIG-07 */
+            drill: string;
+            /** Format: date-time */
+            from: string | null;
+            /** @example Tight hole, reamed twice */
+            text: string;
+            /**
+             * Format: date-time
+             * @description default: a moment
+             */
+            to?: string | null;
+        };
+        Annotation: {
+            by: string;
+            drill: string;
+            /** Format: date-time */
+            from: string | null;
+            id: string;
+            text: string;
+            /**
+             * Format: date-time
+             * @description the same as from: a moment
+             */
+            to: string | null;
+            /**
+             * Format: date-time
+             * @description when it was written
+             */
+            told: string | null;
+        };
         ApiTokenMade: {
             by: string;
             /** Format: date-time */
@@ -1885,6 +1951,9 @@ export interface components {
              */
             status: number;
             subject: string;
+        };
+        "BodyStruct { Annotations ListAnnotation \"json:\\\"annotations\\\"\" }Body": {
+            annotations: components["schemas"]["Annotation"][];
         };
         "BodyStruct { Deliveries ListDelivery \"json:\\\"deliveries\\\"\" }Body": {
             deliveries: components["schemas"]["Delivery"][];
@@ -3528,6 +3597,11 @@ export interface components {
             drill: string;
             /** Format: date-time */
             from: string | null;
+            /**
+             * Format: date-time
+             * @description null: as corrected
+             */
+            known_at: string | null;
             series: components["schemas"]["SeriesOf"][];
             /** Format: date-time */
             to: string | null;
@@ -5195,6 +5269,267 @@ export interface operations {
             };
         };
     };
+    "list-annotations": {
+        parameters: {
+            query?: {
+                /** @description default: all */
+                drill?: string;
+                /** @description RFC 3339, or a time ago as -1h; default -24h */
+                from?: string;
+                /** @description RFC 3339, or now; default now */
+                to?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BodyStruct { Annotations ListAnnotation \"json:\\\"annotations\\\"\" }Body"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    annotate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnnotateRequest"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Annotation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "remove-annotation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
     "list-audit": {
         parameters: {
             query?: {
@@ -6406,6 +6741,8 @@ export interface operations {
                 /** @description RFC 3339, or now; default now */
                 to?: string;
                 points?: number;
+                /** @description as known then: what had come by that time, of each second the score that stood last; RFC 3339, or a time ago as -1h; default: as corrected, all that is known now */
+                known_at?: string;
                 /** @description m4: of each bucket the least, greatest and last value; lttb: single samples that keep the line's shape, each bucket's least and greatest among them */
                 method?: "m4" | "lttb";
             };
@@ -6493,6 +6830,8 @@ export interface operations {
                 /** @description RFC 3339, or now; default now */
                 to?: string;
                 points?: number;
+                /** @description as known then: what had come by that time, of each second the score that stood last; RFC 3339, or a time ago as -1h; default: as corrected, all that is known now */
+                known_at?: string;
                 /** @description m4: of each bucket the least, greatest and last value; lttb: single samples that keep the line's shape, each bucket's least and greatest among them */
                 method?: "m4" | "lttb";
             };

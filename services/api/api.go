@@ -24,6 +24,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mudpulse/mudpulse/gateway"
+	"github.com/mudpulse/mudpulse/services/annotations"
 	"github.com/mudpulse/mudpulse/services/api/live"
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/equipment"
@@ -149,21 +150,22 @@ type Deps struct {
 
 // API is the service.
 type API struct {
-	cfg      Config
-	d        Deps
-	log      *slog.Logger
-	token    [sha256.Size]byte // of the administrator's token
-	people   *people.Store
-	devices  *equipment.Registry
-	models   *models.Registry
-	gate     *gate.Runner // nil: models are not tested on the past
-	outbox   *outbox.Outbox
-	notify   *notify.Notifier
-	hub      *live.Hub
-	consumer *live.Consumer
-	openapi  huma.API
-	handler  http.Handler
-	m        *metrics
+	cfg         Config
+	d           Deps
+	log         *slog.Logger
+	token       [sha256.Size]byte // of the administrator's token
+	people      *people.Store
+	devices     *equipment.Registry
+	models      *models.Registry
+	gate        *gate.Runner // nil: models are not tested on the past
+	outbox      *outbox.Outbox
+	notify      *notify.Notifier
+	hub         *live.Hub
+	consumer    *live.Consumer
+	annotations *annotations.Book
+	openapi     huma.API
+	handler     http.Handler
+	m           *metrics
 
 	prepared sync.Once
 	prepErr  error
@@ -183,6 +185,7 @@ func New(cfg Config, d Deps) (*API, error) {
 	}
 	a := &API{cfg: cfg, d: d, log: d.Log, token: sha256.Sum256([]byte(cfg.AdminToken)), ready: make(chan struct{}), shas: map[string]string{}}
 	a.people = people.New(d.DB)
+	a.annotations = annotations.New(d.DB, d.Clock)
 	a.outbox = outbox.New(d.DB, cfg.Client, cfg.Topics, d.Log)
 	a.devices = equipment.New(d.DB, d.Catalogue, d.Clock, a.outbox, d.Log)
 	a.models = models.New(d.DB, d.Blobs, d.Engine, d.Catalogue, a.seen, d.Clock, a.outbox, d.Log)

@@ -64,11 +64,12 @@ type drillDetail struct {
 }
 
 type seriesOut struct {
-	Drill  string     `json:"drill"`
-	From   view.Time  `json:"from"`
-	To     view.Time  `json:"to"`
-	Clock  view.Time  `json:"clock"`
-	Series []seriesOf `json:"series"`
+	Drill   string     `json:"drill"`
+	From    view.Time  `json:"from"`
+	To      view.Time  `json:"to"`
+	Clock   view.Time  `json:"clock"`
+	KnownAt view.Time  `json:"known_at" doc:"null: as corrected"`
+	Series  []seriesOf `json:"series"`
 }
 
 // seriesOf is one channel in columns; t is ms since the epoch.
@@ -203,6 +204,7 @@ type seriesIn struct {
 	From     string   `query:"from" doc:"RFC 3339, or a time ago as -1h; default -1h"`
 	To       string   `query:"to" doc:"RFC 3339, or now; default now"`
 	Points   int      `query:"points" minimum:"10" maximum:"5000" default:"600"`
+	KnownAt  string   `query:"known_at" doc:"as known then: what had come by that time, of each second the score that stood last; RFC 3339, or a time ago as -1h; default: as corrected, all that is known now"`
 	Method   string   `query:"method" enum:"m4,lttb" default:"m4" doc:"m4: of each bucket the least, greatest and last value; lttb: single samples that keep the line's shape, each bucket's least and greatest among them"`
 }
 
@@ -218,6 +220,12 @@ func (a *API) getSeries(ctx context.Context, in *seriesIn) (*body[seriesOut], er
 	}
 	if len(wrong) == 0 && from >= to {
 		wrong = append(wrong, &huma.ErrorDetail{Location: "query.from", Value: in.From, Message: "must be before to"})
+	}
+	var known int64
+	if in.KnownAt != "" {
+		if known, bad = a.moment("known_at", in.KnownAt, 0); bad != nil {
+			wrong = append(wrong, bad)
+		}
 	}
 	for _, c := range in.Channels {
 		if c == "" || len(c) > 128 {
@@ -239,7 +247,7 @@ func (a *API) getSeries(ctx context.Context, in *seriesIn) (*body[seriesOut], er
 	for len(ask) > 0 {
 		var err error
 		var unknown *storage.UnknownChannel
-		found, err = a.d.Store.Series(ctx, storage.SeriesQuery{Drill: in.ID, Channels: ask, From: from, To: to, Points: points})
+		found, err = a.d.Store.Series(ctx, storage.SeriesQuery{Drill: in.ID, Channels: ask, From: from, To: to, Points: points, KnownAt: known})
 		if err == nil {
 			break
 		}
@@ -255,7 +263,7 @@ func (a *API) getSeries(ctx context.Context, in *seriesIn) (*body[seriesOut], er
 	if len(wrong) > 0 {
 		return nil, huma.Error422UnprocessableEntity("the query is refused", wrong...)
 	}
-	out := seriesOut{Drill: in.ID, From: view.Time(from), To: view.Time(to), Clock: view.Time(a.d.Clock.Now().UnixNano()), Series: []seriesOf{}}
+	out := seriesOut{Drill: in.ID, From: view.Time(from), To: view.Time(to), Clock: view.Time(a.d.Clock.Now().UnixNano()), KnownAt: view.Time(known), Series: []seriesOf{}}
 	for _, c := range in.Channels {
 		s := storage.Series{Channel: c}
 		for i := range found {

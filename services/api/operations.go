@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/mudpulse/mudpulse/services/annotations"
 	"github.com/mudpulse/mudpulse/services/api/people"
 	"github.com/mudpulse/mudpulse/services/equipment"
 	"github.com/mudpulse/mudpulse/services/exports"
@@ -87,6 +88,7 @@ func (a *API) problem(op string, err error) error {
 	var invalid *equipment.Invalid
 	var unfit *notify.Invalid
 	var against *models.Against
+	var unwritten *annotations.Invalid
 	switch {
 	case errors.As(err, &ready):
 		return err
@@ -114,6 +116,8 @@ func (a *API) problem(op string, err error) error {
 		return huma.Error409Conflict(fmt.Sprintf("the report speaks against %s@%d; to put it on all the same, say why", against.Name, against.Version), all...)
 	case errors.As(err, &unfit):
 		return a.problem(op, &equipment.Invalid{Problems: unfit.Problems})
+	case errors.As(err, &unwritten):
+		return a.problem(op, &equipment.Invalid{Problems: unwritten.Problems})
 	case errors.As(err, &invalid):
 		all := make([]error, len(invalid.Problems))
 		for i, p := range invalid.Problems {
@@ -126,10 +130,12 @@ func (a *API) problem(op string, err error) error {
 		return huma.Error422UnprocessableEntity("the request is refused", all...)
 	case errors.As(err, &channel):
 		return huma.Error422UnprocessableEntity(err.Error())
-	case errors.Is(err, models.ErrUnknown), errors.Is(err, equipment.ErrUnknown), errors.Is(err, people.ErrUnknown), errors.Is(err, notify.ErrUnknown):
+	case errors.Is(err, models.ErrUnknown), errors.Is(err, equipment.ErrUnknown), errors.Is(err, people.ErrUnknown), errors.Is(err, notify.ErrUnknown), errors.Is(err, annotations.ErrUnknown):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, models.ErrState), errors.Is(err, equipment.ErrExists), errors.Is(err, equipment.ErrConflict), errors.Is(err, people.ErrLast), errors.Is(err, people.ErrTaken):
 		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, annotations.ErrOthers):
+		return huma.Error403Forbidden(err.Error())
 	case errors.Is(err, rescore.ErrUnknown):
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, rescore.ErrBusy):
@@ -191,6 +197,7 @@ func (a *API) register() {
 	a.registerWaveforms()
 	a.registerRescore()
 	a.registerAlarms()
+	a.registerAnnotations()
 	a.registerModels()
 	a.registerData()
 	a.registerEquipment()

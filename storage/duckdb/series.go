@@ -54,18 +54,22 @@ func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 			return nil, &storage.UnknownChannel{Channel: ch}
 		}
 	}
+	known := ""
+	if q.KnownAt != 0 {
+		known = fmt.Sprintf(" AND arrived <= make_timestamp(%d)", us(q.KnownAt))
+	}
 	srcs := s.sourcesOf(q.Drill)
 	if len(srcs) > 0 {
-		in := "src IN (" + joinInts(srcs) + ")"
+		in := "src IN (" + joinInts(srcs) + ")" + known
 		for _, c := range classesWithColumns {
 			if len(class[c]) > 0 {
-				if err := s.readingSeries(ctx, out, c, class[c], exprs, in, from, to, width); err != nil {
+				if err := s.readingSeries(ctx, out, c, class[c], exprs, in, from, to, width, known != ""); err != nil {
 					return nil, err
 				}
 			}
 		}
 		for _, i := range class[telemetry.Narrow] {
-			if err := s.readingSeries(ctx, out, telemetry.Narrow, []int{i}, exprs, in+" AND ch = "+exprs[i], from, to, width); err != nil {
+			if err := s.readingSeries(ctx, out, telemetry.Narrow, []int{i}, exprs, in+" AND ch = "+exprs[i], from, to, width, known != ""); err != nil {
 				return nil, err
 			}
 		}
@@ -76,7 +80,7 @@ func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 			fmt.Fprintf(&cols, ", arg_max_null(%s, ord) AS v%d", exprs[i], i)
 		}
 		inner := func(l layout) string {
-			where := fmt.Sprintf("drill = $1 AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d)", from, to)
+			where := fmt.Sprintf("drill = $1 AND tick >= make_timestamp(%d) AND tick < make_timestamp(%d)", from, to) + known
 			return fmt.Sprintf("SELECT epoch_us(tick) AS t%s FROM (%s) GROUP BY tick", cols.String(), l.within(from, to).from(dsScores, scoredColumns, where))
 		}
 		if err := s.buckets(ctx, out, scored, inner, from, width, q.Drill); err != nil {
@@ -89,8 +93,9 @@ func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 	return out, nil
 }
 
-// readingSeries answers for channels of one class, from rollups where the buckets are wide enough.
-func (s *Store) readingSeries(ctx context.Context, out []storage.Series, class telemetry.Class, channels []int, exprs map[int]string, in string, from, to, width int64) error {
+// readingSeries answers for channels of one class, from rollups where the buckets are wide enough; from rows
+// alone where it matters when they came, which rollups do not tell.
+func (s *Store) readingSeries(ctx context.Context, out []storage.Series, class telemetry.Class, channels []int, exprs map[int]string, in string, from, to, width int64, rows bool) error {
 	dataset := s.tab.rows.ofClass(class).name
 	column := func(i int) string {
 		if class == telemetry.Narrow {
@@ -106,6 +111,9 @@ func (s *Store) readingSeries(ctx context.Context, out []storage.Series, class t
 		return l.within(from, to).from(dataset, cols, fmt.Sprintf("%s AND ts >= make_timestamp(%d) AND ts < make_timestamp(%d)%s", in, from, to, more))
 	}
 	step := stepFor(class, width)
+	if rows {
+		step = 0
+	}
 	unit := max(step, 1) * 1e6
 	lo, hi := -floorDiv(-from, unit)*unit, floorDiv(to, unit)*unit
 	if step == 0 || lo >= hi {

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -91,6 +92,56 @@ func gaps(t *testing.T, open func() Store) {
 	if g := out[0].Gaps; len(g) != 1 || g[0] != [2]int64{Start + 6.5e9, Start + 30e9} || !out[0].Raw {
 		t.Errorf("gaps %v, raw %v", g, out[0].Raw)
 	}
+}
+
+// known amends a score and brings a frame late: before that is told what stood then, after it what stands now.
+func known(t *testing.T, open func() Store) {
+	s := open()
+	defer s.Close()
+	ctx := context.Background()
+	score := func(tick int64, health float64) telemetry.Score {
+		return telemetry.Score{Drill: "RIG-1", Tick: Start + tick*1e9, CauseHash: uint64(tick*100) + uint64(health), State: telemetry.StateRotary, Health: health, Confidence: 1}
+	}
+	frame := func(seq, at int64, wob float64) *telemetry.Frame {
+		return &telemetry.Frame{Drill: "RIG-1", Device: "d", Boot: "b", Seq: uint64(seq), TS: Start + at*1e9, Runs: []telemetry.Run{{Channel: "WOB", Values: []float64{wob}}}}
+	}
+	for _, b := range []struct {
+		arrived int64
+		frame   *telemetry.Frame
+		scores  []telemetry.Score
+	}{
+		{2, frame(1, 1, 90), []telemetry.Score{score(1, 88)}},
+		{4, frame(3, 3, 92), []telemetry.Score{score(3, 87)}},
+		{60, frame(2, 2, 91), []telemetry.Score{score(2, 71), score(3, 70)}}, // late, and what it amended
+		{90, frame(4, 90, 93), []telemetry.Score{score(3, 69)}},              // again
+	} {
+		batch := storage.Batch{Arrived: Start + b.arrived*1e9, Scores: b.scores}
+		batch.AddFrame(b.frame)
+		if err := s.Commit(ctx, &batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := func(at int64, health, wob string) {
+		t.Helper()
+		q := storage.SeriesQuery{Drill: "RIG-1", Channels: []string{"health", "WOB"}, From: Start, To: Start + 10e9, Points: 10}
+		if at != 0 {
+			q.KnownAt = Start + at*1e9
+		}
+		out, err := s.Series(ctx, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, w := fmt.Sprint(out[0].Last), fmt.Sprint(out[1].Last); h != health || w != wob {
+			t.Errorf("known at %d s: health %s, weight %s; want %s, %s", at, h, w, health, wob)
+		}
+	}
+	f(1, "[]", "[]")
+	f(3, "[88]", "[90]")
+	f(59, "[88 87]", "[90 92]")
+	f(60, "[88 71 70]", "[90 91 92]") // at the very time
+	f(89, "[88 71 70]", "[90 91 92]")
+	f(90, "[88 71 69]", "[90 91 92]")
+	f(0, "[88 71 69]", "[90 91 92]")
 }
 
 func wrong(t *testing.T, open func() Store) {

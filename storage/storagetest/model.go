@@ -48,6 +48,7 @@ type sample struct {
 	ts             int64
 	value          float64
 	quality        telemetry.Quality
+	at             int64 // arrived
 }
 
 type commit struct {
@@ -64,6 +65,7 @@ type Model struct {
 	commits []commit
 	samples []sample
 	scores  []telemetry.Score
+	told    []int64       // of scores: arrived
 	b       storage.Batch // alarms, commands, markers, quarantined, gateways, channels
 	frames  []telemetry.Frame
 	at      []int64 // of frames: arrived
@@ -108,7 +110,7 @@ func (m *Model) Commit(_ context.Context, b *storage.Batch) error {
 			}
 			for i, v := range r.Values {
 				if v == v {
-					s := sample{f.Drill, tag, micro(r.Time(f.TS, i)), v, 0}
+					s := sample{f.Drill, tag, micro(r.Time(f.TS, i)), v, 0, b.Arrived}
 					if r.Quality != nil {
 						s.quality = r.Quality[i]
 					}
@@ -120,7 +122,7 @@ func (m *Model) Commit(_ context.Context, b *storage.Batch) error {
 	for _, s := range b.Scores {
 		s.Tick = micro(s.Tick)
 		if !slices.ContainsFunc(m.scores, func(o telemetry.Score) bool { return same(&o, &s) }) {
-			m.scores = append(m.scores, s)
+			m.scores, m.told = append(m.scores, s), append(m.told, b.Arrived)
 		}
 	}
 	m.b.Alarms = appendNew(m.b.Alarms, b.Alarms, func(a telemetry.AlarmEvent) string { return a.ID + a.Event + digits(a.At) })
@@ -212,10 +214,13 @@ func (m *Model) Drills() []storage.Drill {
 }
 
 // last returns the last version of each tick of drill, ascending.
-func (m *Model) last(drill string) []telemetry.Score {
+func (m *Model) last(drill string) []telemetry.Score { return m.lastAt(drill, 0) }
+
+// lastAt returns what was last at a time; 0: now.
+func (m *Model) lastAt(drill string, known int64) []telemetry.Score {
 	by := map[int64]telemetry.Score{}
-	for _, s := range m.scores {
-		if s.Drill == drill {
+	for i, s := range m.scores {
+		if s.Drill == drill && (known == 0 || m.told[i] <= known) {
 			by[s.Tick] = s
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-// points returns a channel's samples, or what is scored under that name, in no order.
-func (m *Model) points(drill, channel string) []sample {
+// points returns a channel's samples, or what is scored under that name, as known at a time (0: now), in no order.
+func (m *Model) points(drill, channel string, known int64) []sample {
 	var out []sample
 	add := func(ts int64, v float64) {
 		if v == v {
@@ -20,11 +20,11 @@ func (m *Model) points(drill, channel string) []sample {
 		}
 	}
 	for _, s := range m.samples {
-		if s.drill == drill && strings.EqualFold(s.channel, channel) {
+		if s.drill == drill && strings.EqualFold(s.channel, channel) && (known == 0 || s.at <= known) {
 			add(s.ts, s.value)
 		}
 	}
-	for _, s := range m.last(drill) {
+	for _, s := range m.lastAt(drill, known) {
 		switch channel {
 		case "health":
 			add(s.Tick, s.Health)
@@ -56,7 +56,7 @@ func (m *Model) Series(_ context.Context, q storage.SeriesQuery) ([]storage.Seri
 	width := max(1, (to-from+int64(q.Points)-1)/int64(q.Points))
 	for _, ch := range q.Channels {
 		s := storage.Series{Channel: ch, Width: width * 1000}
-		pts := m.points(q.Drill, ch)
+		pts := m.points(q.Drill, ch, q.KnownAt)
 		slices.SortStableFunc(pts, func(a, b sample) int { return cmp.Compare(a.ts, b.ts) })
 		bucket := int64(-1)
 		for _, p := range pts {

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) func() Store, seeds ...uint64) {
 	t.Run("AFailedCommitLeavesNothing", func(t *testing.T) { cancelled(t, open(t)) })
 	t.Run("ExtremesAreNeverLost", func(t *testing.T) { extremes(t, open(t)) })
 	t.Run("SilenceIsAGap", func(t *testing.T) { gaps(t, open(t)) })
+	t.Run("WhatWasKnownAtATimeIsStillTold", func(t *testing.T) { known(t, open(t)) })
 	t.Run("WrongQuestionsAreRefused", func(t *testing.T) { wrong(t, open(t)) })
 }
 
@@ -264,13 +265,16 @@ func compare(t *testing.T, s, m Store, rng *rand.Rand) {
 		from := Start + int64(rng.IntN(30))*1e9
 		q := storage.SeriesQuery{Drill: drill, From: from, To: from + int64(1+rng.IntN(100))*1e9, Points: 10 + rng.IntN(500),
 			Channels: append(slices.Clone(suiteChannels), "health", "state", "health.bit", "wash.out.p", "wash.out.class")}
-		check("series", func(s Store) (any, error) {
-			out, err := s.Series(ctx, q)
-			for i := range out {
-				out[i].First, out[i].Last, out[i].Gaps, out[i].Raw = nil, nil, nil, false // of equal times either may be first
-			}
-			return out, err
-		})
+		for _, known := range []int64{0, Start + int64(rng.IntN(16))*1e9} {
+			q.KnownAt = known
+			check(fmt.Sprint("series known at ", known), func(s Store) (any, error) {
+				out, err := s.Series(ctx, q)
+				for i := range out {
+					out[i].First, out[i].Last, out[i].Gaps, out[i].Raw = nil, nil, nil, false // of equal times either may be first
+				}
+				return out, err
+			})
+		}
 		check("scores", func(s Store) (any, error) { return s.Scores(ctx, drill, from, from+50e9, 20) })
 		check("latest", func(s Store) (any, error) {
 			out := s.Latest(drill)

@@ -47,7 +47,7 @@ type client struct {
 	alarms   bool
 	changed  map[string]*alarmlife.Alarm // waiting, the newest of each
 	order    []string                    // their ids, as they changed
-	models   []string
+	news     []news
 	watch    *readings
 	scorePos uint64
 	pong     bool
@@ -62,7 +62,13 @@ func (c *client) poke() {
 	}
 }
 
-// frame, alarm and model are called by the hub, with its mutex held: short.
+// news are facts that pages ask about again: a model was switched, a drill was annotated.
+type news struct {
+	Type string `json:"type"`
+	Name string `json:"name"`
+}
+
+// frame, alarm and tell are called by the hub, with its mutex held: short.
 func (c *client) frame(f *telemetry.Frame) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,11 +91,11 @@ func (c *client) alarm(a *alarmlife.Alarm) {
 	c.poke()
 }
 
-func (c *client) model(name string) {
+func (c *client) tell(n news) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.Contains(c.models, name) && len(c.models) < 1000 {
-		c.models = append(c.models, name)
+	if !slices.Contains(c.news, n) && len(c.news) < 1000 {
+		c.news = append(c.news, n)
 	}
 	c.poke()
 }
@@ -349,8 +355,8 @@ func (h *Hub) write(ctx context.Context, c *client, conn socket, still func(cont
 			continue
 		}
 		c.mu.Lock()
-		pong, models, order, changed, wrong := c.pong, c.models, c.order, c.changed, c.wrong
-		c.pong, c.models, c.wrong = false, nil, nil
+		pong, facts, order, changed, wrong := c.pong, c.news, c.order, c.changed, c.wrong
+		c.pong, c.news, c.wrong = false, nil, nil
 		if len(order) > 0 {
 			c.order, c.changed = nil, map[string]*alarmlife.Alarm{}
 		}
@@ -378,8 +384,8 @@ func (h *Hub) write(ctx context.Context, c *client, conn socket, still func(cont
 				return err
 			}
 		}
-		for _, name := range models {
-			if err := text(mustJSON(map[string]string{"type": "models", "name": name})); err != nil {
+		for _, n := range facts {
+			if err := text(mustJSON(n)); err != nil {
 				return err
 			}
 		}

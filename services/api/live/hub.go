@@ -303,7 +303,16 @@ func (h *Hub) ModelsChanged(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for c := range h.clients {
-		c.model(name)
+		c.tell(news{"models", name})
+	}
+}
+
+// Annotated tells every client that somebody wrote at a drill's time, or took it back.
+func (h *Hub) Annotated(drill string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c := range h.clients {
+		c.tell(news{"annotations", drill})
 	}
 }
 
