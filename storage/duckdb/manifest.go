@@ -315,11 +315,11 @@ func (s *Store) sweep(now time.Time) {
 // A session is a connection of its own for work beside the commits.
 type session struct {
 	conn mapping.Connection
-	low  bool // its statements run at low priority
+	low  func() bool // whether its next statement runs at low priority; nil: none does
 }
 
 func (c *session) exec(q string) error {
-	if c.low {
+	if c.low != nil && c.low() {
 		return priority.Low(func() error { return c.run(q) })
 	}
 	return c.run(q)

@@ -47,17 +47,40 @@ func (s *Store) sealClosed(ctx context.Context) error {
 		}
 	}
 	s.wmu.Unlock()
+	defer func() { s.maintain.low = nil }()
 	var errs []error
 	for i, p := range closed {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.maintain.low = len(closed)-i < 2 // what piles up takes memory: then it is somebody's wait
+		if i > 0 {
+			if err := s.letPass(); err != nil {
+				return errors.Join(append(errs, err)...)
+			}
+			if !slices.Contains(s.hot(), p) { // sealed meanwhile
+				continue
+			}
+		}
+		// What piles up takes memory, and who backs up waits: then it is somebody's wait.
+		s.maintain.low = func() bool { return len(closed)-i < 2 && s.waiting.Load() == 0 }
 		if err := s.seal(ctx, p); err != nil {
 			errs = append(errs, fmt.Errorf("seal partition %d: %w", p.id, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// letPass lets one in that waits for mmu: a backup need not wait for a whole
+// history to be sealed. An error says that the store was closed meanwhile.
+func (s *Store) letPass() error {
+	s.mmu.Unlock()
+	s.mmu.Lock() // who waited longer than a millisecond is next
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.closed {
+		return errClosed
+	}
+	return nil
 }
 
 // seal writes a partition's files, then in one transaction enters them in the

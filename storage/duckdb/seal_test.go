@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -83,6 +84,39 @@ func hours(t *testing.T, dir string, n int, sealed bool) *Store {
 		maintain()
 	}
 	return s
+}
+
+func TestABackupDoesNotWaitUntilAllIsSealed(t *testing.T) {
+	ctx := context.Background()
+	s := hours(t, t.TempDir(), 3, false)
+	sealed, before := 0, -1 // under mmu
+	done := make(chan error, 1)
+	s.cfg.CrashPoint = func(name string) {
+		if name != CrashSealed {
+			return
+		}
+		if sealed++; sealed > 1 {
+			return
+		}
+		go func() {
+			done <- s.Backup(ctx, func(string, []SealedFile) error { before = sealed; return nil })
+		}()
+		for s.waiting.Load() == 0 {
+			runtime.Gosched()
+		}
+		if s.maintain.low() {
+			t.Error("sealing dawdles while somebody waits for it")
+		}
+	}
+	if err := s.Seal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if before < 1 || before >= sealed {
+		t.Errorf("%d partitions sealed, %d of them before the backup; it waits for one or two", sealed, before)
+	}
 }
 
 // What is asked of rollups, sealed files and merged late rows is what raw rows say.

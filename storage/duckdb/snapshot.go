@@ -17,9 +17,16 @@ import (
 // own: rows, positions, de-duplication state and manifest as one transaction
 // left them. Commits go on meanwhile. The file is complete or not there.
 func (s *Store) Snapshot(ctx context.Context, path string) error {
-	s.mmu.Lock()
+	s.turn()
 	defer s.mmu.Unlock()
 	return s.snapshot(ctx, path)
+}
+
+// turn takes mmu for somebody who waits: what has it makes haste meanwhile.
+func (s *Store) turn() {
+	s.waiting.Add(1)
+	s.mmu.Lock()
+	s.waiting.Add(-1)
 }
 
 func (s *Store) snapshot(ctx context.Context, path string) (err error) {
@@ -115,7 +122,7 @@ func (s *Store) SealedFiles() []SealedFile {
 // Backup calls begin with the path of a snapshot and the sealed files that it
 // names; none of them is merged, dropped or unlinked until begin returns.
 func (s *Store) Backup(ctx context.Context, begin func(snapshot string, files []SealedFile) error) error {
-	s.mmu.Lock()
+	s.turn()
 	defer s.mmu.Unlock()
 	path := filepath.Join(s.cfg.Dir, "backup.duckdb")
 	if err := s.snapshot(ctx, path); err != nil {

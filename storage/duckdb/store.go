@@ -160,6 +160,7 @@ type Store struct {
 
 	// Maintenance: one at a time, beside the commits. mmu before wmu before lay.
 	mmu        sync.Mutex
+	waiting    atomic.Int32 // people who wait for mmu
 	maintain   session
 	checkpoint sync.Mutex // held while a transaction is open that does more than append, and by a checkpoint; before wmu
 	pointer    session    // checkpoints
