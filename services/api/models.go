@@ -229,6 +229,7 @@ func (a *API) switched(name, id string, version int, err error) (*body[switched]
 		return nil, err
 	}
 	a.hub.ModelsChanged(name)
+	a.log.Info("model switched", "name", name, "version", version, "marker", id)
 	return answer(switched{id, version}), nil
 }
 

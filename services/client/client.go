@@ -179,7 +179,8 @@ func (c *Client) PushModel(ctx context.Context, name string, pmml, rows []byte, 
 // Activate switches a version on.
 func (c *Client) Activate(ctx context.Context, name string, version int, shadow bool, drills []string) (marker string, err error) {
 	var out struct{ Marker string }
-	return out.Marker, c.send(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/activate", map[string]any{"version": version, "shadow": shadow, "drills": drills}, &out)
+	err = c.send(ctx, http.MethodPost, "/models/"+url.PathEscape(name)+"/activate", map[string]any{"version": version, "shadow": shadow, "drills": drills}, &out)
+	return out.Marker, err
 }
 
 // Promote puts a version in the place of the one that is on; in: see the API.

@@ -327,6 +327,9 @@ func (r *Registry) Activate(ctx context.Context, name string, version int, shado
 	if err != nil {
 		return "", err
 	}
+	if shadow && m.Active != nil && m.Active.Version == v.Version && len(m.Active.Drills) == 0 {
+		return "", fmt.Errorf("version %d of %s is the one that is on: a shadow of it would say the same; push another version, or name one with version: %w", v.Version, name, ErrState)
+	}
 	set := []telemetry.Marker{r.marker(v, Activate, shadow, drills, by)}
 	if !shadow && m.Shadow != nil && m.Shadow.Version == v.Version { // promoted: it need not run twice
 		set = append(set, r.marker(v, Deactivate, true, nil, by))

@@ -124,6 +124,9 @@ func TestACanaryIsPutOnPromotedAndTakenOff(t *testing.T) {
 	if err := promote(Promotion{Version: 2}); !errors.Is(err, ErrState) || !strings.Contains(err.Error(), "deprecated: late by a day") {
 		t.Error(err)
 	}
+	if _, err := r.Activate(t.Context(), "wash", 1, true, nil, "E. Haddad"); !errors.Is(err, ErrState) || !strings.Contains(err.Error(), "version 1 of wash is the one that is on") {
+		t.Error(err)
+	}
 	if _, err := r.Deactivate(t.Context(), "wash", "E. Haddad"); err != nil {
 		t.Fatal(err)
 	}

@@ -328,7 +328,7 @@ func (w *worker) marker(ctx context.Context, r *kgo.Record, history bool) error 
 		last := refused[len(refused)-1]
 		w.log.Warn("marker refused", "kind", m.Kind, "name", m.Name, "version", m.Version, "why", last.Why)
 	} else if !history {
-		w.log.Info("marker", "kind", m.Kind, "action", m.Action, "name", m.Name, "version", m.Version, "offset", r.Offset)
+		w.log.Debug("marker", "kind", m.Kind, "action", m.Action, "name", m.Name, "version", m.Version, "offset", r.Offset)
 	}
 	return nil
 }

@@ -243,6 +243,9 @@ func (c *Commands) ledger(env Env) error {
 			fmt.Fprintf(env.Out, "    %s misses %s to %s (%d): %s\n", g.Stage, g.From, g.To, g.Count, g.Why)
 		}
 	}
+	if len(l.Rows) == 0 && !c.Ledger.Gaps && (c.Ledger.Drill != "" || c.Ledger.Device != "") {
+		fmt.Fprintln(env.Out, "nothing came from this drill or device so far: mudpulse device list names those there are")
+	}
 	t := l.Totals
 	fmt.Fprintf(env.Out, line+"%d gaps, %d set aside (mudpulse quarantine)\n", "all", "", "", t.Sent, t.Accepted, t.Stored, t.Scored, t.Readable, t.Gaps, t.Quarantined)
 	return nil

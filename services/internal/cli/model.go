@@ -344,7 +344,11 @@ func (c *Commands) modelShadow(env Env) error {
 	if err != nil {
 		return err
 	}
-	_, err = cl.Activate(env.Ctx, a.Name, a.Version, true, a.Drills)
+	marker, err := cl.Activate(env.Ctx, a.Name, a.Version, true, a.Drills)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.Out, "%s scores beside what is on, and raises nothing, from marker %s\n", a.Name, marker)
 	return err
 }
 

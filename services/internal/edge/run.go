@@ -40,7 +40,7 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *promet
 		return err
 	}
 	if err := os.MkdirAll(s.Data, 0o700); err != nil {
-		return fmt.Errorf("data: %w", err)
+		return s.Cure(fmt.Errorf("data: %w", err))
 	}
 	cfg := s.Log()
 	opts, err := cfg.Options()
@@ -54,13 +54,13 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *promet
 		Registry: devices, Log: log, Metrics: reg, Version: Version(),
 	})
 	if err != nil {
-		return err
+		return s.Cure(err)
 	}
 	handle := func(key string, value []byte) {
 		devices.Handle(key, value)
 		control.Channels(catalogue, key, value, log)
 	}
-	return process.RunParts(ctx, log,
+	return s.Cure(process.RunParts(ctx, log,
 		process.Part{Name: "gateway", Run: g.Run},
 		process.Part{Name: "devices", Run: func(ctx context.Context) error {
 			return control.Follow(ctx, opts, cfg.Topics().Control, handle)
@@ -68,7 +68,7 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *promet
 		process.Part{Name: "status", Run: func(ctx context.Context) error {
 			return serveStatus(ctx, s, reg, g, log)
 		}},
-	)
+	))
 }
 
 // Addresses returns where a gateway that is ready listens for devices.

@@ -49,7 +49,7 @@ func OpenEmbedded(dir, addr string, cfg Config) (*Embedded, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("embedded log: %s is held by another process (%w)", dir, err)
+		return nil, fmt.Errorf("embedded log: %s is held by another process: a mudpulse runs on this data already; stop it, or give this one a directory of its own with --data", dir)
 	}
 	e := &Embedded{lock: lock}
 	if err := e.open(dir, addr, cfg); err != nil {

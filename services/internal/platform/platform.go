@@ -87,9 +87,9 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, out io.Writ
 		}
 	}()
 	if err := p.open(ctx); err != nil {
-		return err
+		return s.Cure(err)
 	}
-	return process.RunParts(ctx, log, p.parts()...)
+	return s.Cure(process.RunParts(ctx, log, p.parts()...))
 }
 
 // open opens files and sockets in the order in which they need each other.

@@ -37,7 +37,19 @@ func Parse(grammar any, args, environ []string, opts ...kong.Option) (*kong.Cont
 	if err != nil {
 		return nil, err
 	}
-	return k.Parse(args)
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
+	ctx, err := k.Parse(args)
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		at := k.Model.Name
+		if n := wrong.Context.Selected(); n != nil {
+			at = n.FullPath()
+		}
+		err = fmt.Errorf("%w; %s --help says what there is", err, at)
+	}
+	return ctx, err
 }
 
 // resolver serves settings from the environment and the file.

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -146,5 +150,61 @@ func TestAddressesAreFoundAgainAndTheirAbsenceExplained(t *testing.T) {
 	}
 	if got, err := ReadAddresses(dir); err != nil || got != want {
 		t.Errorf("%+v %v", got, err)
+	}
+}
+
+func TestHelpIsAVerbAndAWrongWordPointsToIt(t *testing.T) {
+	f := func(want string, args ...string) {
+		t.Helper()
+		var g grammar
+		var out bytes.Buffer
+		_, err := Parse(&g, args, nil, kong.Name("mudpulse"), kong.Writers(&out, &out), kong.Exit(func(int) { panic("exit") }))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", args, err, want)
+		}
+	}
+	f("mudpulse --help says", "bogus")
+	f("mudpulse run --help says", "run", "--nonsense")
+	f("mudpulse --help says")
+	help := func(want string, args ...string) {
+		t.Helper()
+		var g grammar
+		var out bytes.Buffer
+		defer func() {
+			if recover() != "exit" || !strings.Contains(out.String(), want) {
+				t.Errorf("%q printed\n%s\nwant %q", args, &out, want)
+			}
+		}()
+		_, err := Parse(&g, args, nil, kong.Name("mudpulse"), kong.Writers(&out, &out), kong.Exit(func(int) { panic("exit") }))
+		t.Errorf("%q went on: %v", args, err)
+	}
+	help("Usage: mudpulse <command>", "help")
+	help("Usage: mudpulse run", "help", "run")
+}
+
+func TestErrorsOfTheSystemNameTheSettingThatCures(t *testing.T) {
+	s := &Settings{Data: "/var/lib/mudpulse", HTTP: "localhost:8080", MQTT: "127.0.0.1:1883", SQL: "127.0.0.1:5433"}
+	listen := func(addr string, no syscall.Errno) error {
+		a, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Errorf("api: %w", &net.OpError{Op: "listen", Net: "tcp", Addr: a, Err: os.NewSyscallError("bind", no)})
+	}
+	f := func(err error, want string) {
+		t.Helper()
+		if got := s.Cure(err); !errors.Is(got, err) || !strings.Contains(got.Error(), want) {
+			t.Errorf("%v; want %q in it", got, want)
+		}
+	}
+	f(listen("127.0.0.1:8080", syscall.EADDRINUSE), "another address with --http")
+	f(listen("127.0.0.1:1883", syscall.EADDRINUSE), "another address with --mqtt")
+	f(listen("127.0.0.1:5433", syscall.EADDRNOTAVAIL), "no interface of this machine has this address; choose one that it has with --sql")
+	f(listen("127.0.0.1:80", syscall.EACCES), "ports below 1024")
+	f(&fs.PathError{Op: "mkdir", Path: "/var/lib/mudpulse/log", Err: syscall.EROFS}, "must be able to write to /var/lib/mudpulse")
+	f(&fs.PathError{Op: "open", Path: "/var/lib/mudpulse/log", Err: syscall.EACCES}, "must be able to write to /var/lib/mudpulse")
+	f(&fs.PathError{Op: "write", Path: "/var/lib/mudpulse/log", Err: syscall.ENOSPC}, "free space on the disk of /var/lib/mudpulse")
+	if err := errors.New("something else"); s.Cure(err) != err || s.Cure(nil) != nil {
+		t.Error("an error that needs no cure was changed")
 	}
 }
