@@ -70,9 +70,16 @@ var windows1252 = [32]rune{
 
 // readAll reads r, which must not be larger than the limit.
 func readAll(r io.Reader, limit int64) ([]byte, error) {
+	known := int64(0)
+	if x, ok := r.(interface{ Len() int }); ok {
+		known = int64(x.Len())
+	}
 	r = io.LimitReader(r, limit+1)
 	var chunks [][]byte
 	total, size := 0, 64<<10
+	if known > 0 {
+		size = int(min(known, limit)) + 1
+	}
 	for {
 		c := make([]byte, size)
 		n, err := io.ReadFull(r, c)

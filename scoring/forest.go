@@ -34,12 +34,12 @@ type coded struct {
 	ask   bool // much deeper than its leaves mostly are: look who has arrived
 }
 
-// pack lays a lowered tree out. values gives a leaf's k values, by tree node.
-func (f *forest) pack(l *lowered, node func(s *split) (col, code int), values func(leaf int32) []float64) coded {
+// pack lays a lowered tree of so many nodes out. values appends a leaf's k values, by tree node.
+func (f *forest) pack(l *lowered, nodes int, node func(s *split) (col, code int), values func(to []float64, leaf int32) []float64) coded {
 	n := len(l.splits)
 	out := coded{nodes: make([]uint64, n), leaf: make([]uint32, n), depth: l.depth}
-	at := make([]int32, 1, n) // splits in the order of their place, level by level
-	offset := map[int32]uint32{}
+	at := make([]int32, 1, n)         // splits in the order of their place, level by level
+	offset := make([]uint32, nodes+1) // of a leaf's values, from 1; by its node, from 1: a walk may end at none
 	sum, leaves := 0, 0
 	level, next := 0, 1
 	for i := 0; i < len(at); i++ {
@@ -55,14 +55,13 @@ func (f *forest) pack(l *lowered, node func(s *split) (col, code int), values fu
 			continue
 		}
 		sum, leaves = sum+level, leaves+1
-		o, ok := offset[s.leaf]
-		if !ok {
-			o = uint32(len(f.vals))
-			offset[s.leaf] = o
-			f.vals = append(f.vals, values(s.leaf)...)
+		o := &offset[s.leaf+1]
+		if *o == 0 {
+			*o = uint32(len(f.vals)) + 1
+			f.vals = values(f.vals, s.leaf)
 		}
 		out.nodes[i] = uint64(i)<<32 | goneCode
-		out.leaf[i] = o
+		out.leaf[i] = *o - 1
 	}
 	out.depth = level
 	out.ask = level >= 8 && 3*level*leaves > 4*sum

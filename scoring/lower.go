@@ -59,20 +59,30 @@ type rest struct {
 	yes, no, gone cont
 }
 
+// knowledge is what a walk knows of a slot.
+type knowledge byte
+
+const (
+	untold knowledge = iota
+	there
+	absent
+)
+
 type lowerer struct {
 	t      *tree
 	slots  []slot
 	sets   *[]valueSet
 	setOf  map[string]int
-	dense  bool         // nothing is missing
-	known  map[int]bool // on this path: slot is missing (true), is not (false)
+	dense  bool        // nothing is missing
+	known  []knowledge // by slot, on this path
 	out    lowered
 	budget int
 }
 
 // lower returns nil where the tree has what decisions cannot say.
 func (l *lowerer) lower(t *tree, dense bool) *lowered {
-	l.t, l.dense, l.known, l.out = t, dense, map[int]bool{}, lowered{}
+	l.t, l.dense, l.known, l.out = t, dense, sized(l.known, len(l.slots)), lowered{splits: make([]split, 0, len(t.nodes))}
+	clear(l.known)
 	l.budget = 8*len(t.nodes) + 256
 	switch t.onGap {
 	case "", "none", "lastPrediction", "nullPrediction", "defaultChild":
@@ -277,59 +287,54 @@ func (l *lowerer) compound(r *rest, depth int) (int32, bool) {
 
 // missing goes to y where the slot is missing, else to n.
 func (l *lowerer) missing(slot int, y, n cont, depth int) (int32, bool) {
-	gone, told := l.known[slot]
-	switch {
-	case l.dense || told && !gone:
+	switch k := l.known[slot]; {
+	case l.dense || k == there:
 		return l.to(n, depth)
-	case told:
+	case k == absent:
 		return l.to(y, depth)
 	}
 	return l.emit(ask{slot: slot, kind: 'm', high: true}, func() (int32, bool) {
-		return l.under(slot, false, n, depth+1)
+		return l.under(slot, there, n, depth+1)
 	}, func() (int32, bool) {
-		return l.under(slot, true, y, depth+1)
+		return l.under(slot, absent, y, depth+1)
 	})
 }
 
 // under goes on at c, knowing whether slot is missing.
-func (l *lowerer) under(slot int, gone bool, c cont, depth int) (int32, bool) {
-	was, told := l.known[slot]
-	l.known[slot] = gone
+func (l *lowerer) under(slot int, k knowledge, c cont, depth int) (int32, bool) {
+	was := l.known[slot]
+	l.known[slot] = k
 	at, ok := l.to(c, depth)
-	if told {
-		l.known[slot] = was
-	} else {
-		delete(l.known, slot)
-	}
+	l.known[slot] = was
 	return at, ok
 }
 
 // decide asks a: right to y, left to n, and a missing value to gone.
 func (l *lowerer) decide(slot int, a ask, y, n, gone cont, depth int) (int32, bool) {
-	isGone, told := l.known[slot]
+	k := l.known[slot]
 	switch {
-	case told && isGone:
+	case k == absent:
 		return l.to(gone, depth)
-	case l.dense || told || gone == n:
+	case l.dense || k == there || gone == n:
 	case gone == y:
 		a.high = true
 	default:
 		l.out.gapped = true
 		return l.emit(ask{slot: slot, kind: 'm', high: true}, func() (int32, bool) {
-			l.known[slot] = false
+			l.known[slot] = there
 			at, ok := l.decide(slot, a, y, n, gone, depth+1)
-			delete(l.known, slot)
+			l.known[slot] = untold
 			return at, ok
 		}, func() (int32, bool) {
-			return l.under(slot, true, gone, depth+1)
+			return l.under(slot, absent, gone, depth+1)
 		})
 	}
 	side := func(c cont, mayBeGone bool) func() (int32, bool) {
 		return func() (int32, bool) {
-			if mayBeGone && !told && !l.dense {
+			if mayBeGone && k == untold && !l.dense {
 				return l.to(c, depth+1)
 			}
-			return l.under(slot, false, c, depth+1)
+			return l.under(slot, there, c, depth+1)
 		}
 	}
 	return l.emit(a, side(n, !a.high), side(y, a.high))

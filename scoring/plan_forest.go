@@ -9,11 +9,11 @@ func (c *planner) tree(m *model, t *tree) (*modelCols, bool) {
 	r := &modelCols{col: -1, kind: number}
 	f := &forest{k: 1}
 	add := &treeStep{r: r, f: f}
-	values := func(leaf *result) ([]float64, bool) {
+	values := func(to []float64, leaf *result) ([]float64, bool) {
 		if leaf.v.k != number {
-			return []float64{nan}, leaf.v.k == missing
+			return append(to, nan), leaf.v.k == missing
 		}
-		return []float64{leaf.v.f}, leaf.v.f == leaf.v.f
+		return append(to, leaf.v.f), leaf.v.f == leaf.v.f
 	}
 	if t.class {
 		r.classes = t.classes
@@ -21,20 +21,21 @@ func (c *planner) tree(m *model, t *tree) (*modelCols, bool) {
 		for range t.classes {
 			r.p = append(r.p, c.column())
 		}
-		values = func(leaf *result) ([]float64, bool) {
-			out := make([]float64, f.k)
-			for i := range out {
-				out[i] = nan
+		values = func(to []float64, leaf *result) ([]float64, bool) {
+			from := len(to)
+			for range f.k {
+				to = append(to, nan)
 			}
 			if leaf.v.k == missing {
-				return out, true
+				return to, true
 			}
+			out := to[from:]
 			i := index(t.classes, leaf.v.lexical())
 			out[0] = float64(i)
 			if leaf.classes != nil {
 				copy(out[1:], leaf.p)
 			}
-			return out, i >= 0 && (leaf.classes == nil || len(leaf.p) == len(t.classes))
+			return to, i >= 0 && (leaf.classes == nil || len(leaf.p) == len(t.classes))
 		}
 		for i := range t.nodes { // probabilities everywhere, or nowhere
 			if n := &t.nodes[i]; n.from == n.to && len(n.dist) == 0 {
@@ -79,11 +80,11 @@ func (s *treeStep) run(k *block) {
 	}
 }
 
-// grownTree is a tree with what its leaves add; values is false for a leaf that
-// cannot be added.
+// grownTree is a tree with what its leaves add: values appends it, and is false
+// for a leaf that cannot be added.
 type grownTree struct {
 	t      *tree
-	values func(leaf *result) ([]float64, bool)
+	values func(to []float64, leaf *result) ([]float64, bool)
 }
 
 // grow lowers trees and gives them codings, or returns false.
@@ -123,24 +124,23 @@ func (c *planner) grow(f *forest, trees []grownTree) bool {
 			return false
 		}
 	}
-	ok := true
-	for _, g := range trees {
-		_, fine := g.values(&result{})
-		ok = ok && fine
-	}
-	for i := range all { // leaves first: what cannot be added is told now
+	var leaf result
+	var v []float64
+	for i := range all { // what cannot be added is told now
 		g := trees[i]
+		fine := true
+		leaf.forget()
+		if v, fine = g.values(v[:0], &leaf); !fine {
+			return false
+		}
 		for n := range g.t.nodes {
-			if !ok {
-				break
+			if leafless(g.t, int32(n)) {
+				continue
 			}
-			if v, fine := g.values(leafOf(g.t, int32(n))); !fine || !finite(v) {
-				ok = leafless(g.t, int32(n))
+			if v, fine = g.values(v[:0], leaf.endAt(g.t, int32(n))); !fine || !finite(v) {
+				return false
 			}
 		}
-	}
-	if !ok {
-		return false
 	}
 	c.p.acc = max(c.p.acc, f.k)
 	c.p.trees += len(all)
@@ -151,17 +151,17 @@ func (c *planner) grow(f *forest, trees []grownTree) bool {
 			g := c.p.codings[p.coding]
 			for i := p.from; i < p.to; i++ {
 				node := func(s *split) (int, int) { return g.at(g.of[c.refs[s.slot].col], s.ask, *l.sets) }
-				values := func(leaf int32) []float64 {
-					var res result
-					if leaf >= 0 {
-						res = *leafOf(trees[i].t, leaf)
+				values := func(to []float64, node int32) []float64 {
+					if leaf.forget(); node >= 0 {
+						leaf.endAt(trees[i].t, node)
 					}
-					v, _ := trees[i].values(&res)
-					return v
+					to, _ = trees[i].values(to, &leaf)
+					return to
 				}
-				t := &codedTree{walk: f.pack(all[i].walk, node, values)}
+				nodes := len(trees[i].t.nodes)
+				t := &codedTree{walk: f.pack(all[i].walk, nodes, node, values)}
 				if all[i].dense != nil {
-					t.dense = f.pack(all[i].dense, node, values)
+					t.dense = f.pack(all[i].dense, nodes, node, values)
 				}
 				f.trees[i] = t
 			}
@@ -177,11 +177,16 @@ func (c *planner) grow(f *forest, trees []grownTree) bool {
 }
 
 // leafOf is what a walk that ends at a node gives.
-func leafOf(t *tree, node int32) *result {
-	var r result
-	t.leaf(nil, node, 0, &r)
-	return &r
+func leafOf(t *tree, node int32) *result { return new(result).endAt(t, node) }
+
+// endAt makes r what a walk that ends at a node gives, in the memory of what it was before.
+func (r *result) endAt(t *tree, node int32) *result {
+	r.forget()
+	t.leaf(nil, node, 0, r)
+	return r
 }
+
+func (r *result) forget() { *r = result{p: r.p[:0], conf: r.conf[:0]} }
 
 // leafless reports whether no walk ends at a node.
 func leafless(t *tree, node int32) bool {
@@ -287,9 +292,9 @@ func (c *planner) mining(m *model, g *mining) (*modelCols, bool) {
 		if s.weights += w; g.float {
 			s.weights = float64(float32(s.weights))
 		}
-		values := func(leaf *result) ([]float64, bool) { return g.addend(x.model, leaf, w) }
+		values := func(to []float64, leaf *result) ([]float64, bool) { return g.addend(to, x.model, leaf, w) }
 		if g.class {
-			values = func(leaf *result) ([]float64, bool) { return g.ballot(x.model, leaf, w) }
+			values = func(to []float64, leaf *result) ([]float64, bool) { return g.ballot(to, x.model, leaf, w) }
 		}
 		trees = append(trees, grownTree{t, values})
 	}
@@ -318,42 +323,46 @@ func (c *planner) mining(m *model, g *mining) (*modelCols, bool) {
 	return r, true
 }
 
-// addend is what a leaf adds to a sum.
-func (g *mining) addend(m *model, leaf *result, w float64) ([]float64, bool) {
+// addend appends what a leaf adds to a sum.
+func (g *mining) addend(to []float64, m *model, leaf *result, w float64) ([]float64, bool) {
 	m.target.apply(nil, m, leaf)
 	v := leaf.v
 	switch {
 	case v.k == missing:
-		return []float64{nan}, true
+		return append(to, nan), true
 	case v.k != number && v.k != integer || v.f != v.f:
-		return nil, false
+		return to, false
 	case g.method != "weightedSum":
-		return []float64{v.f}, true
+		return append(to, v.f), true
 	case g.float:
-		return []float64{float64(float32(w) * float32(v.f))}, true
+		return append(to, float64(float32(w)*float32(v.f))), true
 	}
-	return []float64{float64(w * v.f)}, true
+	return append(to, float64(w*v.f)), true
 }
 
-// ballot is what a leaf adds to each class.
-func (g *mining) ballot(m *model, leaf *result, w float64) ([]float64, bool) {
+// ballot appends what a leaf adds to each class.
+func (g *mining) ballot(to []float64, m *model, leaf *result, w float64) ([]float64, bool) {
 	m.target.apply(nil, m, leaf)
-	out := make([]float64, len(g.classes))
+	from := len(to)
+	for range g.classes {
+		to = append(to, 0)
+	}
+	out := to[from:]
 	if leaf.v.k == missing {
 		for i := range out {
 			out[i] = nan
 		}
-		return out, true
+		return to, true
 	}
 	if g.method == "majorityVote" || g.method == "weightedMajorityVote" {
 		i := index(g.classes, leaf.v.lexical())
 		if i >= 0 {
 			out[i] = w
 		}
-		return out, !g.float
+		return to, !g.float
 	}
 	if leaf.classes == nil {
-		return nil, false
+		return to, false
 	}
 	for j, c := range leaf.classes {
 		if i := index(g.classes, c); i >= 0 {
@@ -362,7 +371,7 @@ func (g *mining) ballot(m *model, leaf *result, w float64) ([]float64, bool) {
 			}
 		}
 	}
-	return out, true
+	return to, true
 }
 
 func ties(p []float64, w int) bool {

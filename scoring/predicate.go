@@ -199,7 +199,11 @@ func (b *binder) bindPredicate(s *scope, e *element, depth int) predicate {
 	case "False":
 		return fixed(no)
 	case "SimplePredicate":
-		p := &simple{}
+		if len(b.simples) == cap(b.simples) {
+			b.simples = make([]simple, 0, 256)
+		}
+		b.simples = append(b.simples, simple{})
+		p := &b.simples[len(b.simples)-1]
 		op, ok := comparisons[e.get("operator")]
 		if !ok {
 			b.bad.add(e, e.get("field"), fmt.Sprintf("operator=%q is none", clip(e.get("operator"))), "want equal, notEqual, lessThan, lessOrEqual, greaterThan, greaterOrEqual, isMissing or isNotMissing")

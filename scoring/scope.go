@@ -21,10 +21,12 @@ type binder struct {
 	kept      int64           // numbers booked by cells
 	stateful  map[string]expr // Lags and Aggregates, each once
 	depth     int
-	spent     int   // calls in the expression being bound
-	grown     int   // entries of matrices, in all
-	total     int   // calls of defined functions in the document
-	reads     []int // slots read by the expression being bound
+	spent     int      // calls in the expression being bound
+	grown     int      // entries of matrices, in all
+	total     int      // calls of defined functions in the document
+	reads     []int    // slots read by the expression being bound
+	dists     []share  // slab of trees' score distributions
+	simples   []simple // slab
 }
 
 // scope is where a model's names are looked up: its own derived fields, then

@@ -68,6 +68,8 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 		parent int32
 	}
 	stack := []todo{{root, -1}}
+	t.nodes = make([]treeNode, 0, root.count("Node"))
+	named := t.onGap == "defaultChild" // some node names its default child, or should
 	for len(stack) > 0 {
 		x := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
@@ -97,15 +99,22 @@ func (b *binder) tree(s *scope, e *element, m *model) evaluator {
 		if (t.onGap == "weightedConfidence" || t.onGap == "aggregateNodes") && !(n.records() > 0) {
 			b.bad.add(x.e, "", fmt.Sprintf("missingValueStrategy=%s, and node %s has no recordCount", t.onGap, clip(n.id)), "give the nodes their recordCount: it is what they are weighed by")
 		}
+		if _, ok := x.e.lookup("defaultChild"); ok {
+			named = true
+		}
 		t.nodes = append(t.nodes, n)
-		sub := x.e.all("Node")
-		for j := len(sub) - 1; j >= 0; j-- {
-			stack = append(stack, todo{sub[j], i})
+		for j := len(x.e.kids) - 1; j >= 0; j-- {
+			if k := x.e.kids[j]; k.name == "Node" {
+				stack = append(stack, todo{k, i})
+			}
 		}
 	}
 	t.adopt()
 	// defaultChild names an id.
-	stackE := []*element{root}
+	var stackE []*element
+	if named {
+		stackE = append(stackE, root)
+	}
 	for i := 0; len(stackE) > 0; i++ {
 		x := stackE[len(stackE)-1]
 		stackE = stackE[:len(stackE)-1]
@@ -153,7 +162,11 @@ func (t *tree) adopt() {
 // distribution reads the ScoreDistributions of a node.
 func (t *tree) distribution(b *binder, e *element, n *treeNode) {
 	total, best := 0.0, -1
-	for _, k := range e.all("ScoreDistribution") {
+	from := len(b.dists)
+	for _, k := range e.kids {
+		if k.name != "ScoreDistribution" {
+			continue
+		}
 		sh := share{class: t.class_(k.get("value")), count: b.numAttr(k, "recordCount", 0)}
 		if p, ok := k.lookup("probability"); ok {
 			sh.p, sh.hasP = b.number(k, "probability", p), true
@@ -162,7 +175,15 @@ func (t *tree) distribution(b *binder, e *element, n *treeNode) {
 			sh.confidence, sh.hasConfident = b.number(k, "confidence", c), true
 		}
 		total += sh.count
-		n.dist = append(n.dist, sh)
+		if len(b.dists) == cap(b.dists) { // a new slab; this node's move along
+			own := b.dists[from:]
+			b.dists = append(make([]share, 0, max(256, 2*len(own))), own...)
+			from = 0
+		}
+		b.dists = append(b.dists, sh)
+	}
+	if to := len(b.dists); to > from {
+		n.dist = b.dists[from:to:to]
 	}
 	given := 0.0 // by probability attributes: brought to a sum of one, as JPMML does, to the last bit
 	for i := range n.dist {

@@ -76,6 +76,23 @@ func (e *element) all(name string) []*element {
 	return out
 }
 
+// count returns how many elements of that name e and what lies in it through
+// such elements are.
+func (e *element) count(name string) int {
+	n, stack := 0, []*element{e}
+	for len(stack) > 0 {
+		x := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		n++
+		for _, k := range x.kids {
+			if k.name == name {
+				stack = append(stack, k)
+			}
+		}
+	}
+	return n
+}
+
 // where returns the element's path for messages: PMML/TreeModel/Node.
 func (e *element) where() string {
 	var parts []string
