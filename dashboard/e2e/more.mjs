@@ -1,9 +1,10 @@
 // What a person does with the past, the depth, the sound, and a server that is not there.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { PHONE } from './browser.mjs';
 import { until } from './suite.mjs';
 
-export function more({ open, firstDrill, base, whole }) {
+export function more({ open, firstDrill, base, whole, made = false }) {
   test('a link opens the strip at any moment, and leads back to now; the strip goes by depth too', async (t) => {
     const page = await open(t);
     await page.evaluate(() => localStorage.setItem('mudpulse.debug', 'on'));
@@ -26,6 +27,63 @@ export function more({ open, firstDrill, base, whole }) {
     const link = page.getByRole('link', { name: 'Link to here' });
     await link.waitFor();
     assert.match(await link.getAttribute('href'), /\?at=\d+$/);
+    whole(page);
+  });
+
+  test('a person writes on the strip; everybody sees it, the handover lists it, and it is taken away again', async (t) => {
+    const page = await open(t), other = await open(t);
+    const id = await firstDrill(page), text = `tight hole ${Date.now() % 100000}`;
+    for (const p of [page, other]) await p.goto(`${base}/d/${encodeURIComponent(id)}`);
+    await page.locator('.ft[data-channel=SPP] .v').waitFor();
+    await page.keyboard.press('m');
+    await page.getByLabel('What').fill(text);
+    await page.getByLabel('For, minutes').fill('2');
+    await page.getByLabel('From').evaluate((el) => { const d = new Date(Date.parse(el.value + 'Z') - 300000); el.value = d.toISOString().slice(0, 19); el.dispatchEvent(new Event('input', { bubbles: true })); });
+    await page.getByRole('button', { name: 'Write it down' }).click();
+    const row = (p) => p.locator('[data-note]', { hasText: text });
+    await row(page).waitFor();
+    await row(other).waitFor(); // told, not asked
+    await page.goto(`${base}/handover`);
+    await page.getByText(text).waitFor();
+    await page.goto(`${base}/replay/${encodeURIComponent(id)}`);
+    await row(page).waitFor();
+    await row(page).getByRole('button', { name: /Take away/ }).click();
+    for (const p of [page, other]) await row(p).waitFor({ state: 'detached' });
+    for (const p of [page, other]) whole(p);
+  });
+
+  test('a thumb writes on the strip too', async (t) => {
+    const page = await open(t, '/', { size: PHONE, touch: true });
+    const id = await firstDrill(page), text = `new mud ${Date.now() % 100000}`;
+    await page.goto(`${base}/d/${encodeURIComponent(id)}`);
+    await page.getByRole('button', { name: 'Write here' }).tap();
+    await page.getByLabel('What').fill(text);
+    const write = page.getByRole('button', { name: 'Write it down' });
+    assert.ok((await write.boundingBox()).height >= 44, 'a glove finds the button');
+    await write.tap();
+    const row = page.locator('[data-note]', { hasText: text });
+    await row.waitFor();
+    await row.getByRole('button', { name: /Take away/ }).tap();
+    await row.waitFor({ state: 'detached' });
+    whole(page);
+  });
+
+  test('the replay tells what was known then, and what was corrected since', async (t) => {
+    const page = await open(t);
+    const id = await firstDrill(page);
+    await page.goto(`${base}/replay/${encodeURIComponent(id)}`);
+    const asked = page.waitForRequest((r) => r.url().includes('/series') && new URL(r.url()).searchParams.has('known_at'));
+    await page.getByTestId('answer').waitFor();
+    await page.getByRole('button', { name: 'As known then' }).click();
+    const q = new URL((await asked).url()).searchParams;
+    assert.ok(Date.parse(q.get('known_at')) <= Date.parse(q.get('to')) + 60000 && Date.parse(q.get('known_at')) > Date.parse(q.get('from')), q.toString());
+    const words = await until('it is said in words', 20000, async () => { const s = await page.getByTestId('known').innerText(); return /nown at \d\d:\d\d:\d\d/.test(s) && s; });
+    assert.match(words, made ? /Health .*was corrected since for .*then, .*now|was not there yet|corrected since/ : /corrected since|not there yet|came later|are others now/);
+    const known = page.waitForRequest((r) => r.url().includes('known_at') && new URL(r.url()).searchParams.get('known_at') !== q.get('known_at'));
+    await page.getByRole('slider', { name: 'Playhead' }).press('Home'); // it moves: asked anew
+    await known;
+    await page.getByRole('button', { name: 'As corrected' }).click();
+    await page.getByTestId('known').waitFor({ state: 'detached' });
     whole(page);
   });
 

@@ -1,5 +1,5 @@
 import type {
-  Alarm, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Trajectory, Unregistered,
+  Alarm, Annotation, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Trajectory, Unregistered,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -55,11 +55,15 @@ export const addChannel = (c: { tag: string; unit: string; what?: string }): Pro
 export const drills = async (): Promise<Drill[]> => list<Drill>(await json('GET', '/drills'), 'drills');
 export const drill = (id: string): Promise<Drill> => json('GET', `/drills/${encodeURIComponent(id)}`);
 
-/** series reads channels between two moments: ms since the epoch, RFC 3339, or relative ("-1h", "now"). */
-export function series(id: string, names: string[], from: number | string, to: number | string, points: number): Promise<SeriesAnswer> {
+/** series reads channels between two moments: ms since the epoch, RFC 3339, or relative ("-1h", "now"); as they were known at one, where it is given. */
+export function series(id: string, names: string[], from: number | string, to: number | string, points: number, knownAt?: number): Promise<SeriesAnswer> {
   const at = (x: number | string) => (typeof x === 'number' ? new Date(x).toISOString() : x === 'now' ? undefined : x);
-  return json('GET', `/drills/${encodeURIComponent(id)}/series` + query({ channels: names.join(','), from: at(from), to: at(to), points }));
+  return json('GET', `/drills/${encodeURIComponent(id)}/series` + query({ channels: names.join(','), from: at(from), to: at(to), points, known_at: knownAt === undefined ? undefined : at(knownAt) }));
 }
+
+export const annotations = async (q: { drill?: string; from?: string; to?: string; limit?: number }): Promise<Annotation[]> => list<Annotation>(await json('GET', '/annotations' + query(q)), 'annotations');
+export const annotate = (n: { drill: string; from: string; to: string; text: string }): Promise<Annotation> => json('POST', '/annotations', n);
+export const removeAnnotation = async (id: string): Promise<void> => { await call('DELETE', `/annotations/${encodeURIComponent(id)}`); };
 
 export const alarms = (q: { state?: string; drill?: string; limit?: number; before?: string }): Promise<AlarmList> => json('GET', '/alarms' + query(q));
 export const alarm = (id: string): Promise<AlarmDetail> => json('GET', '/alarms/by-id' + query({ id }));

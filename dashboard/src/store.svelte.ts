@@ -37,6 +37,7 @@ class Store {
   unsent = $state.raw(new Map<string, string>()); // alarm → why its acknowledgement did not arrive
   score = $state.raw<ScoreMessage | null>(null); // of the drill being watched
   modelsVersion = $state(0); // rises when a model was uploaded or switched
+  annotationsVersion = $state(0); // rises when somebody wrote on a strip
   watchVersion = $state(0); // rises when the strip has something new to draw
   phone = $state(matchMedia('(max-width:480px)').matches);
   jump = $state.raw<{ by: number; at: number } | null>(null); // the server's clock moved: by how much, ms, and when, performance.now()
@@ -274,6 +275,9 @@ class Store {
         break;
       case 'models':
         this.modelsVersion++;
+        break;
+      case 'annotations':
+        this.annotationsVersion++;
         break;
     }
   }

@@ -103,8 +103,10 @@ export type LiveMessage =
   | { type: 'alarm'; alarm: Alarm }
   | Counts
   | { type: 'models'; name: string }
+  | { type: 'annotations'; name: string }
   | { type: 'pong' };
 
+export type Annotation = Schema['Annotation'];
 export type Part = Schema['Part'];
 export type PartRun = Schema['PartRun'];
 export type Imported = Schema['Imported'];

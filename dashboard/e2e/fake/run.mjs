@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import { launch } from '../browser.mjs';
 import { enter } from '../enter.mjs';
+import { more } from '../more.mjs';
 import { suite, until } from '../suite.mjs';
 import { start } from './server.mjs';
 
@@ -10,7 +11,8 @@ const fake = await start();
 const browser = await launch();
 after(async () => { await browser.close(); await fake.close(); });
 const state = await enter(browser, fake.url, fake.link);
-const { open, firstDrill } = suite({ made: true, browser, base: fake.url, state: () => state, alarmWithin: 10000 });
+const { open, firstDrill, whole } = suite({ made: true, browser, base: fake.url, state: () => state, alarmWithin: 10000 });
+more({ open, firstDrill, whole, base: fake.url, made: true });
 
 test('a silent line is said within three seconds, and heals', async (t) => {
   const page = await open(t);

@@ -20,7 +20,7 @@ export async function start({ port = 0, rate = 60, link = 'let-me-in', begin = D
   const clock = () => ({ now: iso(now()), rate, demo: rate !== 1 });
   const sessions = new Set();
   const devices = ids.map((drill, i) => ({ id: `edr-${i + 1}`, drill, username: `edr-${i + 1}`, created: iso(t0 - 9e8) }));
-  const models = makeModels(t0);
+  const models = makeModels(t0), notes = [];
   let mute = false;
   const sockets = new Set();
   const tell = (m) => { for (const s of sockets) if (!mute) s.ws.send(JSON.stringify(m)); };
@@ -53,9 +53,17 @@ export async function start({ port = 0, rate = 60, link = 'let-me-in', begin = D
     }
     if ((m = /^\/drills\/([^/]+)\/series$/.exec(path))) {
       const when = (x, d) => (!x ? d : x.startsWith('-') ? now() - parseFloat(x.slice(1)) * (x.endsWith('h') ? 3600000 : 1000) : Date.parse(x));
-      const to = when(q.get('to'), now()), from = when(q.get('from'), to - 3600000), points = Number(q.get('points') ?? 600);
-      return send(res, 200, { drill: m[1], from: iso(from), to: iso(to), clock: iso(now()), series: q.get('channels').split(',').map((c) => series(m[1], c, from, to, points, t0)) });
+      const to = when(q.get('to'), now()), from = when(q.get('from'), to - 3600000), points = Number(q.get('points') ?? 600), known = q.get('known_at') ? Date.parse(q.get('known_at')) : 0;
+      const told = (s) => { // what came later is not there, and health was judged better at first
+        if (!known) return s;
+        const n = s.t.filter((t) => t <= known).length, then = (v, i) => (s.channel === 'health' && s.t[i] > known - 900000 ? Math.min(100, v + 9) : v);
+        return { ...s, t: s.t.slice(0, n), min: s.min.slice(0, n).map(then), max: s.max.slice(0, n).map(then), last: s.last.slice(0, n).map(then) };
+      };
+      return send(res, 200, { drill: m[1], from: iso(from), to: iso(to), clock: iso(now()), series: q.get('channels').split(',').map((c) => told(series(m[1], c, from, to, points, t0))) });
     }
+    if (path === '/annotations' && req.method === 'GET') return send(res, 200, { annotations: notes.filter((n) => (!q.get('drill') || n.drill === q.get('drill'))) });
+    if (path === '/annotations') { const n = { ...j(), id: randomUUID(), by: 'admin', told: iso(now()) }; notes.push(n); tell({ type: 'annotations', name: n.drill }); return send(res, 201, n); }
+    if ((m = /^\/annotations\/([^/]+)$/.exec(path)) && req.method === 'DELETE') { const i = notes.findIndex((n) => n.id === m[1]), [n] = notes.splice(i, 1); tell({ type: 'annotations', name: n.drill }); res.writeHead(204); return res.end(); }
     if (path === '/alarms') {
       const state = q.get('state') ?? 'active', all = alarmsAt(t0).filter((a) => !q.get('drill') || a.drill === q.get('drill'));
       const old = { ...alarmsAt(t0)[1], id: 'RIG-02/old/1', drill: 'RIG-02', title: 'Stick-slip', reason: 'Stick-slip 1.4 for 6 min; bit stands still a third of the time', status: 'returned', cleared: iso(t0 - 5e6), raised: iso(t0 - 6e6), acked_by: 'T. Lund', subsystem: 'bit', signal: 'SSI', value: 1.4, limit: 0.6 };

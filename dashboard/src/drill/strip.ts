@@ -6,6 +6,8 @@ import { day, hm, stateWord } from '../format';
 /* The strip: time runs down, the newest line is the bottom line. Everything is drawn from columns, once a frame. */
 
 export interface Tick { t: number; p: number; status: AlarmStatus; line: boolean }
+/** What a person wrote at a moment, or a stretch where `to` is later. */
+export interface Note { from: number; to: number; text: string }
 /** A band at a moment: its lower and upper edge, SI; null where it has none, or none is known then. */
 export type Edge = (t: number) => [number | null, number | null];
 /** Where a trace left its band: drawn in the alarm's colour from then on, with the way to the band's edge washed. */
@@ -22,6 +24,8 @@ export interface Picture {
   width: number; height: number; ratio: number; t0: number; t1: number; offset: number; rate: number;
   gutter: number; gap: number; timeX: number; stateX: number; tracks: Track[]; columns: Columns; extra: Map<string, Column>;
   states: Column | null; stateNames: string[]; ticks: Tick[]; breaches: Breach[]; bands: Band[]; cursor: number | null; major: number; minor: number;
+  notes?: Note[];
+  ghost?: Columns; // what the traces are compared with: drawn faint where it differs
   label?: (t: number) => string; // of a line, where it is no time of day
 }
 
@@ -35,6 +39,7 @@ export function palette(): Palette {
 }
 
 const DASH: number[][] = [[], [], [], [5, 3], [1.5, 2.5]];
+const GHOST = [2, 2.5];
 const FONT = '11px "Plex Cond"';
 /** States in which no model judges: the strip says so instead of calling an absence of flow a fault. */
 const UNJUDGED = new Set(['connection', 'tripping', 'idle']);
@@ -74,6 +79,8 @@ export function draw(g: CanvasRenderingContext2D, p: Picture, c: Palette): void 
     for (const tr of track.traces) {
       const col = p.extra.get(tr.channel) ?? p.columns.get(tr.channel);
       if (!col || !col.length) continue;
+      const other = p.ghost?.get(tr.channel), reach = other?.length ? (0.6 * (other.t[other.to - 1] - other.t[other.from])) / other.length : 0;
+      if (other?.length) line(g, p, other, tr, c['--ink-2'], 1.1, GHOST, xs[k], w, y, p.t0, Infinity, (t, v) => differs(tr, v, col.value(t, reach)));
       const breach = p.breaches.find((b) => b.channel === tr.channel);
       if (breach) for (const s of stretches) if (!UNJUDGED.has(s.name)) wash(g, p, c, col, tr, { ...breach, from: Math.max(s.from, breach.from), until: Math.min(s.to, breach.until) }, xs[k], w, y);
       const judged = stretches.filter((s) => !UNJUDGED.has(s.name));
@@ -93,11 +100,15 @@ export function draw(g: CanvasRenderingContext2D, p: Picture, c: Palette): void 
     g.strokeRect(xs[k] + 0.5, 0.5, w - 1, H - 1);
   });
   for (const s of stretches) if (UNJUDGED.has(s.name) && y(s.to) - Math.max(0, y(s.from)) > 26) word(g, c, `Not judged: ${s.name === 'connection' ? 'connection' : stateWord(s.name).toLowerCase()}`, xs[xs.length - 1] + w / 2, (Math.max(0, y(s.from)) + Math.min(H, y(s.to))) / 2);
+  if (p.notes) written(g, p, c, p.notes, w, y);
   for (const k of p.ticks) if (k.t >= p.t0 && k.t <= p.t1) tick(g, p, c, k, y(k.t));
   if (p.cursor != null) cursor(g, p, c, y(p.cursor));
   g.fillStyle = c['--ink'];
   g.fillRect(p.timeX, H - 2, W, 2);
 }
+
+/** differs: by more than a line is wide, or there was nothing. */
+export const differs = (tr: Trace, v: number, then: number): boolean => Number.isNaN(then) || Math.abs(v - then) > Math.abs(tr.hi - tr.lo) * 0.006;
 
 const place = (tr: Trace, v: number): number => (v - tr.lo) / (tr.hi - tr.lo);
 
@@ -260,6 +271,33 @@ function tick(g: CanvasRenderingContext2D, p: Picture, c: Palette, k: Tick, at: 
   else g.rect(-4.5, -4.5, 9, 9);
   g.closePath(); g.fill(); g.stroke();
   g.restore();
+}
+
+/** written draws people's words as on paper: a flag at the right edge, a bar as long as the stretch, and as much of the text as
+    the last track holds, unless the one above stands there. */
+function written(g: CanvasRenderingContext2D, p: Picture, c: Palette, notes: Note[], w: number, y: (t: number) => number): void {
+  const right = p.width - 2;
+  let free = -Infinity;
+  for (const n of [...notes].sort((a, b) => a.from - b.from)) {
+    if (n.to < p.t0 || n.from > p.t1) continue;
+    const top = Math.max(8, Math.min(p.height - 8, y(n.from))), end = Math.min(p.height, y(n.to));
+    g.fillStyle = c['--ink'];
+    if (end - top > 2) g.fillRect(right - 3, top, 3, end - top);
+    g.beginPath(); g.moveTo(right, top - 6); g.lineTo(right - 9, top); g.lineTo(right, top + 6); g.closePath(); g.fill();
+    if (top < free) continue;
+    g.font = 'italic ' + FONT;
+    let text = n.text.replace(/\s+/g, ' ');
+    const room = w - 30;
+    if (g.measureText(text).width > room) {
+      while (text.length > 1 && g.measureText(text + '…').width > room) text = text.slice(0, Math.min(text.length - 1, Math.ceil((text.length * room) / g.measureText(text + '…').width)));
+      text = text.trimEnd() + '…';
+    }
+    const tw = g.measureText(text).width;
+    g.fillStyle = c['--field']; g.globalAlpha = 0.86; g.fillRect(right - 15 - tw, top - 8, tw + 5, 16); g.globalAlpha = 1;
+    g.fillStyle = c['--ink']; g.textAlign = 'right'; g.fillText(text, right - 12, top);
+    free = top + 17;
+  }
+  g.font = FONT; g.textAlign = 'left';
 }
 
 function cursor(g: CanvasRenderingContext2D, p: Picture, c: Palette, at: number): void {
