@@ -28,7 +28,7 @@ var about = map[string][]string{
 	"stick-slip-limit": {rig.StickSlip}, "pump-pulsation": {rig.Pump}, "bearing-temperature": {rig.Bearing}, "bearing-envelope": {rig.Bearing},
 	"winding-temperature": {rig.Cooling}, "gearbox-oil-temperature": {rig.Gearbox}, "gearbox-particles": {rig.Gearbox},
 	"gearbox-vibration": {rig.Gearbox, rig.Bearing}, "lateral-vibration": {rig.Whirl}, "axial-vibration": {rig.Bounce},
-	"whirl": {rig.Whirl}, "bit-bounce": {rig.Bounce}, "bit-balling": {rig.Balling}, "motor-stall": {rig.Stall}, "dysfunction": {rig.Whirl, rig.Bounce, rig.Balling, rig.Stall},
+	"dog-leg": {rig.DogLeg}, "whirl": {rig.Whirl}, "bit-bounce": {rig.Bounce}, "bit-balling": {rig.Balling}, "motor-stall": {rig.Stall}, "dysfunction": {rig.Whirl, rig.Bounce, rig.Balling, rig.Stall},
 }
 
 // sayLeft are the outputs that tell the hours left, by what they speak of, and

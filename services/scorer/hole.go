@@ -49,6 +49,9 @@ func (h *hole) survey(r *road, tick int64) (dls float64, ok bool) {
 	if depth != depth {
 		return 0, false
 	}
+	if bottom != bottom {
+		bottom = depth // nobody sends the hole's depth: where it is surveyed is its bottom
+	}
 	if bottom < h.depth-anotherWell {
 		*h = hole{depth: nan, inc: nan, azi: nan, sent: h.sent}
 	}

@@ -23,12 +23,14 @@ type Drill struct {
 
 // Demo returns twelve drills in mid-life at start. One string begins to wash out
 // and parts within three hours, one crew drills into stick-slip in the first; a
-// bearing, a pump valve, a gearbox and a motor's cooling are on their way.
+// bearing, a pump valve, a gearbox and a motor's cooling are on their way; one
+// hole has bent sharply in the night.
 func Demo(seed uint64, start time.Time) []Drill {
 	day := 24 * time.Hour
 	faults := map[int][]rig.Fault{
 		3:  {{Kind: rig.Cooling, Start: start.Add(-9 * day), Life: 12 * day}},
 		4:  {{Kind: rig.Pump, Start: start.Add(-6 * day), Life: 8 * day}},
+		5:  {{Kind: rig.DogLeg, Start: start.Add(-8 * time.Hour), Life: day}},
 		6:  {{Kind: rig.StickSlip, Start: start.Add(34 * time.Minute), Life: 50 * time.Minute, Mended: start.Add(84 * time.Minute)}},
 		7:  {{Kind: rig.Washout, Start: start.Add(-5 * time.Minute), Life: 3 * time.Hour}},
 		9:  {{Kind: rig.Bearing, Start: start.Add(-8 * day), Life: 11 * day}},
@@ -58,7 +60,7 @@ func draw(name string, seed uint64, start time.Time, faults []rig.Fault) rig.Con
 	var cfg rig.Config
 	for try := range uint64(256) { // about one crew in five suits
 		cfg = rig.Draw(name, seed+try<<32, start.Add(-Days*24*time.Hour), faults...)
-		if len(faults) == 0 || cfg.Rotary(start, start.Add(time.Hour)) >= 20*time.Minute && cfg.Rotary(start, start.Add(3*time.Hour)) >= 75*time.Minute {
+		if len(faults) == 0 || faults[0].Kind == rig.DogLeg || cfg.Rotary(start, start.Add(time.Hour)) >= 20*time.Minute && cfg.Rotary(start, start.Add(3*time.Hour)) >= 75*time.Minute {
 			break
 		}
 	}

@@ -24,6 +24,7 @@ const (
 	Bounce    = "bounce"     // §2.2: the bit's lobes ride on their own tracks
 	Balling   = "balling"    // §2.3: clay sticks to the bit
 	Stall     = "stall"      // §2.4: the mud motor stands still, in a slide
+	DogLeg    = "dog_leg"    // the hole bends sharply within a stand
 
 	// What a sensor or its wire does.
 	Stuck   = "stuck_sensor" // §2.11: it repeats one value
@@ -43,7 +44,7 @@ const (
 )
 
 // Kinds are all of them.
-var Kinds = []string{Washout, Bearing, Pump, Gearbox, Cooling, BitWear, StickSlip, Whirl, Bounce, Balling, Stall,
+var Kinds = []string{Washout, Bearing, Pump, Gearbox, Cooling, BitWear, StickSlip, Whirl, Bounce, Balling, Stall, DogLeg,
 	Stuck, Drift, Spikes, Dropout, Bias, MudChange, NozzlePlug, PumpSwap, Dampener, OilChange, HotSpell, LooseMount}
 
 // OfSensor reports whether a kind of fault is a sensor's.

@@ -57,7 +57,7 @@ func draw(drill string, fleet uint64, epoch time.Time, shifted bool, faults []Fa
 
 // NewConfigured returns the drill of that configuration.
 func NewConfigured(cfg Config) *Rig {
-	r := &Rig{cfg: cfg}
+	r := &Rig{cfg: cfg, path: drawPath(rand.New(rand.NewPCG(cfg.Seed, 4))), measured: make([]float64, 0, 2)}
 	r.crew = newCrew(&r.cfg, unix(cfg.Epoch))
 	cat := telemetry.DefaultCatalogue()
 	for i, tag := range channels {
@@ -82,6 +82,10 @@ type Rig struct {
 	runs   []telemetry.Run
 	repeat [24]float64 // what a stuck sensor repeats
 	since  [24]int64   // since when; 0: it does not
+
+	path     path
+	bends    map[int]float64 // m, where dog-legs begin, by fault
+	measured []float64       // of the surveys in the frame
 }
 
 // Drill is the rig's name.
@@ -95,7 +99,7 @@ var channels = [24]string{
 }
 
 // Second returns the frame of the second that begins at t: 8 channels at 10 Hz,
-// 8 at 2 Hz, and in even seconds 8 more. Its values are valid until the next call.
+// 8 at 2 Hz, in even seconds 8 more, and surveys now and then. Its values are valid until the next call.
 func (r *Rig) Second(t time.Time) telemetry.Frame {
 	t = t.Truncate(time.Second)
 	sec := unix(t)
@@ -128,6 +132,7 @@ func (r *Rig) Second(t time.Time) telemetry.Frame {
 		}
 		r.runs = append(r.runs, telemetry.Run{Channel: tag, Every: every, Values: values})
 	}
+	r.surveys(p, sec)
 	f.Runs = r.runs
 	return f
 }
