@@ -81,7 +81,7 @@ export const rules = async (): Promise<Rules> => { const r = await json<Omit<Rul
 export const ruleVersions = async (): Promise<RuleVersion[]> => list<RuleVersion>(await json('GET', '/rules/versions'), 'versions');
 export const tryRules = (set: unknown, days: number): Promise<RuleTrial> => json('POST', '/rules/trials' + query({ days }), set);
 export const ruleTrial = (id: string): Promise<RuleTrial> => json('GET', `/rules/trials/${encodeURIComponent(id)}`);
-export const putRules = (set: unknown, note: string): Promise<{ version: number }> => json('PUT', '/rules' + query({ note }), set);
+export const putRules = (set: unknown, note: string, untried: boolean): Promise<{ version: number }> => json('PUT', '/rules' + query({ note, untried: untried || undefined }), set);
 export const restoreRules = (version: number, note: string): Promise<{ version: number }> => json('POST', `/rules/versions/${version}/restore`, { note });
 
 export const models = async (): Promise<Model[]> => list<Model>(await json('GET', '/models'), 'models');

@@ -3504,6 +3504,11 @@ export interface components {
         RuleTrial: {
             /** Format: date-time */
             at: string | null;
+            /**
+             * Format: int64
+             * @description trials that are done before it, while it waits
+             */
+            before: number;
             by: string;
             id: string;
             /**
@@ -11304,6 +11309,8 @@ export interface operations {
             query?: {
                 /** @description why, and what its trial said; kept with the version */
                 note?: string;
+                /** @description put it in force though no trial of it is done; needs a note that says why */
+                untried?: boolean;
             };
             header?: never;
             path?: never;

@@ -96,7 +96,7 @@ func TestAWorseVersionIsToldHeldBackAndTakenBack(t *testing.T) {
 	c := client.New(p.addresses["http"], p.token)
 	rules := json.RawMessage(`{"rules":[{"id":"washout","kind":"model","title":"Wash-out","subsystem":"hydraulics","priority":2,"signal":"wash.health_hydraulics","op":"<","limit":50,"reason":"is {value}","advice":"look"},
 {"id":"washout-limit","kind":"limit","title":"Pressure low","subsystem":"hydraulics","priority":3,"signal":"SPP","op":"<","limit":14,"under":["washout"],"reason":"is {value}","advice":"look"}]}`)
-	if err := c.Send(context.Background(), "PUT", "/rules", rules, nil); err != nil {
+	if err := c.Send(context.Background(), "PUT", "/rules?untried=true&note=the+first+of+this+well", rules, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, d := range []string{"A", "B", "C"} {

@@ -53,6 +53,7 @@ type Config struct {
 	Timeout      time.Duration
 	Drain        time.Duration // how long open requests may take to finish at the end
 	MaxClients   int           // live channels
+	TellFrom     float64       // points of 100 that a reason must have taken to be told
 }
 
 // Tour is a shift, in rig-local time.
@@ -66,7 +67,7 @@ type Tour struct {
 func DefaultConfig() Config {
 	return Config{
 		Addr: "127.0.0.1:8080", Version: "dev", Tour: Tour{"06:00", "18:00", 12}, Topics: telemetry.NewTopics(telemetry.DefaultPrefix),
-		Timeout: 30 * time.Second, Drain: 5 * time.Second, MaxClients: 2000,
+		Timeout: 30 * time.Second, Drain: 5 * time.Second, MaxClients: 2000, TellFrom: 3,
 	}
 }
 
@@ -80,6 +81,9 @@ func (c Config) Validate() error {
 	}
 	if c.Timeout <= 0 || c.Drain <= 0 {
 		return fmt.Errorf("timeout, drain: must be positive, not %v, %v", c.Timeout, c.Drain)
+	}
+	if !(c.TellFrom >= 0 && c.TellFrom <= 100) {
+		return fmt.Errorf("tell_from: must be 0 to 100 points, not %v", c.TellFrom)
 	}
 	return nil
 }
@@ -189,7 +193,7 @@ func New(cfg Config, d Deps) (*API, error) {
 	a.outbox = outbox.New(d.DB, cfg.Client, cfg.Topics, d.Log)
 	a.devices = equipment.New(d.DB, d.Catalogue, d.Clock, a.outbox, d.Log)
 	a.models = models.New(d.DB, d.Blobs, d.Engine, d.Catalogue, a.seen, d.Clock, a.outbox, d.Log)
-	a.hub = live.New(live.Config{Version: cfg.Version, Demo: cfg.Demo, UTCOffsetMin: cfg.UTCOffsetMin, MaxClients: cfg.MaxClients}, live.Deps{
+	a.hub = live.New(live.Config{Version: cfg.Version, Demo: cfg.Demo, UTCOffsetMin: cfg.UTCOffsetMin, MaxClients: cfg.MaxClients, TellFrom: cfg.TellFrom}, live.Deps{
 		Past: d.Store, Catalogue: d.Catalogue, Clock: d.Clock, Log: d.Log, Metrics: d.Registerer, SHA: a.sha, Equipment: a.equipped,
 	})
 	a.consumer = live.NewConsumer(a.hub, cfg.Client, cfg.Topics, nil)

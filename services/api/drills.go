@@ -140,7 +140,7 @@ func (a *API) drill(n live.Now) Drill {
 	d := Drill{
 		ID: n.ID, Name: about.Name, Field: about.Field, Contractor: about.Contractor, Bit: about.BitDiameterM, State: telemetry.StateUnknown,
 		Depth: view.Num(n.Depth), HoleDepth: view.Num(n.Hole), Health: view.Num(math.NaN()), Change: view.Num(math.Round(n.Change*100) / 100),
-		Subsystems: view.Subsystems(n.Score), Reasons: view.Reasons(n.Score, a.d.Catalogue, n.Standing), TimeLeft: view.Left(n.Score),
+		Subsystems: view.Subsystems(n.Score), Reasons: view.Reasons(n.Score, a.d.Catalogue, n.Standing, a.cfg.TellFrom), TimeLeft: view.Left(n.Score),
 		LastTS: view.Time(n.Last), Age: view.Num(n.Age), Simulated: n.Sim, Week: make([]view.Num, storage.HealthBuckets),
 	}
 	for i := range d.Week {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -51,6 +52,7 @@ type ruleTrial struct {
 	State    string           `json:"state" enum:"waiting,done,failed"`
 	Progress float64          `json:"progress" doc:"0 to 1, while it is in work"`
 	Working  bool             `json:"working"`
+	Before   int              `json:"before" doc:"trials that are done before it, while it waits"`
 	Why      string           `json:"why" doc:"it failed"`
 	At       view.Time        `json:"at"`
 	By       string           `json:"by"`
@@ -77,12 +79,16 @@ func (a *API) registerRules() {
 	}, unknown)
 	add(a, people.Engineer, http.MethodPut, "/rules", "put-rules", "Put an edited set of rules in force, as a new version", func(ctx context.Context, in *struct {
 		Note    string `query:"note" maxLength:"500" doc:"why, and what its trial said; kept with the version"`
+		Untried bool   `query:"untried" doc:"put it in force though no trial of it is done; needs a note that says why"`
 		RawBody []byte `contentType:"application/json"`
 	}) (*body[rules], error) {
-		r, marker, err := a.models.PutRules(ctx, bytes.Clone(in.RawBody), who(ctx).Name, in.Note)
-		remark(ctx, models.RulesName, fmt.Sprintf("version %d, sha256 %s: %s", r.Version, r.SHA256, in.Note))
+		r, marker, err := a.models.PutRules(ctx, bytes.Clone(in.RawBody), who(ctx).Name, in.Note, in.Untried)
+		if untried := (*models.Untried)(nil); errors.As(err, &untried) {
+			return nil, huma.Error409Conflict(untried.Error())
+		}
+		remark(ctx, models.RulesName, fmt.Sprintf("version %d, sha256 %s: %s", r.Version, r.SHA256, r.Note))
 		return showRules(r, marker, err)
-	}, status(http.StatusAccepted), takesRules)
+	}, status(http.StatusAccepted), takesRules, func(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusConflict) })
 	add(a, people.Engineer, http.MethodPost, "/rules/limits", "switch-limits", "Switch the plain limits on or off, as a new version", func(ctx context.Context, in *struct {
 		Body struct {
 			On bool `json:"on"`
@@ -129,7 +135,7 @@ func (a *API) registerRules() {
 		if err != nil {
 			return nil, err
 		}
-		return a.showTrial(t)
+		return a.showTrial(ctx, t)
 	}, status(http.StatusAccepted), takesRules)
 	add(a, people.Engineer, http.MethodGet, "/rules/trials/{id}", "get-rule-trial", "What edited rules would have done", func(ctx context.Context, in *struct {
 		ID string `path:"id" maxLength:"40"`
@@ -138,14 +144,18 @@ func (a *API) registerRules() {
 		if err != nil {
 			return nil, err
 		}
-		return a.showTrial(t)
+		return a.showTrial(ctx, t)
 	}, unknown)
 }
 
-func (a *API) showTrial(t models.RuleTrial) (*body[ruleTrial], error) {
+func (a *API) showTrial(ctx context.Context, t models.RuleTrial) (*body[ruleTrial], error) {
 	out := ruleTrial{ID: t.ID, State: t.State, Why: t.Why, At: view.Time(t.At), By: t.By}
 	if a.gate != nil {
 		out.Progress, out.Working = a.gate.TrialProgress(t.ID)
+		var err error
+		if out.Before, _, err = a.gate.TrialPlace(ctx, t.ID); err != nil {
+			return nil, err
+		}
 	}
 	if t.Report != nil {
 		out.Report = &gate.RuleReport{}

@@ -136,7 +136,7 @@ func newWorld(t *testing.T, worker bool) *world {
 	w := &world{t: t, store: &past{}}
 	w.reg = models.New(db, blobs, models.PMML{}, telemetry.DefaultCatalogue(), nil, telemetry.NewManualClock(noon), outbox.New(db, nil, telemetry.NewTopics(telemetry.DefaultPrefix), log), log)
 	w.reg.Gated()
-	if _, _, err := w.reg.PutRules(t.Context(), []byte(rules), "E. Haddad", ""); err != nil {
+	if _, _, err := w.reg.PutRules(t.Context(), []byte(rules), "E. Haddad", "the first of this test", true); err != nil {
 		t.Fatal(err)
 	}
 	cfg := DefaultConfig()

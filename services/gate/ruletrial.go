@@ -59,7 +59,7 @@ func (r *Runner) AskRules(ctx context.Context, raw []byte, back time.Duration, b
 	}
 	t, err := r.models.AddRuleTrial(ctx, raw, back, by)
 	if err == nil {
-		r.wakeUp()
+		wakeUp(r.edits)
 	}
 	return t, err
 }
@@ -69,12 +69,20 @@ func (r *Runner) TrialProgress(id string) (done float64, ok bool) {
 	return r.progress(trialJob(id).ref())
 }
 
+// TrialPlace is how many are tried before a trial; ok is false where it does not wait.
+func (r *Runner) TrialPlace(ctx context.Context, id string) (before int, ok bool, err error) {
+	waiting, err := r.models.WaitingRuleTrials(ctx)
+	before = slices.IndexFunc(waiting, func(t models.RuleTrial) bool { return t.ID == id })
+	return max(0, before), before >= 0, err
+}
+
 func trialJob(id string) *Job { return &Job{Name: "rules " + id} }
 
 // trial tries one set of rules, and keeps what came of it.
 func (r *Runner) trial(ctx context.Context, t models.RuleTrial) error {
-	r.set(trialJob(t.ID).ref(), 0)
-	defer r.set("", 0)
+	ref := trialJob(t.ID).ref()
+	r.set(ref, 0)
+	defer r.end(ref)
 	limited, cancel := context.WithTimeout(ctx, r.cfg.Limit)
 	defer cancel()
 	rep, err := r.try(limited, t)

@@ -1,14 +1,18 @@
 package gate
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/mudpulse/mudpulse/services/models"
+	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 // edit returns the rules of the world with one change.
@@ -20,7 +24,7 @@ func (w *world) try(edited []byte, back time.Duration) (models.RuleTrial, *RuleR
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := w.run.Work(w.t.Context()); err != nil {
+	if err := w.run.Trials(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 	got, err := w.reg.RuleTrial(w.t.Context(), asked.ID)
@@ -93,7 +97,7 @@ func TestATrialThatWasCutOffIsMadeAfterTheRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.Work(t.Context()); err != nil {
+	if err := again.Trials(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := w.reg.RuleTrial(t.Context(), asked.ID); err != nil || got.State != models.Done {
@@ -102,6 +106,83 @@ func TestATrialThatWasCutOffIsMadeAfterTheRestart(t *testing.T) {
 	w.store.fail = errors.New("the disk is gone")
 	if got, _ := w.try(edit(`"limit":14`, `"limit":18`), 0); got.State != models.Failed || !strings.Contains(got.Why, "the disk is gone") {
 		t.Errorf("%+v", got)
+	}
+}
+
+// held is a past that keeps its first reader, a model's test, until it is let go.
+type held struct {
+	*past
+	first   sync.Once
+	reading chan struct{}
+	let     chan struct{}
+}
+
+func (h *held) Replay(ctx context.Context, q storage.ReplayQuery, f func(*telemetry.Frame) error) (storage.Replayed, error) {
+	wait := false
+	h.first.Do(func() { wait = true; close(h.reading) })
+	if wait {
+		select {
+		case <-h.let:
+		case <-ctx.Done():
+			return storage.Replayed{}, ctx.Err()
+		}
+	}
+	p := past{}
+	return p.Replay(ctx, q, f)
+}
+
+func TestATrialDoesNotWaitForAModelsTest(t *testing.T) {
+	w := newWorld(t, false)
+	store := &held{past: w.store, reading: make(chan struct{}), let: make(chan struct{})}
+	run, err := New(w.run.cfg, w.reg, w.run.blobs, store, w.run.cat, w.run.log, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := w.upload(wash(15, 10))
+	if err := run.Ask(t.Context(), "wash", v, ""); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- run.Run(ctx) }()
+	<-store.reading
+	asked := make([]models.RuleTrial, 2)
+	for i := range asked {
+		if asked[i], err = run.AskRules(t.Context(), edit(`"limit":14`, fmt.Sprintf(`"limit":%d`, 18+i)), 0, "E. Haddad"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		last, err := w.reg.RuleTrial(t.Context(), asked[1].ID)
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("%+v, %v", last, err)
+		}
+		if last.State == models.Done {
+			break
+		}
+		if before, waits, err := run.TrialPlace(t.Context(), asked[1].ID); err != nil || before > 1 || before == 1 && !waits {
+			t.Fatalf("%d before it, %v", before, err)
+		}
+	}
+	if _, working := run.Progress("wash", v); !working {
+		t.Error("the model's test is not in work any more")
+	}
+	close(store.let)
+	for {
+		s, err := w.reg.Standing(t.Context(), "wash", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.State == models.Done {
+			break
+		}
+		<-tick.C
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -59,7 +59,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// A Runner tests the versions that wait for it, one after the other.
+// A Runner tests the versions that wait for it, one after the other, and beside
+// them tries edited rules: a person sits before those, and a model's test may take hours.
 type Runner struct {
 	cfg    Config
 	models *models.Registry
@@ -69,10 +70,10 @@ type Runner struct {
 	log    *slog.Logger
 	told   func(name string) // when a model's standing changed
 
-	wake chan struct{}
-	mu   sync.Mutex
-	now  string // Job.ref, of what is in work
-	done float64
+	wake  chan struct{} // a version waits
+	edits chan struct{} // edited rules wait
+	mu    sync.Mutex
+	done  map[string]float64 // how much of what is in work, by Job.ref
 }
 
 // New returns a runner; told may be nil.
@@ -83,7 +84,7 @@ func New(cfg Config, reg *models.Registry, blobs Blobs, store Store, cat *teleme
 	if told == nil {
 		told = func(string) {}
 	}
-	return &Runner{cfg: cfg, models: reg, blobs: blobs, store: store, cat: cat, log: log, told: told, wake: make(chan struct{}, 1)}, nil
+	return &Runner{cfg: cfg, models: reg, blobs: blobs, store: store, cat: cat, log: log, told: told, wake: make(chan struct{}, 1), edits: make(chan struct{}, 1), done: map[string]float64{}}, nil
 }
 
 // Ask puts a version in the queue; then is who wants it on as soon as it has passed, "" nobody.
@@ -96,13 +97,13 @@ func (r *Runner) Ask(ctx context.Context, name string, version int, then string)
 	if err := r.models.Save(ctx, s); err != nil {
 		return err
 	}
-	r.wakeUp()
+	wakeUp(r.wake)
 	return nil
 }
 
-func (r *Runner) wakeUp() {
+func wakeUp(lane chan<- struct{}) {
 	select {
-	case r.wake <- struct{}{}:
+	case lane <- struct{}{}:
 	default:
 	}
 }
@@ -115,14 +116,37 @@ func (r *Runner) Progress(name string, version int) (done float64, ok bool) {
 func (r *Runner) progress(ref string) (done float64, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.now != ref {
-		return 0, false
-	}
-	return r.done, true
+	done, ok = r.done[ref]
+	return done, ok
 }
 
-// Run works the queue off until ctx ends; what was in work then is begun again at the next start.
+// Run works both queues off until ctx ends; what was in work then is begun again at the next start.
 func (r *Runner) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	trials := make(chan error, 1)
+	go func() { trials <- r.runTrials(ctx, cancel) }()
+	err := r.runTests(ctx)
+	cancel()
+	return errors.Join(err, <-trials)
+}
+
+// runTrials works off the edited rules; failing, it ends the tests too.
+func (r *Runner) runTrials(ctx context.Context, fail func()) error {
+	for {
+		if err := r.Trials(ctx); err != nil && ctx.Err() == nil {
+			fail()
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.edits:
+		}
+	}
+}
+
+func (r *Runner) runTests(ctx context.Context) error {
 	look := time.NewTicker(time.Hour)
 	defer look.Stop()
 	for {
@@ -168,19 +192,22 @@ func (r *Runner) Again(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// Work tests all that wait: edited rules first, somebody sits before them.
-func (r *Runner) Work(ctx context.Context) error {
+// Trials tries all edited rules that wait, in the order in which they were asked for.
+func (r *Runner) Trials(ctx context.Context) error {
 	for {
-		trials, err := r.models.WaitingRuleTrials(ctx)
-		if err != nil {
+		waiting, err := r.models.WaitingRuleTrials(ctx)
+		if err != nil || len(waiting) == 0 {
 			return err
 		}
-		if len(trials) > 0 {
-			if err := r.trial(ctx, trials[0]); err != nil {
-				return err
-			}
-			continue
+		if err := r.trial(ctx, waiting[0]); err != nil {
+			return err
 		}
+	}
+}
+
+// Work tests all versions that wait.
+func (r *Runner) Work(ctx context.Context) error {
+	for {
 		waiting, err := r.models.Standings(ctx, "state = 'waiting'")
 		if err != nil || len(waiting) == 0 {
 			return err
@@ -191,15 +218,22 @@ func (r *Runner) Work(ctx context.Context) error {
 	}
 }
 
-func (r *Runner) set(now string, done float64) {
+func (r *Runner) set(ref string, done float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.now, r.done = now, done
+	r.done[ref] = done
+}
+
+func (r *Runner) end(ref string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.done, ref)
 }
 
 func (r *Runner) one(ctx context.Context, s models.Standing) error {
-	r.set(fmt.Sprintf("%s@%d", s.Name, s.Version), 0)
-	defer r.set("", 0)
+	ref := fmt.Sprintf("%s@%d", s.Name, s.Version)
+	r.set(ref, 0)
+	defer r.end(ref)
 	limited, cancel := context.WithTimeout(ctx, r.cfg.Limit)
 	defer cancel()
 	rep, err := r.test(limited, s.Name, s.Version)

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -96,10 +97,19 @@ func parseRules(raw []byte) (*alarms.Rules, error) {
 	return rules, nil
 }
 
+// Untried means that a set of rules was not tried on the past, and who wants it
+// in force did not say why it should be nevertheless.
+type Untried struct{}
+
+func (u *Untried) Error() string {
+	return "these rules were not tried on the past: POST them to /rules/trials and put them in force when the trial is done; or say untried=true with a note that says why: both are written down"
+}
+
 // PutRules puts an edited set in force, as a new version, and returns it with
 // the marker's id. The error is a *Refused with every problem, where the rules
-// are at fault. Their own version number is set here.
-func (r *Registry) PutRules(ctx context.Context, raw []byte, by, note string) (Rules, string, error) {
+// are at fault, and *Untried where no trial of them is done and untried is false.
+// Their own version number is set here.
+func (r *Registry) PutRules(ctx context.Context, raw []byte, by, note string, untried bool) (Rules, string, error) {
 	rules, err := parseRules(raw)
 	if err != nil {
 		return Rules{}, "", err
@@ -107,12 +117,47 @@ func (r *Registry) PutRules(ctx context.Context, raw []byte, by, note string) (R
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	limits := true
-	if now, err := r.Rules(ctx); err == nil {
+	now, err := r.Rules(ctx)
+	switch {
+	case err == nil:
 		limits = now.Limits
-	} else if !errors.Is(err, ErrUnknown) {
+	case !errors.Is(err, ErrUnknown):
 		return Rules{}, "", err
 	}
+	tried := now.Rules != nil && sameRules(rules, now.Rules)
+	if !tried {
+		if tried, err = r.tried(ctx, rules); err != nil {
+			return Rules{}, "", err
+		}
+	}
+	if !tried {
+		if note = strings.TrimSpace(note); !untried || note == "" {
+			return Rules{}, "", &Untried{}
+		}
+		note = "untried: " + note
+	}
 	return r.putRules(ctx, rules, limits, by, note)
+}
+
+// tried reports whether a trial of just these rules is done.
+func (r *Registry) tried(ctx context.Context, rules *alarms.Rules) (bool, error) {
+	done, err := r.ruleTrials(ctx, "state = 'done'")
+	if err != nil {
+		return false, err
+	}
+	for _, t := range done {
+		if was, err := alarms.Parse(t.Rules); err == nil && sameRules(rules, was) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// sameRules reports whether two sets are the same but for their version.
+func sameRules(a, b *alarms.Rules) bool {
+	x, y := *a, *b
+	x.Version, y.Version = 1, 1
+	return bytes.Equal(asJSON(&x), asJSON(&y))
 }
 
 // RestoreRules puts an earlier version in force again, as a new version, its

@@ -46,7 +46,8 @@ type Config struct {
 	Version      string
 	Demo         bool
 	UTCOffsetMin int
-	MaxClients   int // more are answered 503
+	MaxClients   int     // more are answered 503
+	TellFrom     float64 // points of 100 that a reason must have taken to be told
 }
 
 // Deps of a Hub.

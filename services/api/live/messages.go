@@ -39,7 +39,7 @@ func (h *Hub) encode(d *drill) []byte {
 		Depth: view.Num(d.depth), LastTS: view.Time(d.last), Health: unknown}
 	if s := d.score; s != nil {
 		r.State, r.StateSince, r.Health, r.Confidence = s.State, view.Time(s.StateSince), view.Num(s.Health), view.Num(s.Confidence)
-		if why := view.Reasons(s, h.cat, standing); len(why) > 0 {
+		if why := view.Reasons(s, h.cat, standing, h.cfg.TellFrom); len(why) > 0 {
 			r.Reason = &reason{why[0].Subsystem, why[0].Text}
 		}
 	}
@@ -122,7 +122,7 @@ func (h *Hub) scoreSince(id string, seq uint64) ([]byte, uint64) {
 	return mustJSON(scoreMessage{
 		Type: "score", Drill: id, Tick: view.Time(s.Tick), State: s.State, StateSince: view.Time(s.StateSince),
 		Health: view.Num(s.Health), Confidence: view.Num(s.Confidence), Subsystems: view.Subsystems(s),
-		Reasons: view.Reasons(s, h.cat, standing), Results: view.Results(s, h.sha), TimeLeft: view.Left(s), Pos: at,
+		Reasons: view.Reasons(s, h.cat, standing, h.cfg.TellFrom), Results: view.Results(s, h.sha), TimeLeft: view.Left(s), Pos: at,
 	}), at
 }
 

@@ -55,8 +55,9 @@ type Channels interface {
 }
 
 // Reasons puts s's reasons into words. Where an alarm of the subsystem stands,
-// its words and its time are better than any made from numbers.
-func Reasons(s *telemetry.Score, cat Channels, standing []*alarmlife.Alarm) []Reason {
+// its words and its time are better than any made from numbers. Else a reason
+// that took fewer than from points is not told: it explains nothing.
+func Reasons(s *telemetry.Score, cat Channels, standing []*alarmlife.Alarm, from float64) []Reason {
 	out := []Reason{}
 	if s == nil {
 		return out
@@ -68,12 +69,16 @@ func Reasons(s *telemetry.Score, cat Channels, standing []*alarmlife.Alarm) []Re
 			Value: Num(r.Value), Normal: Num(r.Normal), Model: r.Model,
 		}
 		v.Text, v.Unit = words(r, cat)
+		alarmed := false
 		for _, a := range standing {
 			if a.Subsystem == r.Subsystem && !used[a.ID] && a.Standing() {
 				used[a.ID] = true
-				v.Text, v.Since = a.Reason, Time(a.Raised)
+				v.Text, v.Since, alarmed = a.Reason, Time(a.Raised), true
 				break
 			}
+		}
+		if !alarmed && r.Points < from {
+			continue
 		}
 		out = append(out, v)
 	}

@@ -30,6 +30,7 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 	p.closers = append(p.closers, p.db.Close)
 	cfg := api.DefaultConfig()
 	cfg.Addr, cfg.AdminToken, cfg.Version, cfg.Demo = p.s.HTTP, p.token, edge.Version(), p.demo != nil
+	cfg.TellFrom = p.s.TellFrom
 	cfg.Topics, cfg.Client = p.kafka.Topics(), p.opts
 	defaults, err := fs.Sub(simulators.Models, "models")
 	if err != nil {

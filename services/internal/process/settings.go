@@ -56,6 +56,7 @@ type Settings struct {
 	SpoolAge    time.Duration `name:"spool-age" help:"The spool is full as well when the oldest frame it keeps is older; 0: no bound." default:"0s"`
 	Instance    string        `help:"Name of this process among the scorers that share a log; a restart under it takes its partitions back at once." placeholder:"NAME"`
 	Checkpoint  time.Duration `help:"Least time between checkpoints of the scorer; they take a tenth of the bytes it reads, or are sixty times this apart." default:"10s"`
+	TellFrom    float64       `name:"tell-from" help:"Points of 100 that a reading must have taken from a drill's health to be told as a reason." default:"3"`
 	Drain       time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
 	Blobs       string        `help:"Where models and checkpoints lie: a directory or a bucket URL, shared by scorer and api; empty: DATA/blobs." placeholder:"DIR"`
 	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
