@@ -84,7 +84,9 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 	dir := t.TempDir()
 	p := run(t, dir, nil)
 	dev := p.device("RIG-07")
-	harness.Wait(t, 30*time.Second, "the rules to be taken", func() bool { return p.tell(http.MethodPut, "/rules?untried=true&note=of+this+test", lifeRules) == http.StatusAccepted })
+	harness.Wait(t, 30*time.Second, "the rules to be taken", func() bool {
+		return p.tell(http.MethodPut, "/rules?untried=true&note=of+this+test", lifeRules) == http.StatusAccepted
+	})
 	seq, base := 0, time.Now().Add(-9*time.Minute).Truncate(time.Second)
 	send := func() {
 		seq++
