@@ -203,6 +203,9 @@ func (p *platform) openScorer(ctx context.Context) (err error) {
 	if p.store != nil {
 		deps.Asker = asker{p.store}
 	}
+	if p.s.Panicking != "" {
+		deps.Loader = breaking{scorer.NewPMML(p.blobs), p.s.Panicking}
+	}
 	p.scorer, err = scorer.New(cfg, deps)
 	return err
 }

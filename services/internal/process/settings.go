@@ -74,6 +74,7 @@ type Settings struct {
 	LogFormat string `name:"log-format" help:"text or json." default:"text" enum:"text,json"`
 	Profile   string `name:"profile" help:"For benchmarks: write a CPU profile of the whole run." hidden:"" placeholder:"FILE"`
 	Crash     string `name:"crash" help:"For tests: die at a crash point, NAME:N at its Nth pass." hidden:""`
+	Panicking string `name:"panicking" help:"For tests: the model whose file has this SHA-256 panics at every row." hidden:"" placeholder:"SHA256"`
 }
 
 // AllParts are the parts one process can run.
