@@ -76,6 +76,31 @@ type worker struct {
 	aside   []payload.Error
 }
 
+// workers are as many as may decode at once: memory is bounded however many
+// connect. The one that was used last is given first: its tables are warm.
+type workers struct {
+	free chan struct{}
+	mu   sync.Mutex
+	idle []*worker
+}
+
+func (w *workers) get() *worker {
+	<-w.free
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.idle) - 1
+	k := w.idle[n]
+	w.idle = w.idle[:n]
+	return k
+}
+
+func (w *workers) put(k *worker) {
+	w.mu.Lock()
+	w.idle = append(w.idle, k)
+	w.mu.Unlock()
+	w.free <- struct{}{}
+}
+
 // take decodes, validates and identifies one message and hands it to the
 // spool; w is told when all of it is durable.
 func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, token uint64) error {
@@ -97,8 +122,8 @@ func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, 
 		e := &payload.Error{Code: payload.TooLarge, Message: fmt.Sprintf("%d bytes, at most %d are taken", size, g.cfg.MaxPayload), Cure: "send one second a message"}
 		return g.reject(s, e, body[:min(len(body), 64<<10)], size, now, w, token)
 	}
-	k := <-g.workers
-	defer func() { g.workers <- k }()
+	k := g.workers.get()
+	defer g.workers.put(k)
 	k.check.start(time.Now())
 	items, e := g.decode(s, k, body, now)
 	if e != nil {

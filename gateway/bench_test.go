@@ -55,6 +55,11 @@ func child(brokers string) error {
 	if c := os.Getenv("MUDPULSE_BENCH_COMPRESSION"); c != "" {
 		cfg.Kafka.Compression = c
 	}
+	if r := os.Getenv("MUDPULSE_BENCH_ROUND"); r != "" {
+		if cfg.Listen.Round, err = time.ParseDuration(r); err != nil {
+			return err
+		}
+	}
 	g, err := gateway.New(cfg, gateway.Deps{Registry: devices(20000)})
 	if err != nil {
 		return err
@@ -68,23 +73,25 @@ func child(brokers string) error {
 		return err
 	case <-g.Ready():
 	}
-	if path := os.Getenv("MUDPULSE_BENCH_PROFILE"); path != "" {
-		f, err := os.Create(path)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer f.Close()
-		defer pprof.StopCPUProfile()
-	}
 	fmt.Println(g.Addr().TCP)
 	in := bufio.NewReader(os.Stdin)
+	profile := os.Getenv("MUDPULSE_BENCH_PROFILE")
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
 			break
+		}
+		if profile != "" { // from the first question on: devices have connected by then
+			f, err := os.Create(profile)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if err := pprof.StartCPUProfile(f); err != nil {
+				return err
+			}
+			defer pprof.StopCPUProfile()
+			profile = ""
 		}
 		if strings.TrimSpace(line) == "use" { // CPU seconds, peak resident MB, fsyncs, published
 			var ru syscall.Rusage

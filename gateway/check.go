@@ -26,6 +26,7 @@ type checker struct {
 	catalogue *telemetry.Catalogue
 	names     map[string]*named // as sent
 	folded    map[string]*named // in lower case
+	order     []*named          // of the nth run of the frame before: most often it is the same again
 	stamp     uint64            // counts frames
 	fresh     time.Time         // when names was emptied last
 	q         []telemetry.Quality
@@ -33,6 +34,7 @@ type checker struct {
 
 // named is what is known of one channel name.
 type named struct {
+	sent  string
 	ch    *telemetry.Channel // nil: not registered
 	bad   string             // why it is no name
 	same  *named             // the one that stands for all spellings
@@ -50,6 +52,7 @@ func (c *checker) start(now time.Time) {
 	if now.Sub(c.fresh) >= catalogueAge || len(c.names) > 1<<12 {
 		clear(c.names)
 		clear(c.folded)
+		c.order = c.order[:0]
 		c.fresh = now
 	}
 	if c.names == nil {
@@ -57,11 +60,26 @@ func (c *checker) start(now time.Time) {
 	}
 }
 
+// nth returns what is known of the nth run's channel.
+func (c *checker) nth(i int, tag string) *named {
+	if i < len(c.order) && c.order[i].sent == tag {
+		return c.order[i]
+	}
+	n := c.name(tag)
+	switch {
+	case i < len(c.order):
+		c.order[i] = n
+	case i == len(c.order):
+		c.order = append(c.order, n)
+	}
+	return n
+}
+
 func (c *checker) name(tag string) *named {
 	if n, ok := c.names[tag]; ok {
 		return n
 	}
-	n := &named{}
+	n := &named{sent: tag}
 	c.names[tag] = n
 	if err := telemetry.ValidTag(tag); err != nil {
 		n.bad, n.same = err.Error(), n
@@ -90,7 +108,7 @@ func (c *checker) frame(f *telemetry.Frame, aside []payload.Error) []payload.Err
 	kept := f.Runs[:0]
 	for i := range f.Runs {
 		r := f.Runs[i]
-		n := c.name(r.Channel)
+		n := c.nth(i, r.Channel)
 		switch {
 		case n.bad != "":
 			aside = append(aside, payload.Error{Code: CodeName, Field: "channels." + r.Channel, Message: n.bad, Cure: "name channels as WOB or PUMP1_SPM, at most 24 characters"})

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mudpulse/mudpulse/gateway/listener"
@@ -119,7 +121,7 @@ func (h clients) Connect(hello listener.Hello) (listener.Client, error) {
 	now := g.clock.Now().UnixNano()
 	d.now.Drill, d.now.Connected, d.now.Since, d.now.LastSeen, d.now.Remote, d.now.Reason = dev.Drill, true, now, now, hello.Remote, ""
 	g.log.Info("device connected", "device", dev.ID, "drill", dev.Drill, "remote", hello.Remote, "transport", hello.Transport)
-	return &client{g: g, user: name, cert: byCert, source: source{device: dev, state: d}, checked: time.Now()}, nil
+	return &client{g: g, user: name, cert: byCert, source: source{device: dev, state: d}}, nil
 }
 
 // ownClientID says whether a device may call itself so: by its own name, with
@@ -132,23 +134,18 @@ func ownClientID(id, device string) bool {
 
 // client is one connection of a device.
 type client struct {
-	g       *Gateway
-	user    string
-	cert    bool
-	source  source
-	checked time.Time
+	g      *Gateway
+	user   string
+	cert   bool
+	source source
+	names  atomic.Pointer[map[string]telemetry.Name] // as the sweep found them last; nil: as they were
 }
 
 // Publish takes a message. A device that was revoked, or whose password or
-// drill changed, is cut off within a second; its names are as fresh.
+// drill changed, is cut off by the sweep within a second; its names are as fresh.
 func (c *client) Publish(topic, body []byte, size int, w spool.Waiter, token uint64) error {
-	if now := time.Now(); now.Sub(c.checked) > time.Second {
-		dev, ok := c.valid()
-		if !ok {
-			return listener.Code{Code: 0x87, Text: revoked}
-		}
-		c.source.device.Names = dev.Names // read by this connection alone
-		c.checked = now
+	if names := c.names.Load(); names != nil {
+		c.source.device.Names = *names
 	}
 	if err := c.g.take(&c.source, topic, body, size, w, token); err != nil {
 		return listener.Code{Code: 0x8b, Text: "the gateway is stopping"}
@@ -164,9 +161,29 @@ func (c *client) valid() (telemetry.Device, bool) {
 	return dev, ok && !dev.Disabled && dev.Drill == c.source.device.Drill && (c.cert || dev.Password == c.source.device.Password)
 }
 
-// sweep cuts off devices that were revoked or changed, whether they publish or not.
-func (g *Gateway) sweep() {
-	g.listener.Disconnect(func(c listener.Client) bool { _, ok := c.(*client).valid(); return !ok }, revoked)
+// sweep looks at every connected device once a second until ctx is done: it cuts
+// off those that were revoked or changed, whether they publish or not, and
+// renews their names.
+func (g *Gateway) sweep(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+			g.listener.Disconnect(func(c listener.Client) bool { return !c.(*client).renew() }, revoked)
+		}
+	}
+}
+
+// renew takes over what the registry says now, and reports whether the device
+// may stay.
+func (c *client) renew() bool {
+	dev, ok := c.valid()
+	if ok && (len(dev.Names) > 0 || c.names.Load() != nil) {
+		c.names.Store(&dev.Names)
+	}
+	return ok
 }
 
 // Gone ends the session.

@@ -76,8 +76,8 @@ type Gateway struct {
 	passwords   *credential.Cache
 	listener    *listener.Listener
 	subscribers []*subscriber.Subscriber
-	workers     chan *worker // as many as may decode at once: memory is bounded however many connect
-	heads       sync.Map     // drill → record head
+	workers     workers
+	heads       sync.Map // drill → record head
 
 	fs        spool.FS // set by Run, before ready
 	spool     *spool.Log
@@ -116,9 +116,9 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if g.crash == nil {
 		g.crash = crash.None
 	}
-	g.workers = make(chan *worker, 4*runtime.GOMAXPROCS(0))
-	for range cap(g.workers) {
-		g.workers <- &worker{check: checker{catalogue: g.catalogue}}
+	g.workers.free = make(chan struct{}, 4*runtime.GOMAXPROCS(0))
+	for range cap(g.workers.free) {
+		g.workers.put(&worker{check: checker{catalogue: g.catalogue}})
 	}
 	var err error
 	if g.listener, err = listener.New(cfg.Listen, clients{g}, g.log, g.crash); err != nil {
@@ -182,6 +182,7 @@ func (g *Gateway) Run(ctx context.Context) (err error) {
 		inputs.Go(func() { sub.Run(taking) })
 	}
 	inputs.Go(func() { g.tell(taking) })
+	inputs.Go(func() { g.sweep(taking) })
 	close(g.ready)
 	g.log.Info("gateway ready", "gateway", g.cfg.Name, "spool", g.spool.Stat().Bytes)
 
@@ -236,6 +237,7 @@ func (g *Gateway) open() error {
 	}
 	g.spool, err = spool.Open(g.cfg.Spool, spool.Options{
 		FS: fs, Crash: g.crash, Committed: g.ledger.Commit, Next: max(st.Live, g.ledger.Next(), 1), Damage: st.Damage,
+		Pace: g.listener.Pace,
 	})
 	if err != nil {
 		return err
@@ -284,7 +286,6 @@ func (g *Gateway) keep(ctx context.Context) {
 		if err := g.save(&last, &released, done); err != nil {
 			g.log.Error("keep spool", "err", err)
 		}
-		g.sweep()
 		withheld = g.alarm(withheld)
 		if done {
 			return

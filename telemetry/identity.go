@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -45,17 +46,20 @@ func ConflictBoot(boot string, hash uint64) string {
 // encoding is no conflict. Absent is absent whichever NaN it was. Stable on
 // every machine and version.
 func ContentHash(f *Frame) uint64 {
-	var order [64]int
-	idx := order[:0]
+	var room [64]place
+	order := room[:0]
 	for i := range f.Runs {
-		idx = append(idx, i)
+		order = append(order, place{prefix(f.Runs[i].Channel), i})
 	}
-	if !slices.IsSortedFunc(f.Runs, func(a, b Run) int { return strings.Compare(a.Channel, b.Channel) }) {
-		slices.SortStableFunc(idx, func(a, b int) int { return strings.Compare(f.Runs[a].Channel, f.Runs[b].Channel) })
-	}
+	slices.SortFunc(order, func(a, b place) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		return cmp.Or(strings.Compare(f.Runs[a.run].Channel, f.Runs[b.run].Channel), a.run-b.run)
+	})
 	h := mix(0x9e3779b97f4a7c15, uint64(f.TS))
-	for _, i := range idx {
-		r := &f.Runs[i]
+	for _, p := range order {
+		r := &f.Runs[p.run]
 		for j := 0; j < len(r.Channel); j++ {
 			h = (h ^ uint64(r.Channel[j])) * 0x100000001b3
 		}
@@ -76,6 +80,21 @@ func ContentHash(f *Frame) uint64 {
 		}
 	}
 	return h
+}
+
+// place is a run's place among others, by channel: the first eight bytes mostly
+// tell.
+type place struct {
+	prefix uint64
+	run    int
+}
+
+// prefix orders as the first eight bytes of s do.
+func prefix(s string) (p uint64) {
+	for i := range min(len(s), 8) {
+		p |= uint64(s[i]) << (56 - 8*i)
+	}
+	return p
 }
 
 // mix folds one word into h (the finaliser of splitmix64).

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -21,6 +22,7 @@ const (
 // strings it has seen and reuses the frame's memory. One goroutine.
 type Decoder struct {
 	names map[string]string
+	order []string  // channel of the nth run of the frame before: most often it is the same again
 	f     []float64 // arena of values
 	q     []Quality
 }
@@ -36,6 +38,21 @@ func (d *Decoder) intern(b []byte) string {
 	}
 	s := string(b)
 	d.names[s] = s
+	return s
+}
+
+// channel returns the name of the nth run.
+func (d *Decoder) channel(n int, b []byte) string {
+	if n < len(d.order) && d.order[n] == string(b) {
+		return d.order[n]
+	}
+	s := d.intern(b)
+	switch {
+	case n < len(d.order):
+		d.order[n] = s
+	case n == len(d.order):
+		d.order = append(d.order, s)
+	}
 	return s
 }
 
@@ -134,8 +151,8 @@ func (d *Decoder) Decode(b []byte, f *Frame) error {
 			return wireError("frame", num, n)
 		}
 		b = b[n:]
-		if want, known := frameTypes[num]; known && want != typ {
-			return fmt.Errorf("frame: field %d has wire type %d, not %d", num, typ, want)
+		if int(num) < len(frameTypes) && frameTypes[num] != typ {
+			return fmt.Errorf("frame: field %d has wire type %d, not %d", num, typ, frameTypes[num])
 		}
 		switch num {
 		case 1:
@@ -154,9 +171,10 @@ func (d *Decoder) Decode(b []byte, f *Frame) error {
 			if len(f.Runs) == MaxRuns {
 				return fmt.Errorf("frame: more than %d runs", MaxRuns)
 			}
+			i := len(f.Runs)
 			f.Runs = append(f.Runs, Run{})
-			if err := d.run(s, &f.Runs[len(f.Runs)-1]); err != nil {
-				return fmt.Errorf("frame: run %d: %w", len(f.Runs)-1, err)
+			if err := d.run(s, i, &f.Runs[i]); err != nil {
+				return fmt.Errorf("frame: run %d: %w", i, err)
 			}
 		case 8:
 			f.Origin = Origin(v)
@@ -181,13 +199,14 @@ func (d *Decoder) Decode(b []byte, f *Frame) error {
 	return nil
 }
 
-var frameTypes = map[protowire.Number]protowire.Type{
+var frameTypes = [...]protowire.Type{ // every number below its length is a field
 	1: protowire.BytesType, 2: protowire.BytesType, 3: protowire.BytesType, 4: protowire.VarintType, 5: protowire.VarintType,
 	6: protowire.Fixed64Type, 7: protowire.BytesType, 8: protowire.VarintType, 9: protowire.VarintType, 10: protowire.VarintType,
 	11: protowire.BytesType, 12: protowire.Fixed64Type, 13: protowire.Fixed64Type, 14: protowire.BytesType, 15: protowire.VarintType,
 }
 
-func (d *Decoder) run(b []byte, r *Run) error {
+// run reads the nth run.
+func (d *Decoder) run(b []byte, nth int, r *Run) error {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
@@ -200,7 +219,7 @@ func (d *Decoder) run(b []byte, r *Run) error {
 			if n < 0 {
 				return wireError("channel", num, n)
 			}
-			r.Channel, b = d.intern(s), b[n:]
+			r.Channel, b = d.channel(nth, s), b[n:]
 		case (num == 2 || num == 3) && typ == protowire.VarintType:
 			v, n := protowire.ConsumeVarint(b)
 			if n < 0 {
@@ -227,10 +246,11 @@ func (d *Decoder) run(b []byte, r *Run) error {
 				return fmt.Errorf("values: given twice")
 			}
 			from := len(d.f)
-			for i := 0; i < len(s); i += 8 {
-				d.f = append(d.f, math.Float64frombits(binary.LittleEndian.Uint64(s[i:])))
-			}
+			d.f = slices.Grow(d.f, len(s)/8)[:from+len(s)/8]
 			r.Values, b = d.f[from:len(d.f):len(d.f)], b[n:]
+			for i := range r.Values {
+				r.Values[i] = math.Float64frombits(binary.LittleEndian.Uint64(s[8*i:]))
+			}
 		case num == 5 && typ == protowire.BytesType:
 			s, n := protowire.ConsumeBytes(b)
 			if n < 0 {
@@ -286,28 +306,35 @@ func wireError(what string, num protowire.Number, n int) error {
 	return fmt.Errorf("%s: field %d: not protobuf: %w", what, num, protowire.ParseError(n))
 }
 
+// appendTag appends a tag, which is one byte for the numbers below 16.
+func appendTag(b []byte, num protowire.Number, typ protowire.Type) []byte {
+	if num < 16 {
+		return append(b, byte(num)<<3|byte(typ))
+	}
+	return protowire.AppendTag(b, num, typ)
+}
+
 func appendString(b []byte, num protowire.Number, s string) []byte {
 	if s == "" {
 		return b
 	}
-	b = protowire.AppendTag(b, num, protowire.BytesType)
-	return protowire.AppendString(b, s)
+	b = appendTag(b, num, protowire.BytesType)
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
 }
 
 func appendUint(b []byte, num protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return b
 	}
-	b = protowire.AppendTag(b, num, protowire.VarintType)
-	return protowire.AppendVarint(b, v)
+	return binary.AppendUvarint(appendTag(b, num, protowire.VarintType), v)
 }
 
 func appendFixed(b []byte, num protowire.Number, v uint64) []byte {
 	if v == 0 {
 		return b
 	}
-	b = protowire.AppendTag(b, num, protowire.Fixed64Type)
-	return protowire.AppendFixed64(b, v)
+	return binary.LittleEndian.AppendUint64(appendTag(b, num, protowire.Fixed64Type), v)
 }
 
 func appendDouble(b []byte, num protowire.Number, v float64) []byte {

@@ -22,6 +22,7 @@ type Config struct {
 	MaxRate        int           // messages a second from one client, a second's worth at once; reading pauses beyond it; 0: no bound
 	ConnectTimeout time.Duration // from accepting a connection to its CONNECT
 	MaxKeepAlive   time.Duration // longer or none is cut to it (MQTT 5: told to the client)
+	Round          time.Duration // how long messages of very many devices are gathered, at most, before they are read: see poll.Wait; 0: not
 	SessionExpiry  time.Duration // how long the QoS 2 packet ids of a client that went away are kept
 }
 
@@ -30,6 +31,7 @@ func DefaultConfig() Config {
 	return Config{
 		MaxClients: 20000, ReceiveMaximum: 1024, MaxPacket: 1<<20 + 4096,
 		ConnectTimeout: 10 * time.Second, MaxKeepAlive: 20 * time.Minute, SessionExpiry: 7 * 24 * time.Hour,
+		Round: 10 * time.Millisecond,
 	}
 }
 
@@ -59,6 +61,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("connect_timeout: must be positive, not %v", c.ConnectTimeout)
 	case c.MaxKeepAlive < time.Second || c.MaxKeepAlive > 18*time.Hour:
 		return fmt.Errorf("max_keep_alive: must lie in 1s…18h, not %v", c.MaxKeepAlive)
+	case c.Round < 0 || c.Round > time.Second:
+		return fmt.Errorf("round: must lie in 0s…1s, not %v", c.Round)
 	case c.SessionExpiry < 0:
 		return fmt.Errorf("session_expiry: must not be negative, not %v", c.SessionExpiry)
 	}

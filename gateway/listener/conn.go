@@ -21,9 +21,9 @@ const (
 	maxDiscard  = 64 << 20 // of an oversize packet that is read past; beyond it the client is cut off
 )
 
-// conn is one connection. Its goroutine reads; acknowledgements are written
-// by whoever made them durable, through a goroutine that lives as long as there
-// is something to write.
+// conn is one connection. Its goroutine reads; acknowledgements are written by
+// whoever made them durable, as far as that goes without waiting, and else
+// through a goroutine that lives as long as there is something to write.
 type conn struct {
 	l         *Listener
 	nc        net.Conn
@@ -42,12 +42,17 @@ type conn struct {
 	rate       bucket
 	will       *will
 
+	direct   tryWriter // nc, where it can be written without waiting; nil: it cannot
 	mu       sync.Mutex
 	ready    *sync.Cond // inflight fell
 	out      []byte
 	spare    []byte
 	writing  bool
 	inflight int // messages of QoS 1 and 2 that are not acknowledged
+}
+
+type tryWriter interface {
+	TryWrite(b []byte) (int, error)
 }
 
 // will is what the client wants said when it ends without DISCONNECT.
@@ -57,6 +62,7 @@ type will struct {
 
 func newConn(l *Listener, nc net.Conn, transport string) *conn {
 	c := &conn{l: l, nc: nc, transport: transport, version: 4, closing: make(chan struct{}), buf: make([]byte, smallBuffer)}
+	c.direct, _ = nc.(tryWriter)
 	c.ready = sync.NewCond(&c.mu)
 	return c
 }
@@ -517,13 +523,23 @@ func (c *conn) Flush() {
 	c.flush()
 }
 
-// flush starts the writer unless it is at work. c.mu is held.
+// flush writes what goes at once, and starts the writer for the rest, unless it
+// is at work. c.mu is held.
 func (c *conn) flush() {
 	c.ready.Broadcast()
-	if !c.writing && len(c.out) > 0 {
-		c.writing = true
-		go c.write()
+	if c.writing || len(c.out) == 0 {
+		return
 	}
+	if c.direct != nil {
+		n, err := c.direct.TryWrite(c.out)
+		if err == nil && n == len(c.out) {
+			c.out = c.out[:0]
+			return
+		}
+		c.out = c.out[:copy(c.out, c.out[n:])]
+	}
+	c.writing = true
+	go c.write()
 }
 
 // send queues b and writes it.

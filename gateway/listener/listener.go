@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/mudpulse/mudpulse/gateway/crash"
+	"github.com/mudpulse/mudpulse/gateway/poll"
 	"github.com/mudpulse/mudpulse/gateway/spool"
 )
 
@@ -68,6 +69,7 @@ type Listener struct {
 	crash crash.Func
 
 	tcp, tls, ws net.Listener
+	polls        []*poll.Listener
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
@@ -101,10 +103,23 @@ func (l *Listener) Listen() (err error) {
 		}
 		return ln, nil
 	}
-	if l.tcp, err = open("tcp", l.cfg.TCP); err != nil {
+	inRounds := func(what, addr string) (net.Listener, error) {
+		ln, err := open(what, addr)
+		if ln == nil || err != nil {
+			return nil, err
+		}
+		p, err := poll.New(ln.(*net.TCPListener), l.cfg.Round)
+		if err != nil {
+			ln.Close()
+			return nil, fmt.Errorf("listen for MQTT (%s): %w", what, err)
+		}
+		l.polls = append(l.polls, p)
+		return p, nil
+	}
+	if l.tcp, err = inRounds("tcp", l.cfg.TCP); err != nil {
 		return err
 	}
-	if l.tls, err = open("tls", l.cfg.TLS); err != nil {
+	if l.tls, err = inRounds("tls", l.cfg.TLS); err != nil {
 		return err
 	}
 	if l.tls != nil {
@@ -138,13 +153,25 @@ func (l *Listener) Addr() (tcp, tls, ws net.Addr) {
 	return addr(l.tcp), addr(l.tls), addr(l.ws)
 }
 
+// Pace returns how long messages are gathered at present before they are read;
+// 0 where each is read as it comes.
+func (l *Listener) Pace() (d time.Duration) {
+	for _, p := range l.polls {
+		d = max(d, p.Pace())
+	}
+	return d
+}
+
 // Run serves until ctx is done; clients are then given up to a second for the
 // acknowledgements of what the spool already has. It returns nil, or why a
 // socket failed.
 func (l *Listener) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var accepting sync.WaitGroup
+	var accepting, polling sync.WaitGroup
+	for _, p := range l.polls {
+		polling.Go(p.Run)
+	}
 	for transport, ln := range map[string]net.Listener{"tcp": l.tcp, "tls": l.tls} {
 		if ln != nil {
 			accepting.Go(func() {
@@ -184,6 +211,10 @@ func (l *Listener) Run(ctx context.Context) error {
 	}
 	accepting.Wait()
 	l.wg.Wait()
+	for _, p := range l.polls {
+		p.Stop()
+	}
+	polling.Wait()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("serve MQTT: %w", err)
 	}

@@ -43,6 +43,7 @@ type Options struct {
 	Next      uint64                          // no index below it is given again
 	Damage    []telemetry.Damage              // that was named before
 	Now       func() time.Time                // wall time; time.Now
+	Pace      func() time.Duration            // how far apart records come in clumps; a batch waits for its clump
 }
 
 // Stat is the state of a log.
@@ -118,6 +119,9 @@ func Open(cfg Config, opt Options) (*Log, error) {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Pace == nil {
+		opt.Pace = func() time.Duration { return 0 }
 	}
 	if opt.Committed == nil {
 		opt.Committed = func(uint64, []Note) {}
@@ -245,6 +249,9 @@ func (l *Log) Run(ctx context.Context) error {
 		started := l.opt.Now()
 		select {
 		case <-l.work:
+			if d := l.opt.Pace() / 4; d > 0 {
+				l.linger(ctx, d)
+			}
 		case <-ctx.Done():
 			stopping = true
 		}

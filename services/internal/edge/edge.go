@@ -31,7 +31,7 @@ func New(s *process.Settings, d Deps) (*gateway.Gateway, error) {
 	cfg := gateway.DefaultConfig()
 	cfg.Name, cfg.Version = s.GatewayID, d.Version
 	cfg.Listen.TCP, cfg.Listen.TLS, cfg.Listen.WebSocket = s.MQTT, s.MQTTTLS, s.MQTTWS
-	cfg.Listen.MaxRate = s.DeviceRate
+	cfg.Listen.MaxRate, cfg.Listen.Round = s.DeviceRate, s.MQTTRound
 	cfg.Spool.Dir = s.Path("gateway")
 	cfg.Spool.MaxBytes, cfg.Spool.MaxAge = s.SpoolBytes, s.SpoolAge
 	cfg.Spool.SegmentBytes = min(cfg.Spool.SegmentBytes, max(64<<10, s.SpoolBytes/8))

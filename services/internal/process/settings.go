@@ -36,13 +36,14 @@ type Settings struct {
 	KafkaCert     string   `name:"kafka-cert" help:"Client certificate for the brokers, PEM." placeholder:"FILE"`
 	KafkaKey      string   `name:"kafka-key" help:"Its key, PEM." placeholder:"FILE"`
 
-	MQTTTLS      string `name:"mqtt-tls" help:"Address where devices connect over TLS; needs --mqtt-cert and --mqtt-key." placeholder:"ADDR"`
-	MQTTWS       string `name:"mqtt-ws" help:"Address where devices connect over WebSocket; over TLS if there is a certificate." placeholder:"ADDR"`
-	MQTTCert     string `name:"mqtt-cert" help:"Certificate that devices see, PEM; read again when it changes." placeholder:"FILE"`
-	MQTTKey      string `name:"mqtt-key" help:"Its key, PEM." placeholder:"FILE"`
-	MQTTClientCA string `name:"mqtt-client-ca" help:"Authority of the devices' certificates, PEM: the common name is the device." placeholder:"FILE"`
-	DeviceRate   int    `name:"device-rate" help:"Messages a second that one connection may send; beyond it reading waits. 0: no bound." default:"5000"`
-	MaxMessage   int    `name:"max-message" help:"Bytes of one message; a larger one is refused, its head quarantined." default:"1048576"`
+	MQTTTLS      string        `name:"mqtt-tls" help:"Address where devices connect over TLS; needs --mqtt-cert and --mqtt-key." placeholder:"ADDR"`
+	MQTTWS       string        `name:"mqtt-ws" help:"Address where devices connect over WebSocket; over TLS if there is a certificate." placeholder:"ADDR"`
+	MQTTCert     string        `name:"mqtt-cert" help:"Certificate that devices see, PEM; read again when it changes." placeholder:"FILE"`
+	MQTTKey      string        `name:"mqtt-key" help:"Its key, PEM." placeholder:"FILE"`
+	MQTTClientCA string        `name:"mqtt-client-ca" help:"Authority of the devices' certificates, PEM: the common name is the device." placeholder:"FILE"`
+	DeviceRate   int           `name:"device-rate" help:"Messages a second that one connection may send; beyond it reading waits. 0: no bound." default:"5000"`
+	MQTTRound    time.Duration `name:"mqtt-round" help:"Messages of very many devices are gathered for up to this long before they are read; few or busy devices never wait. 0: not." default:"10ms"`
+	MaxMessage   int           `name:"max-message" help:"Bytes of one message; a larger one is refused, its head quarantined." default:"1048576"`
 
 	Parts []string `help:"Parts to run in this process: log,gateway,scorer,writer,api." default:"log,gateway,scorer,writer,api"`
 	Demo  bool     `help:"Run twelve simulated drills on a clock × 60." default:"true" negatable:""`
