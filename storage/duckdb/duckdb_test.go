@@ -124,6 +124,20 @@ func eachViewHasRows(t *testing.T, s *Store) {
 }
 
 // Whatever a stage loses from its own rows, the ledger names that stage and number.
+// A gateway whose disk was replaced tells what it accepted since; what is stored
+// from before is no gap.
+func TestWhatAGatewayForgotIsNoGap(t *testing.T) {
+	ctx := context.Background()
+	s := filled(t, t.TempDir())
+	if err := s.exec("UPDATE store.accepted SET lo = 31"); err != nil {
+		t.Fatal(err)
+	}
+	l, err := s.Ledger(ctx, storage.LedgerQuery{Audit: true})
+	if err != nil || l.Accepted != 60 || l.Gaps != 0 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
 func TestTheLedgerNamesTheStageThatLostARow(t *testing.T) {
 	const why = "a row was taken away"
 	ctx := context.Background()

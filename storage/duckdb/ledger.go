@@ -106,6 +106,11 @@ func numberedRow(accepted, stored, scored, readable, lacking spans) storage.Ledg
 	if len(lacking) > 0 {
 		read = minus(readable, lacking)
 	}
+	if len(accepted) > 0 {
+		// What is stored from before all that gateways tell, one accepted that has
+		// forgotten it: its disk was replaced, or the platform was restored.
+		accepted = union(accepted, minus(stored, spans{{accepted[0].lo, ^uint64(0)}}))
+	}
 	all := merge(slices.Concat(accepted, stored, scored, readable))
 	if len(all) == 0 {
 		return storage.LedgerRow{}

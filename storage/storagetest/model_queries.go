@@ -248,6 +248,17 @@ func (m *Model) Ledger(_ context.Context, q storage.LedgerQuery) (storage.Ledger
 			}
 			row.Sent = max(row.Accepted, row.Stored, row.Scored, row.Readable)
 		} else {
+			if len(s.accepted) > 0 { // a gateway may have forgotten what came before all that it tells
+				told := ^uint64(0)
+				for n := range s.accepted {
+					told = min(told, n)
+				}
+				for n := range s.stored {
+					if n < told {
+						row.Accepted++
+					}
+				}
+			}
 			row.First = ^uint64(0)
 			for _, set := range []map[uint64]bool{s.accepted, s.stored, s.scored} {
 				for n := range set {

@@ -304,10 +304,10 @@ func restored(t *testing.T, dir, after string, least int64) {
 		return
 	}
 	to := t.TempDir()
-	if _, err := backup.Restore(ctx, b, "", to); err != nil {
+	if _, err := backup.Restore(ctx, b, "", to, nil); err != nil {
 		t.Fatalf("after %s: restore: %v", after, err)
 	}
-	s, err := duckdb.Open(config(to), telemetry.DefaultCatalogue(), telemetry.NewManualClock(time.Unix(0, Start)), slog.New(slog.DiscardHandler))
+	s, err := duckdb.Open(config(filepath.Join(to, "store")), telemetry.DefaultCatalogue(), telemetry.NewManualClock(time.Unix(0, Start)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatalf("after %s: restored: %v", after, err)
 	}

@@ -53,7 +53,7 @@ func config(dir string) duckdb.Config {
 }
 
 // Points are where a victim dies, or its disk fills up: the store's and the backup's.
-var Points = append(slices.Clone(duckdb.CrashPoints[:]), backup.CrashFile, backup.CrashDatabase)
+var Points = append(slices.Clone(duckdb.CrashPoints[:]), backup.CrashFile, backup.CrashDatabase, backup.CrashRelational)
 
 // Victim commits frame after frame with their scores, and maintains and backs up
 // the store between, until it dies at the nth pass of a crash point, or has done
@@ -178,7 +178,7 @@ func backUp(ctx context.Context, s *duckdb.Store, dir string, crash func(string)
 		return err
 	}
 	defer b.Close()
-	if _, err := backup.Run(ctx, s, dir, b, time.Now(), crash); err != nil {
+	if _, err := backup.Run(ctx, backup.Platform{Store: s, Dir: dir}, b, time.Now(), crash); err != nil {
 		return err
 	}
 	all, err := backup.List(ctx, b)

@@ -14,11 +14,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/mudpulse/mudpulse/services/backup"
 	"github.com/mudpulse/mudpulse/services/client"
 	"github.com/mudpulse/mudpulse/services/imports"
+	"github.com/mudpulse/mudpulse/services/internal/blobs"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -29,13 +31,14 @@ type storeCommands struct {
 	Backup struct {
 		server
 		To string `arg:"" help:"Folder, or URL of a bucket, as the server sees it."`
-	} `cmd:"" help:"Back the columnstore up, copying only what is new."`
+	} `cmd:"" help:"Back the platform up: columnstore, users, devices, equipment, models, rules; copying only what is new."`
 	Restore struct {
-		From string `arg:"" help:"Folder, or URL of a bucket."`
-		Data string `help:"Data directory, without a store in it; no process runs on it." default:".data" placeholder:"DIR"`
-		Name string `help:"Which backup; default: the newest."`
-		List bool   `help:"Print the backups' names."`
-	} `cmd:"" help:"Restore the columnstore from a backup, verified."`
+		From  string `arg:"" help:"Folder, or URL of a bucket."`
+		Data  string `help:"Data directory, without a platform in it; no process runs on it." default:".data" placeholder:"DIR"`
+		Blobs string `help:"Where models' files go; default: DIR/blobs." placeholder:"URL"`
+		Name  string `help:"Which backup; default: the newest."`
+		List  bool   `help:"Print the backups' names."`
+	} `cmd:"" help:"Restore a platform from a backup, verified."`
 	Doctor struct {
 		server
 	} `cmd:"" help:"Read every sealed file, and say what is damaged, what it costs and what cures it."`
@@ -268,7 +271,12 @@ func (c *Commands) backup(env Env) error {
 	if err := cl.Do(env.Ctx, http.MethodPost, "/store/backup?to="+url.QueryEscape(to), "", nil, &r); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Out, "backup %s: %d sealed files, %d of them new, %d bytes copied\n", r.Name, r.Files, r.Copied, r.CopiedBytes)
+	fmt.Fprintf(env.Out, "backup %s: %d sealed files, %d of them new; ", r.Name, r.Files, r.Copied)
+	if r.Whole {
+		fmt.Fprintf(env.Out, "users, devices, equipment and rules, %d files of models and rules; %d bytes copied\n", r.Blobs, r.CopiedBytes)
+	} else {
+		fmt.Fprintf(env.Out, "%d bytes copied. Users, devices and models are kept by another process: they are not in it\n", r.CopiedBytes)
+	}
 	if r.Damaged > 0 {
 		return fmt.Errorf("%d sealed files are damaged and not in it: mudpulse doctor names them", r.Damaged)
 	}
@@ -289,11 +297,20 @@ func (c *Commands) restore(env Env) error {
 		}
 		return err
 	}
-	m, err := backup.Restore(env.Ctx, b, a.Name, filepath.Join(a.Data, "store"))
+	where, err := blobs.Open(env.Ctx, cmp.Or(a.Blobs, filepath.Join(a.Data, "blobs")))
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.Out, "restored as of %s: %d sealed files and the database, every byte verified\n", m.Created.Format(time.RFC3339), len(m.Files))
+	defer where.Close()
+	m, err := backup.Restore(env.Ctx, b, a.Name, a.Data, where)
+	if err != nil {
+		return err
+	}
+	what := "users, devices, equipment and rules, " + strconv.Itoa(len(m.Blobs)) + " files of models and rules"
+	if m.Relational == nil {
+		what = "no users, devices or models, which were not backed up"
+	}
+	_, err = fmt.Fprintf(env.Out, "restored as of %s: %d sealed files and the database, %s; every byte verified\n", m.Created.Format(time.RFC3339), len(m.Files), what)
 	return err
 }
 

@@ -27,7 +27,7 @@ func (p *platform) keeper() api.Keeper {
 				return nil, err
 			}
 			defer b.Close()
-			return backup.Run(ctx, p.store, p.s.Path("store"), b, time.Now(), p.crash)
+			return backup.Run(ctx, backup.Platform{Store: p.store, Dir: p.s.Path("store"), DB: p.db, Blobs: p.blobs}, b, time.Now(), p.crash)
 		},
 	}
 	if p.s.Has("gateway") {

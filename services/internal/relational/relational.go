@@ -88,6 +88,42 @@ func (db *DB) Tx(ctx context.Context, f func(tx *sql.Tx) error) error {
 	return nil
 }
 
+// Snapshot writes the whole store, as one moment left it, to path: replaced if
+// there, readable by its owner only.
+func (db *DB) Snapshot(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600) // SQLite fills an empty file
+	if err == nil {
+		err = f.Close()
+	}
+	if err == nil {
+		_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	}
+	if err != nil {
+		return fmt.Errorf("snapshot %s: %w", path, err)
+	}
+	return nil
+}
+
+// Blobs returns the SHA-256 of every blob that a row names.
+func (db *DB) Blobs(ctx context.Context) (out []string, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT sha256 FROM models UNION SELECT sha256 FROM rules ORDER BY 1")
+	if err != nil {
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sha string
+		if err := rows.Scan(&sha); err != nil {
+			return nil, fmt.Errorf("blobs: %w", err)
+		}
+		out = append(out, sha)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("blobs: %w", err)
+	}
+	return out, nil
+}
+
 // Fact returns a named fact, "" if there is none.
 func (db *DB) Fact(ctx context.Context, name string) (string, error) {
 	var v string
