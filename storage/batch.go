@@ -26,6 +26,8 @@ type Batch struct {
 	runs   []telemetry.Run
 	values []float64
 	q      []telemetry.Quality
+
+	mostValues, mostScores int // of a batch of late; room far beyond them is given back
 }
 
 // AddFrame copies f, which may lie in a decoder's memory, into the batch.
@@ -63,14 +65,19 @@ func (b *Batch) Rows() int {
 	return len(b.frames) + len(b.Scores) + len(b.Alarms) + len(b.Commands) + len(b.Markers) + len(b.Quarantined) + len(b.Gateways) + len(b.Channels)
 }
 
-// Reset empties the batch and keeps its memory, unless that grew large.
+// Reset empties the batch and keeps its memory, unless batches of late needed far
+// less: one burst is not remembered for ever.
 func (b *Batch) Reset() {
-	frames, runs, values, q := b.frames[:0], b.runs[:0], b.values[:0], b.q[:0]
-	if cap(values) > 4<<20 { // 32 MB: one burst is not remembered for ever
+	frames, runs, values, q, scores := b.frames[:0], b.runs[:0], b.values[:0], b.q[:0], b.Scores[:0]
+	mostValues := max(len(b.values), b.mostValues-b.mostValues/8)
+	if cap(values) > max(4*mostValues, 64<<10) {
 		frames, runs, values, q = nil, nil, nil, nil
 	}
-	clear(b.Scores)
-	*b = Batch{
-		Scores: b.Scores[:0], Alarms: nil, frames: frames, runs: runs, values: values, q: q,
+	clear(b.frames)
+	mostScores := max(len(b.Scores), b.mostScores-b.mostScores/8)
+	if cap(scores) > max(4*mostScores, 256) {
+		scores = nil
 	}
+	clear(b.Scores)
+	*b = Batch{Scores: scores, frames: frames, runs: runs, values: values, q: q, mostValues: mostValues, mostScores: mostScores}
 }

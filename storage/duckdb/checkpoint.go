@@ -88,7 +88,7 @@ func (s *Store) turnOver() error {
 		}
 	}
 	if most != nil && s.spare != nil && most.rows >= min(turnRows, s.cfg.PartRows/2) {
-		most.closed = true
+		most.close()
 		delete(s.open, most.hour)
 		s.lastPart = nil
 	}

@@ -39,11 +39,26 @@ type column struct {
 	f64  []float64
 	text []string
 	ends []uint64
+	most int // rows or elements that a commit of late had; what is far beyond it is given back
 }
 
 func (c *column) reset() {
+	rows := max(len(c.i64), len(c.i32), len(c.u8), len(c.f64), len(c.text), len(c.ends))
+	c.most = max(rows, c.most-c.most/8)
+	if room := max(cap(c.i64), cap(c.i32), cap(c.u8), cap(c.f64), cap(c.text), cap(c.ends)); room > spareRoom && room > 4*c.most {
+		c.drop()
+		return
+	}
 	clear(c.text)
 	c.i64, c.i32, c.u8, c.f64, c.text, c.ends = c.i64[:0], c.i32[:0], c.u8[:0], c.f64[:0], c.text[:0], c.ends[:0]
+}
+
+// spareRoom is what a column may keep without need, in elements.
+const spareRoom = 1024
+
+// drop gives the column's room back.
+func (c *column) drop() {
+	c.i64, c.i32, c.u8, c.f64, c.text, c.ends = nil, nil, nil, nil, nil, nil
 }
 
 // A table is a physical table's layout and the rows waiting to be appended.

@@ -92,6 +92,18 @@ func (p *part) reset() {
 	p.newRows, p.newLo, p.newHi = 0, math.MaxInt64, math.MinInt64
 }
 
+// close lets no more rows in: what appending needs is given back. Writer only.
+func (p *part) close() {
+	p.closed = true
+	for _, t := range p.t.all() {
+		t.close()
+		for _, c := range t.cols {
+			c.drop()
+		}
+		t.n = 0
+	}
+}
+
 // partFor returns the partition that rows of that time go to, making one if need
 // be; its tables are made by write. Writer only.
 func (s *Store) partFor(ns int64) *part {
@@ -173,7 +185,7 @@ func (s *Store) beginParts() {
 	s.fresh, s.taken = s.fresh[:0], s.taken[:0]
 	for h, p := range s.open {
 		if p.rows >= s.cfg.PartRows {
-			p.closed = true
+			p.close()
 			delete(s.open, h)
 			continue
 		}

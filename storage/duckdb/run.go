@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/mudpulse/mudpulse/storage/internal/allocator"
 )
 
 // Run rolls up, seals, merges, drops what is old and checkpoints until ctx is
@@ -73,6 +75,7 @@ func (s *Store) Maintain(ctx context.Context) error {
 		errs = append(errs, s.compact(ctx), s.retire(ctx))
 	}
 	s.sweep(time.Now())
+	allocator.Trim()
 	return errors.Join(errs...)
 }
 

@@ -30,7 +30,7 @@ func (s *Store) closeParts(all bool) {
 		over := h != mixed && hourStart(h+1)+int64(s.cfg.Grace) <= now
 		old := h == mixed && time.Since(p.opened) >= s.cfg.MixedAge
 		if all || over || old || p.rows >= s.cfg.PartRows {
-			p.closed = true
+			p.close()
 			delete(s.open, h)
 		}
 	}

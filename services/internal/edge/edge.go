@@ -45,6 +45,9 @@ func New(s *process.Settings, d Deps) (*gateway.Gateway, error) {
 		d.Log.Warn("devices' passwords travel in clear text on this address: let devices use --mqtt-tls", "mqtt", s.MQTT)
 	}
 	cfg.Kafka.Brokers, cfg.Kafka.Prefix, cfg.Kafka.Options = d.Brokers, s.Prefix, d.Client
+	if s.Has("log") {
+		cfg.Kafka.Compression = "snappy" // as fast as LZ4, whose readers keep 8 MB each in every consumer beside
+	}
 	cfg.LiveHorizon, cfg.Drain = s.LiveHorizon, s.Drain
 	for i, url := range s.Subscribe {
 		cfg.Subscribe = append(cfg.Subscribe, broker(s.GatewayID, i, url))
