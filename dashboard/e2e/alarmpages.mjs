@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { DESK, launch, PHONE } from './browser.mjs';
 import { Device } from './mqtt.mjs';
 import { free, Product } from './product.mjs';
-import { until } from './suite.mjs';
+import { inaccessible, until } from './suite.mjs';
 
 const own = new Product(['--demo=false']), id = 'RIG-01';
 let browser, device, beat;
@@ -160,4 +160,11 @@ test('a hole that bends too sharply raises an alarm, and the drill shows where',
   assert.match(await page.locator('tr[data-over=true]').innerText(), /2,210\.0 m[\s\S]*30\.00°[\s\S]*8\.00/);
   assert.equal(await page.locator('figure svg').count(), 2);
   if (process.env.SHOTS_DIR) await page.screenshot({ path: `${process.env.SHOTS_DIR}/hole.png` });
+  const faults = [];
+  for (const theme of ['day', 'night']) for (const size of [DESK, PHONE]) {
+    await page.setViewportSize(size);
+    await page.evaluate((night) => { if (night) document.documentElement.dataset.theme = 'night'; else delete document.documentElement.dataset.theme; }, theme === 'night');
+    faults.push(...(await inaccessible(page, `a hole by ${theme} at ${size.width}`)));
+  }
+  assert.deepEqual(faults, []);
 });

@@ -100,6 +100,42 @@ export function more({ open, firstDrill, base, whole, made = false }) {
     whole(page);
   });
 
+  test('a snapshot of vibration shows the lines of its bearing, beside an older one, and can be linked to', async (t) => {
+    const page = await open(t);
+    await firstDrill(page);
+    const get = (path) => page.evaluate((p) => fetch('/api/v1' + p).then((r) => r.json()), path);
+    const [id, waves] = await until('a drill has two snapshots', 120000, async () => {
+      for (const d of await get('/drills').then((x) => x.drills ?? x)) { const { waveforms: w } = await get(`/drills/${encodeURIComponent(d.id)}/waveforms?from=-720h`); if (w.length > 1) return [d.id, w]; }
+      return null;
+    });
+    await page.goto(`${base}/d/${encodeURIComponent(id)}`);
+    await page.getByRole('link', { name: 'Spectrum' }).click();
+    await page.waitForURL('**/spectrum');
+    const panel = page.getByTestId('spectrum'), row = panel.locator('tr[data-line=bpfo]');
+    await row.waitFor();
+    assert.deepEqual(await panel.locator('tr[data-line]').evaluateAll((r) => r.map((x) => x.dataset.line)), ['bpfo', 'bpfi', 'bsf', 'ftf', 'mesh', 'shaft']);
+    const hz = Number((await row.locator('td').nth(2).innerText()).replace(',', ''));
+    assert.ok(Math.abs(hz - (3.056 * waves[0].shaft_rpm) / 60) < 0.6, `${hz} Hz at ${waves[0].shaft_rpm} rpm`);
+    assert.match(await panel.getByTestId('snapshot-age').innerText(), /\d (s|min|h \d\d) old/);
+    await until('both are drawn', 10000, async () => (await panel.locator('.paper path').count()) === 2);
+    await page.keyboard.press('ArrowRight'); // to the chosen line, then on
+    await until('the cursor says where it stands', 5000, async () => /outer race/.test(await panel.getByTestId('cursor').innerText()));
+    const stood = await panel.getByTestId('cursor').innerText();
+    for (let i = 0; i < 40; i++) await page.keyboard.press('ArrowRight');
+    await until('it moves', 5000, async () => (await panel.getByTestId('cursor').innerText()) !== stood);
+    await page.keyboard.press('v');
+    await panel.getByRole('button', { name: 'Spectrum', pressed: true }).waitFor();
+    await page.keyboard.press('5');
+    await panel.locator('tr[data-line=mesh] button[aria-pressed=true]').waitFor();
+    await page.keyboard.press('['); // the one before
+    await page.waitForURL('**/spectrum?waveform=*');
+    const linked = page.url(), shown = await panel.getByTestId('snapshot').inputValue();
+    assert.equal(shown, `${waves[1].channel}@${waves[1].at}`);
+    await page.goto(linked);
+    await until('the link opens it again', 15000, async () => (await panel.getByTestId('snapshot').inputValue()) === shown);
+    whole(page);
+  });
+
   test('sound is off until somebody asks for it, and can be heard at once', async (t) => {
     const page = await open(t);
     await page.evaluate(() => { globalThis.tones = 0; const make = AudioContext.prototype.createOscillator; AudioContext.prototype.createOscillator = function () { globalThis.tones++; return make.call(this); }; });

@@ -21,7 +21,7 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
   await page.goto(base);
   await page.locator('[data-drill]').first().waitFor();
   const worst = process.env.DRILL ?? (await page.locator('[data-drill]').first().getAttribute('data-drill'));
-  const screens = [['fleet', '/'], ['drill', `/d/${worst}`], ['scores', `/d/${worst}/scores`], ['alarms', '/alarms'], ['models', '/models'], ['data', '/data'], ['quarantine', '/data/quarantine'], ['devices', '/data/devices'], ['device-add', '/data/devices/add'], ['equipment', '/data/equipment'], ['exports', '/data/exports'], ['notifications', '/admin/notifications'], ['machine', `/d/${worst}`], ['people', '/admin'], ['rules', '/alarms/rules'], ['equipment', '/data/equipment'], ['notifications', '/admin/notifications'], ['handover', '/handover'], ['replay', `/replay/${worst}`], ...(name === 'desk' ? [['wall', '/wall']] : [])];
+  const screens = [['fleet', '/'], ['drill', `/d/${worst}`], ['spectrum', `/d/${worst}/spectrum`], ['hole', `/d/${worst}/hole`], ['scores', `/d/${worst}/scores`], ['alarms', '/alarms'], ['models', '/models'], ['data', '/data'], ['quarantine', '/data/quarantine'], ['devices', '/data/devices'], ['device-add', '/data/devices/add'], ['equipment', '/data/equipment'], ['exports', '/data/exports'], ['notifications', '/admin/notifications'], ['machine', `/d/${worst}`], ['people', '/admin'], ['rules', '/alarms/rules'], ['handover', '/handover'], ['replay', `/replay/${worst}`], ...(name === 'desk' ? [['wall', '/wall']] : [])];
   for (const [what, path] of screens) {
     if (only.length && !only.includes(what)) continue;
     await page.evaluate((r) => localStorage.setItem('mudpulse.readings', r), what === 'machine' ? 'all' : 'drilling');

@@ -4,11 +4,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import test from 'node:test';
+import ts from 'typescript';
 import { DESK, PHONE } from './browser.mjs';
 import { publish } from './mqtt.mjs';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+/** routes is src/route.ts, which knows every screen there is. */
+export const routes = () => import('data:text/javascript,' + encodeURIComponent(ts.transpileModule(readFileSync(new URL('../src/route.ts', import.meta.url), 'utf8'), { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 } }).outputText));
 
 /** a model that any drill can be scored by; `shift` makes each version say something else */
 export const pmml = (shift) => `<?xml version="1.0" encoding="UTF-8"?>
@@ -27,6 +31,15 @@ export async function until(what, ms, f) {
     if (Date.now() > end) throw new Error(`${what}: not within ${ms / 1000} s`);
     await new Promise((ok) => setTimeout(ok, 100));
   }
+}
+
+/** inaccessible lists what axe-core finds against WCAG 2.2 AA on a page as it stands, and whether it is wider than the screen. */
+export async function inaccessible(page, where) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ['violations'] }), WCAG);
+  const faults = violations.map((v) => `${where}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? '')).join(' | ')}`);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  return wide > 0 ? [...faults, `${where}: ${wide} px wider than the screen`] : faults;
 }
 
 /** suite runs every test; open(options) gives a page that is signed in, on the base. */
@@ -294,9 +307,9 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     test(`every screen is accessible by ${theme}, at a desk and on a phone`, async (t) => {
       const page = await open(t, '/', { theme });
       const id = await firstDrill(page);
-      const device = await page.evaluate(() => fetch('/api/v1/devices').then((r) => r.json()).then((a) => a.devices?.[0]?.id ?? 'none'));
-      const alarm = await page.evaluate(() => fetch('/api/v1/alarms?state=history&limit=1').then((r) => r.json()).then((a) => a.alarms?.[0]?.id ?? ''));
-      const paths = ['/', `/d/${id}`, `/d/${id}/scores`, '/alarms', '/alarms/history', '/alarms/shelved', '/models', '/data', '/data/quarantine', '/data/devices', '/data/devices/add', '/data/channels', '/data/equipment', '/data/exports', '/admin', '/admin/channels', '/admin/notifications', '/admin/audit', '/handover', '/wall', `/replay/${id}`, `/data/devices/names?of=${encodeURIComponent(device)}`, '/nowhere', ...(alarm ? [`/alarms/evidence?id=${encodeURIComponent(alarm)}`] : [])];
+      const get = (path) => page.evaluate((p) => fetch('/api/v1' + p).then((r) => r.json()).catch(() => ({})), path);
+      const { devices } = await get('/devices'), { alarms } = await get('/alarms?state=history&limit=1'), { models } = await get('/models'), { waveforms } = await get(`/drills/${encodeURIComponent(id)}/waveforms`), { clock } = await get('/meta');
+      const paths = (await routes()).every({ drill: id, device: devices?.[0]?.id ?? 'none', model: models?.[0]?.name ?? 'none', alarm: alarms?.[0]?.id ?? '', waveform: waveforms?.[0] ? `${waveforms[0].channel}@${waveforms[0].at}` : '', at: Date.parse(clock.now) - 300000 });
       const faults = [];
       for (const path of paths) {
         await page.setViewportSize(DESK);
@@ -304,11 +317,8 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
         for (const size of [DESK, PHONE]) {
           await page.setViewportSize(size);
           await page.locator('main h1, main [data-testid=answer]').first().waitFor({ state: 'attached' });
-          await page.evaluate(axe);
-          const r = await page.evaluate((tags) => globalThis.axe.run(document, { runOnly: tags, resultTypes: ['violations'] }), WCAG);
-          for (const v of r.violations) faults.push(`${path} at ${size.width}: ${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(' ') + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? '')).join(' | ')}`);
-          const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-          if (wide > 0) faults.push(`${path} at ${size.width}: ${wide} px wider than the screen`);
+          await page.getByText(/^Reading .* …$/).first().waitFor({ state: 'detached' });
+          faults.push(...(await inaccessible(page, `${path} at ${size.width}`)));
         }
       }
       assert.deepEqual(faults, []);

@@ -1,5 +1,5 @@
 import type {
-  Alarm, Annotation, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Trajectory, Unregistered,
+  Alarm, Annotation, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Spectrum, Trajectory, Unregistered, Waveform,
 } from './types';
 
 /** A Refusal is what the server answered instead; `problems` has every one of them, in words. */
@@ -126,6 +126,10 @@ export const byUrgency = (a: Alarm, b: Alarm): number =>
   a.priority - b.priority || Number(a.status !== 'unack') - Number(b.status !== 'unack') || Date.parse(b.raised) - Date.parse(a.raised);
 
 export const trajectory = (id: string): Promise<Trajectory> => json('GET', `/drills/${encodeURIComponent(id)}/trajectory`);
+/** waveforms lists a drill's snapshots of the last thirty days, newest first. */
+export const waveforms = async (id: string): Promise<Waveform[]> => list<Waveform>(await json('GET', `/drills/${encodeURIComponent(id)}/waveforms` + query({ from: '-720h', limit: 1000 })), 'waveforms');
+export const spectrum = (id: string, w: { channel: string; at: string }, to: number, points: number, band: readonly [number, number] | null): Promise<Spectrum> =>
+  json('GET', `/drills/${encodeURIComponent(id)}/spectrum` + query({ channel: w.channel, at: w.at, to, points, envelope_low: band?.[0], envelope_high: band?.[1] }));
 export const kinds = (): Promise<Kinds> => json('GET', '/equipment/kinds');
 export const parts = async (): Promise<Part[]> => list<Part>(await json('GET', '/parts'), 'parts');
 export const equipment = (drill: string): Promise<EquipmentOf> => json('GET', '/equipment' + query({ drill }));

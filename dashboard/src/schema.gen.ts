@@ -2216,6 +2216,8 @@ export interface components {
         DefectLine: {
             /** @description greatest within 2 % of it; null: beyond half the rate */
             amplitude: number | null;
+            /** @description of it over the median of the lines around it, as env is; null: beyond half the rate */
+            height: number | null;
             hz: number | null;
             /** @enum {string} */
             name: "shaft" | "bpfo" | "bpfi" | "bsf" | "ftf" | "mesh";
@@ -6925,6 +6927,8 @@ export interface operations {
                 /** @description Hz; with envelope_high: of the envelope of that band, where hits of a spalled bearing show */
                 envelope_low?: number;
                 envelope_high?: number;
+                /** @description Hz: lines up to it, so that fewer share a bucket; default half the rate */
+                to?: number;
                 points?: number;
             };
             header?: never;

@@ -52,6 +52,9 @@ export interface Model {
 }
 export type GateReport = Schema['Report'];
 export interface Trajectory { stations: Schema['Station'][]; dogleg_limit: number; worst: number | null }
+export type Waveform = Schema['Waveform'] & { at: string }; // it began at some time
+export type Spectrum = Schema['Spectrum'];
+export type DefectLine = Schema['DefectLine'];
 export type Rules = Omit<Schema['Rules'], 'rules'> & { rules: { version: number; rules: unknown[] } };
 export type RuleVersion = Schema['RuleVersion'];
 export type RuleTrial = Schema['RuleTrial'];

@@ -53,6 +53,17 @@ func EnvelopeOf(values []float64, every int64, low, high float64) Spectrum {
 	return out
 }
 
+// Height is how often the greatest line near a frequency, for slip smears it,
+// stands over the median of those around it: what env is of an envelope. NaN
+// where the frequency is beyond the spectrum, or nothing is around it.
+func (s Spectrum) Height(hz float64) float64 {
+	if len(s.Lines) == 0 {
+		return nan
+	}
+	a := &analyser{step: s.Step, size: 2 * len(s.Lines), re: s.Lines, im: make([]float64, len(s.Lines))}
+	return a.envelope(hz)
+}
+
 // Waveform reports whether samples can be a snapshot: between LeastWave and
 // MostWave of them, evenly spaced, none missing.
 func Waveform(values []float64, every int64) bool {

@@ -45,6 +45,7 @@ type defectLine struct {
 	Order     view.Num `json:"order" doc:"turns of the shaft"`
 	Hz        view.Num `json:"hz"`
 	Amplitude view.Num `json:"amplitude" doc:"greatest within 2 % of it; null: beyond half the rate"`
+	Height    view.Num `json:"height" doc:"of it over the median of the lines around it, as env is; null: beyond half the rate"`
 }
 
 // defects are what a part's numbers are called, in the order in which they are shown.
@@ -101,6 +102,7 @@ func (a *API) getSpectrum(ctx context.Context, in *struct {
 	At      string  `query:"at" required:"true" doc:"of its first sample, RFC 3339, as the list says"`
 	Low     float64 `query:"envelope_low" minimum:"0" maximum:"1000000" doc:"Hz; with envelope_high: of the envelope of that band, where hits of a spalled bearing show"`
 	High    float64 `query:"envelope_high" minimum:"0" maximum:"1000000"`
+	Top     float64 `query:"to" minimum:"0" maximum:"1000000" doc:"Hz: lines up to it, so that fewer share a bucket; default half the rate"`
 	Points  int     `query:"points" minimum:"10" maximum:"32768" default:"1600"`
 }) (*body[spectrum], error) {
 	at, bad := a.moment("at", in.At, 0)
@@ -127,10 +129,14 @@ func (a *API) getSpectrum(ctx context.Context, in *struct {
 		out.Envelope = []float64{in.Low, in.High}
 	}
 	out.Step = view.Num(s.Step)
-	width := max(1, (len(s.Lines)+in.Points-1)/in.Points)
-	for k := 1; k < len(s.Lines); k += width {
+	end := len(s.Lines)
+	if in.Top > 0 {
+		end = min(end, int(in.Top/s.Step)+1)
+	}
+	width := max(1, (end+in.Points-1)/in.Points)
+	for k := 1; k < end; k += width {
 		most := k
-		for i := k; i < min(k+width, len(s.Lines)); i++ {
+		for i := k; i < min(k+width, end); i++ {
 			if s.Lines[i] > s.Lines[most] {
 				most = i
 			}
@@ -141,7 +147,7 @@ func (a *API) getSpectrum(ctx context.Context, in *struct {
 		return answer(out), nil
 	}
 	line := func(name, what, part string, order float64) {
-		l := defectLine{Name: name, What: what, Part: part, Order: view.Num(order), Hz: view.Num(order * w.Shaft / 60), Amplitude: view.Num(math.NaN())}
+		l := defectLine{Name: name, What: what, Part: part, Order: view.Num(order), Hz: view.Num(order * w.Shaft / 60), Amplitude: view.Num(math.NaN()), Height: view.Num(s.Height(order * w.Shaft / 60))}
 		at := order * w.Shaft / 60 / s.Step
 		reach := max(2, 0.02*at)
 		for k := max(1, int(math.Ceil(at-reach))); k <= int(at+reach) && k < len(s.Lines); k++ {
@@ -160,8 +166,9 @@ func (a *API) getSpectrum(ctx context.Context, in *struct {
 	return answer(out), nil
 }
 
-// defectLines calls line for what is known of the part that a channel listens to,
-// and of the machine it is in, as they were in place at a time.
+// defectLines calls line for what is known of the part that a channel listens to
+// and of the machine it is in, as they were in place at a time. The machine's
+// gears are heard wherever one listens.
 func (a *API) defectLines(ctx context.Context, drill string, c *telemetry.Channel, at int64, line func(name, what, part string, order float64)) error {
 	runs, err := a.devices.Runs(ctx, drill)
 	if err != nil {
@@ -174,7 +181,8 @@ func (a *API) defectLines(ctx context.Context, drill string, c *telemetry.Channe
 	machine, _, _ := strings.Cut(c.Part, "/")
 	for i := range runs {
 		x := &runs[i]
-		if x.Position != c.Part && x.Position != machine || x.From > at || x.To != 0 && x.To <= at {
+		beside := x.Position != c.Part && x.Position != machine
+		if beside && !strings.HasPrefix(x.Position, machine+"/") || x.From > at || x.To != 0 && x.To <= at {
 			continue
 		}
 		for j := range parts {
@@ -183,7 +191,7 @@ func (a *API) defectLines(ctx context.Context, drill string, c *telemetry.Channe
 			}
 			numbers := parts[j].Numbers()
 			for _, d := range defects {
-				if v := numbers[d[0]]; v > 0 {
+				if v := numbers[d[0]]; v > 0 && (!beside || d[0] == "mesh") {
 					line(d[0], d[1], x.Name(), v)
 				}
 			}

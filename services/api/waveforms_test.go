@@ -50,6 +50,24 @@ func TestASpectrumNamesTheLinesOfTheBearingThatWasInPlace(t *testing.T) {
 	if lines["bpfo"]["part"] != "top_drive/bearing:B1" || len(lines) != 5 {
 		t.Errorf("%v", lines)
 	}
+	if v, ok := lines["bpfo"]["height"].(float64); !ok || v < 100 { // a clean tone: nothing but its skirt is around it
+		t.Errorf("bpfo stands %v over what is around it", lines["bpfo"]["height"])
+	}
+	w.want(w.do("PUT", "/api/v1/parts/G1", map[string]any{"kind": "gearbox", "geometry": map[string]float64{"pinion_teeth": 21, "wheel_teeth": 210}}, admin), 204)
+	w.post("/api/v1/equipment/runs", map[string]any{"drill": "RIG-07", "position": "top_drive/gearbox", "serial": "G1", "from": "2026-11-20T06:00:00Z"}, 201)
+	for _, l := range linesOf(t, w.get(one, 200)) {
+		lines[l["name"].(string)] = l
+	}
+	near("mesh", "hz", 420, 0.1)
+	if lines["mesh"]["part"] != "top_drive/gearbox:G1" || len(lines) != 6 {
+		t.Errorf("%v", lines)
+	}
+	var few struct {
+		Hz []float64 `json:"hz"`
+	}
+	if err := json.Unmarshal(w.get(one+"&to=500", 200).body, &few); err != nil || len(few.Hz) != 640 || few.Hz[639] != 500 {
+		t.Errorf("up to 500 Hz: %d lines, %v", len(few.Hz), err)
+	}
 	w.get(one+"&envelope_low=2500&envelope_high=3500", 200).is(t, "envelope_hz.1", 3500.0)
 	w.get(one+"&envelope_low=2500", 422)
 	w.get("/api/v1/drills/RIG-07/spectrum?channel=TDACC&at=2026-11-22T11:58:00.000Z", 404)

@@ -148,7 +148,7 @@ func (d *demo) run(ctx context.Context) error {
 	return err
 }
 
-// bearings says which bearing is in each top drive, so that spectra have their lines.
+// bearings says which bearing and gearbox are in each top drive, so that spectra have their lines.
 func (d *demo) bearings(ctx context.Context) error {
 	reg := d.p.api.Devices()
 	for _, x := range d.fleet {
@@ -159,13 +159,17 @@ func (d *demo) bearings(ctx context.Context) error {
 		if len(known) > 0 { // told by an earlier run of the demo, or by somebody
 			continue
 		}
-		part := equipment.Part{Serial: x.Name + "-6322", Kind: "bearing", Model: "6322", Geometry: map[string]float64{"balls": 8, "ball_mm": 41.3, "pitch_mm": 175}}
-		if err := reg.PutPart(ctx, part, "demo"); err != nil {
-			return fmt.Errorf("bearing of %s: %w", x.Name, err)
-		}
-		_, err = reg.Install(ctx, equipment.Run{Drill: x.Name, Position: "top_drive/bearing", Serial: part.Serial, From: d.state.Start.Add(-fleet.Days * 24 * time.Hour).UnixNano(), By: "demo"})
-		if err != nil {
-			return fmt.Errorf("bearing of %s: %w", x.Name, err)
+		for _, part := range []equipment.Part{
+			{Serial: x.Name + "-6322", Kind: "bearing", Model: "6322", Geometry: map[string]float64{"balls": 8, "ball_mm": 41.3, "pitch_mm": 175}},
+			{Serial: x.Name + "-21-210", Kind: "gearbox", Geometry: map[string]float64{"pinion_teeth": 21, "wheel_teeth": 210}},
+		} {
+			if err := reg.PutPart(ctx, part, "demo"); err != nil {
+				return fmt.Errorf("%s of %s: %w", part.Kind, x.Name, err)
+			}
+			_, err = reg.Install(ctx, equipment.Run{Drill: x.Name, Position: "top_drive/" + part.Kind, Serial: part.Serial, From: d.state.Start.Add(-fleet.Days * 24 * time.Hour).UnixNano(), By: "demo"})
+			if err != nil {
+				return fmt.Errorf("%s of %s: %w", part.Kind, x.Name, err)
+			}
 		}
 	}
 	return nil
@@ -173,13 +177,17 @@ func (d *demo) bearings(ctx context.Context) error {
 
 // history gives the gateway fourteen days, a frame a minute, on the road that
 // imports take. Rigs of its own make it: those of the present go forward only.
+// Every second day has a snapshot of the bearing, so that there is one from when
+// it was new.
 func (d *demo) history(ctx context.Context, creds map[string]device.Credentials) error {
 	if d.state.Seeded {
 		return nil
 	}
 	past := fleet.Demo(d.p.s.Seed, d.state.Start)
 	minutes := fleet.Days * 24 * 60
-	const block = 30 // minutes at a time
+	const block, between = 30, 2 * 24 * 60 // minutes: at a time; from one snapshot to the next
+	next := map[string]int{}               // minute of a drill's next snapshot, at the earliest
+	heard := map[string]uint64{}           // how many it has
 	pace := time.NewTicker(time.Second * block * time.Duration(len(past)) / historyRate)
 	defer pace.Stop()
 	for m := 0; m < minutes; m += block {
@@ -193,6 +201,15 @@ func (d *demo) history(ctx context.Context, creds map[string]device.Credentials)
 				f := x.Rig.Second(d.state.Start.Add(time.Duration(i-minutes) * time.Minute))
 				f.Device, f.Boot, f.Seq = dev.ID, "history", uint64(i+1)
 				batch = append(batch, gateway.Message{Topic: telemetry.MQTTProtoTopic(x.Name), Payload: telemetry.AppendFrame(nil, &f)})
+				if i < next[x.Name] {
+					continue
+				}
+				if wave, ok := x.Rig.Snapshot(d.state.Start.Add(time.Duration(i-minutes) * time.Minute)); ok {
+					next[x.Name] = i + between
+					heard[x.Name]++
+					wave.Device, wave.Boot, wave.Seq = dev.ID+"-vib", "history", heard[x.Name]
+					batch = append(batch, gateway.Message{Topic: telemetry.MQTTProtoTopic(x.Name), Payload: telemetry.AppendFrame(nil, &wave)})
+				}
 			}
 			if err := d.p.gateway.AcceptAll(ctx, dev, batch, gateway.AsBackfill(), gateway.AsSimulated()); err != nil {
 				if ctx.Err() != nil {
