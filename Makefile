@@ -74,6 +74,9 @@ schema: build ## Schemathesis against the API's description: no 5xx, no undocume
 bench-scorer: build ## the scorer from a Kafka topic beside Spark + JPMML; latency; features, models, drills, memory: needs Java 17, Maven, Python 3
 	@bash deploy/bench/scorer.sh
 
+bench-ledger: build ## what the running product's ledger of 10,000 devices costs an ask (ARGS: -devices, -frames)
+	@go run ./deploy/cmd/benchledger $(ARGS)
+
 bench-live: build ## frame published → drawn in Chromium, 500 live clients, script a frame
 	@bash deploy/bench/live.sh
 

@@ -144,7 +144,15 @@ func numberedRow(accepted, stored, scored, readable, lacking spans) storage.Ledg
 	if len(accepted) == 0 {
 		before = sent
 	}
-	gap(storage.StageStored, before, stored, stored, whyNotStored)
+	missing := minus(before, stored)
+	gone := both(missing, readable) // of these there are readings, or were when their hour was sealed
+	missing = minus(missing, gone)
+	through := both(missing, scored)
+	from := len(row.Gaps)
+	gap(storage.StageStored, gone, nil, stored, whyRowGone)
+	gap(storage.StageStored, through, nil, stored, whyScoredOnly)
+	gap(storage.StageStored, minus(missing, through), nil, stored, whyNotStored)
+	slices.SortFunc(row.Gaps[from:], func(a, b storage.Gap) int { return cmp.Compare(a.From, b.From) })
 	gap(storage.StageScored, stored, scored, scored, whyNotScored)
 	gap(storage.StageReadable, stored, read, readable, whyNotReadable)
 	return row

@@ -162,20 +162,31 @@ func TestTheLedgerSaysWhyAsFarAsItIsKnown(t *testing.T) {
 	f(storage.StageAccepted, "the spool of gw-1 was damaged and lost 512 bytes, last in 00000002.log at 2026-11-22T10:00:00Z", with(20, func(g *telemetry.GatewayStatus) {
 		g.Damage = []telemetry.Damage{{Segment: "00000002.log", Bytes: 512, At: t0}}
 	}))
+	lose := func(s *Store, tables ...string) {
+		for _, name := range tables {
+			where := "seq = 20"
+			if name == "scores" {
+				where = "cause_seq[1] = 20"
+			}
+			if err := s.exec("DELETE FROM store.p1_" + name + " WHERE " + where); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	f(storage.StageStored, whyRowGone, func(s *Store, _ *storage.Batch) { lose(s, "frames") })
+	f(storage.StageStored, whyScoredOnly, func(s *Store, _ *storage.Batch) {
+		lose(s, "frames", "readings_fast", "readings_medium", "readings_slow", "readings_narrow")
+	})
 	f(storage.StageStored, "7 frames wait in the spool of gw-1", func(s *Store, b *storage.Batch) {
 		with(58, func(g *telemetry.GatewayStatus) {
 			g.Accepted[0].Ranges = [][2]uint64{{0, 59}}
 			g.Spool.Frames = 7
 		})(s, b)
-		if err := s.exec("DELETE FROM store.p1_frames WHERE seq = 20"); err != nil {
-			t.Fatal(err)
-		}
+		lose(s, "frames", "readings_fast", "readings_medium", "readings_slow", "readings_narrow", "scores")
 	})
 	f(storage.StageStored, "the log no longer had 2 records of partition 3 of mudpulse.frames (offsets 7 to 8)", func(s *Store, b *storage.Batch) {
 		b.Lost = []storage.Lost{{Topic: "mudpulse.scores", Partition: 3, From: 1, To: 1}, {Topic: "mudpulse.frames", Partition: 3, From: 7, To: 8}}
-		if err := s.exec("DELETE FROM store.p1_frames WHERE seq = 20"); err != nil {
-			t.Fatal(err)
-		}
+		lose(s, "frames", "readings_fast", "readings_medium", "readings_slow", "readings_narrow", "scores")
 	})
 	f(storage.StageReadable, "is damaged (it has", func(s *Store, b *storage.Batch) {
 		if err := s.Seal(ctx); err != nil {

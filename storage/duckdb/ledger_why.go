@@ -17,6 +17,8 @@ import (
 const (
 	whyNotAccepted = "no gateway has it: it was never sent, or was lost before a gateway acknowledged it"
 	whyNotStored   = "accepted by a gateway, but the store has no row of it"
+	whyRowGone     = "its readings are in the tables, its row of frames is not: the store lost it"
+	whyScoredOnly  = "accepted and scored, so it was in the log, but the store has no row of it"
 	whyNotScored   = "stored, but no score names it as its cause"
 	whyNotReadable = "stored, but not all of its readings are in the tables"
 )
@@ -63,7 +65,14 @@ func (s *Store) explain(ctx context.Context, l *storage.Ledger) error {
 				}
 				more = append(more, damaged(gateways)...)
 			case storage.StageStored:
-				more = append(damaged(gateways), lost("frames", "backfill")...)
+				if strings.HasPrefix(g.Why, whyRowGone) {
+					continue
+				}
+				more = lost("frames", "backfill")
+				if strings.HasPrefix(g.Why, whyScoredOnly) {
+					break
+				}
+				more = append(damaged(gateways), more...)
 				for _, st := range gateways {
 					if st.Spool.Frames > 0 {
 						more = append(more, fmt.Sprintf("%d frames wait in the spool of %s for the log", st.Spool.Frames, st.Gateway))

@@ -33,6 +33,9 @@ func merge(s spans) spans {
 	return out
 }
 
+// both returns what is in a and in b.
+func both(a, b spans) spans { return minus(a, minus(a, b)) }
+
 // minus returns what is in a and not in b.
 func minus(a, b spans) spans {
 	var out spans
