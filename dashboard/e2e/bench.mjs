@@ -9,6 +9,7 @@ import { Product } from './product.mjs';
 
 const number = (name, otherwise) => Number(process.env[name] ?? otherwise);
 const DRILLS = number('DRILLS', 100), CLIENTS = number('CLIENTS', 500), SECONDS = number('SECONDS_EACH', 30), WALL = number('WALL', 10000), SOAK = number('SOAK', 0);
+const wanted = (part) => !process.env.PARTS || process.env.PARTS.split(',').includes(part); // page, clients, traces, wall
 const sleep = (ms) => new Promise((ok) => setTimeout(ok, ms));
 const part = (a, p) => { const s = [...a].sort((x, y) => x - y); return s.length ? s[Math.min(s.length - 1, Math.floor(p * s.length))] : NaN; };
 const own = new Product(['--demo=false']);
@@ -50,6 +51,24 @@ await page.getByTestId('answer').waitFor();
 const script = async () => { const { metrics } = await cdp.send('Performance.getMetrics'); return metrics.find((m) => m.name === 'ScriptDuration').value * 1000; };
 const heap = async () => { await cdp.send('HeapProfiler.collectGarbage'); return (await page.evaluate(() => performance.memory.usedJSHeapSize)) / 1e6; };
 
+/** tasks follows the page's main thread: longest first, the time a task took and of it the processor's own, ms. On a busy machine the two
+    differ by what others ran meanwhile. */
+async function tasks() {
+  await cdp.send('Tracing.start', { transferMode: 'ReturnAsStream', traceConfig: { includedCategories: ['devtools.timeline', 'toplevel'], excludedCategories: ['*'] } });
+  return async () => {
+    const done = new Promise((ok) => cdp.once('Tracing.tracingComplete', ok));
+    await cdp.send('Tracing.end');
+    const { stream } = await done;
+    let text = '';
+    for (let r = {}; !r.eof; ) { r = await cdp.send('IO.read', { handle: stream, size: 1 << 22 }); text += r.base64Encoded ? Buffer.from(r.data, 'base64').toString() : r.data; }
+    await cdp.send('IO.close', { handle: stream });
+    const events = JSON.parse(text).traceEvents, frames = new Map();
+    for (const e of events) if (e.name === 'FireAnimationFrame') frames.set(`${e.pid} ${e.tid}`, (frames.get(`${e.pid} ${e.tid}`) ?? 0) + 1);
+    const main = [...frames].sort((a, b) => b[1] - a[1])[0]?.[0];
+    return events.filter((e) => e.ph === 'X' && /RunTask$/.test(e.name) && `${e.pid} ${e.tid}` === main).map((e) => ({ ms: e.dur / 1000, cpu: (e.tdur ?? e.dur) / 1000 }));
+  };
+}
+
 /** drill opens the worst watched page there is and listens to what it draws. */
 async function drill(readings) {
   await page.evaluate((r) => localStorage.setItem('mudpulse.readings', r), readings);
@@ -73,11 +92,11 @@ async function measure(what) {
 await drill('drilling');
 const paint = await page.evaluate(() => Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN));
 console.log(`${DRILLS} drills × 1 frame/s × ${FAST.length * 10 + MEDIUM.length * 2 + SLOW.length} readings; ${cpus().length} cores, load ${loadavg()[0].toFixed(0)}; first contentful paint ${paint} ms after navigation (budget 500)`);
-await measure('one page');
+if (wanted('page')) await measure('one page');
 
 let closed = 0;
 const clients = [], got = new Array(CLIENTS).fill(0);
-for (let i = 0; i < CLIENTS; i++) {
+for (let i = 0; i < CLIENTS && wanted('clients'); i++) {
   const s = new WebSocket(`ws://${own.addresses.http}/api/v1/live`, { headers: auth, perMessageDeflate: false });
   s.on('open', () => { for (const w of [{ op: 'fleet', on: true }, { op: 'alarms', on: true }, { op: 'drill', drill: devices[i % DRILLS].drill, channels: FAST.slice(0, 8), sub: 1 }]) s.send(JSON.stringify(w)); });
   s.on('message', (_, binary) => { if (binary) got[i]++; });
@@ -87,7 +106,7 @@ for (let i = 0; i < CLIENTS; i++) {
   if (i % 20 === 19) await sleep(50);
 }
 const frames = () => `  frames of its drill that each of the ${CLIENTS} clients got, fewest / middle: ${Math.min(...got)} / ${part(got, 0.5)} in ${SECONDS} s`;
-if (CLIENTS) {
+if (CLIENTS && wanted('clients')) {
   await sleep(2000);
   got.fill(0);
   await measure(`one page and ${CLIENTS} clients`);
@@ -107,23 +126,32 @@ if (CLIENTS) {
   lazy.destroy();
 }
 
-await drill('all');
-await measure('24 traces');
+if (wanted('traces')) {
+  await drill('all');
+  await measure('24 traces');
+}
 
-if (WALL > DRILLS) {
+if (WALL > DRILLS && wanted('wall')) {
   for (let i = DRILLS + 1; i <= WALL; i++) await own.call('PUT', `/drills/RIG-${String(i).padStart(5, '0')}`, { field: `Field ${i % 40}`, contractor: 'bench' });
   for (const view of ['rows', 'cells']) {
     await page.evaluate((v) => localStorage.setItem('mudpulse.fleet', v), view);
     await page.goto(base);
     await page.locator('[data-drill]').first().waitFor();
-    const shown = await page.evaluate(() => fetch('/api/v1/drills').then((r) => r.json()).then((d) => (d.drills ?? d).length));
-    await sleep(5000); // until the page has them all
+    let shown = 0;
+    for (const end = Date.now() + 60000; shown < WALL && Date.now() < end; await sleep(1000)) shown = await page.evaluate(() => fetch('/api/v1/drills').then((r) => r.json()).then((d) => d.drills.length));
+    await page.reload();
+    await page.locator('[data-drill]').first().waitFor();
+    await sleep(8000); // until the page has them all
     await page.evaluate(() => { globalThis.long.length = 0; });
+    const traced = await tasks();
+    await sleep(500);
+    await page.evaluate(() => { globalThis.long.length = 0; }); // what starting to look took is not the page's
     await page.mouse.move(600, 500);
     const until = Date.now() + Math.min(SECONDS, 20) * 1000, before = await script(), began = Date.now();
     for (let i = 0; Date.now() < until; i++) { await page.mouse.wheel(0, i % 60 < 30 ? 240 : -240); await sleep(33); }
-    const long = await page.evaluate(() => globalThis.long);
-    console.log(`${shown} drills as ${view}, scrolled: tasks over 50 ms: ${long.length}${long.length ? ` (${long.join(', ')})` : ''}; script ${(((await script()) - before) / (Date.now() - began) * 100).toFixed(0)} % of the time; heap ${(await heap()).toFixed(1)} MB; load ${loadavg()[0].toFixed(0)}`);
+    const long = await page.evaluate(() => globalThis.long), used = (await script()) - before, took = Date.now() - began, all = await traced();
+    const cpu = all.map((x) => x.cpu).sort((a, b) => b - a);
+    console.log(`${shown} drills as ${view}, scrolled: tasks over 50 ms: ${long.length}${long.length ? ` (${long.join(', ')})` : ''}; of the processor's own time ${cpu.filter((x) => x > 50).length}, the longest ${cpu[0]?.toFixed(0)} ms; script ${((used / took) * 100).toFixed(0)} % of the time; heap ${(await heap()).toFixed(1)} MB; load ${loadavg()[0].toFixed(0)}`);
   }
 }
 

@@ -39,6 +39,13 @@ export function worstFirst(a: Drill, b: Drill, age: (d: Drill) => number | null)
   return rank(a) - rank(b) || (a.health ?? 101) - (b.health ?? 101) || (a.id < b.id ? -1 : 1);
 }
 
+/** worstOf sorts many worst first, as worstFirst does two: what is compared is worked out once a drill. They come by name. */
+export function worstOf(drills: Drill[], age: (d: Drill) => number | null): Drill[] {
+  const key = new Float64Array(drills.length);
+  drills.forEach((d, i) => { const p = priority(d); key[i] = (silent(age(d)) && !p ? 5 : p || 4) * 1000 + (d.health ?? 101); });
+  return Array.from(drills.keys()).sort((a, b) => key[a] - key[b] || a - b).map((i) => drills[i]);
+}
+
 /** timeLeft is what is known of a drill's time left, h: what a model says now, else what it said when its alarm was raised less
     what passed since; null where nobody says. */
 export function timeLeft(d: Drill, now: number): { low: number; median: number; high: number } | null {
@@ -70,8 +77,9 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
   const quiet = drills.length - heard.length;
   const rest: string[] = [];
   const failing = heard.filter((d) => mayFail(d, now, crew)).sort((a, b) => (timeLeft(a, now)?.low ?? 0) - (timeLeft(b, now)?.low ?? 0));
-  const acting = heard.filter((d) => !failing.includes(d) && priority(d) === 1);
-  const tour = heard.filter((d) => !failing.includes(d) && priority(d) === 2 && d.top_alarm?.status !== 'ack').length;
+  const fails = new Set(failing);
+  const acting = heard.filter((d) => priority(d) === 1 && !fails.has(d));
+  const tour = heard.filter((d) => priority(d) === 2 && !fails.has(d) && d.top_alarm?.status !== 'ack').length;
   let lead: string;
   if (!heard.length) {
     lead = drills.length === 1 ? `${drills[0].id} is silent.` : `${drills.length === 2 ? 'Both' : `All ${count(drills.length)}`} drills are silent.`;

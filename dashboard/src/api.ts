@@ -52,7 +52,15 @@ export const meta = (): Promise<Meta> => json('GET', '/meta');
 export const channels = async (): Promise<Channel[]> => list<Channel>(await json('GET', '/channels'), 'channels');
 export const unregistered = async (): Promise<Unregistered[]> => list<Unregistered>(await json('GET', '/channels/unregistered'), 'unregistered');
 export const addChannel = (c: { tag: string; unit: string; what?: string }): Promise<Channel> => json('POST', '/channels', c);
-export const drills = async (): Promise<Drill[]> => list<Drill>(await json('GET', '/drills'), 'drills');
+/** drills comes page by page: thousands at once hold up whoever draws meanwhile. */
+export async function* drills(page = 400): AsyncGenerator<Drill[]> {
+  for (let after: string | undefined; ; ) {
+    const some = list<Drill>(await json('GET', '/drills' + query({ after, limit: page })), 'drills');
+    yield some;
+    if (some.length < page) return;
+    after = some[some.length - 1].id;
+  }
+}
 export const drill = (id: string): Promise<Drill> => json('GET', `/drills/${encodeURIComponent(id)}`);
 
 /** series reads channels between two moments: ms since the epoch, RFC 3339, or relative ("-1h", "now"); as they were known at one, where it is given. */

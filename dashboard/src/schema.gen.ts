@@ -440,7 +440,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All drills as they stand now */
+        /** All drills as they stand now, by name */
         get: operations["list-drills"];
         put?: never;
         post?: never;
@@ -6413,7 +6413,12 @@ export interface operations {
     };
     "list-drills": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description a drill: only those after it */
+                after?: string;
+                /** @description default: all; a page that stays quick asks for hundreds at a time */
+                limit?: number;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6440,6 +6445,15 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

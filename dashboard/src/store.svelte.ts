@@ -53,6 +53,7 @@ class Store {
   readonly clock = new RigClock();
   readonly live: Live;
   #drills = new Map<string, Drill>();
+  #names: string[] = []; // of the drills, sorted
   #alarms = new Map<string, Alarm>();
   #dirty = { drills: false, alarms: false, watch: false };
   #frame = 0;
@@ -117,7 +118,7 @@ class Store {
     this.live.stop();
     for (const t of this.#timers) clearInterval(t);
     this.#timers = [];
-    this.#drills.clear(); this.#alarms.clear();
+    this.#drills.clear(); this.#names = []; this.#alarms.clear();
     this.drills = []; this.alarms = []; this.counts = null; this.loaded = false;
     this.session = null;
   }
@@ -143,7 +144,7 @@ class Store {
   /** refresh reads every drill whole: seven days of health do not come over the live channel. */
   async refresh(): Promise<void> {
     try {
-      for (const d of await api.drills()) this.#drills.set(d.id, d);
+      for await (const page of api.drills()) for (const d of page) this.#drills.set(d.id, d);
       this.loaded = true;
       this.#dirty.drills = true;
       this.#soon();
@@ -302,7 +303,10 @@ class Store {
   }
 
   #show(): void {
-    if (this.#dirty.drills) this.drills = [...this.#drills.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    if (this.#dirty.drills) {
+      if (this.#names.length !== this.#drills.size) this.#names = [...this.#drills.keys()].sort(); // none ever leaves but all at once
+      this.drills = this.#names.map((id) => this.#drills.get(id)!);
+    }
     if (this.#dirty.alarms) {
       for (const [id, a] of this.#alarms) if (!standing(a) && !aside(a)) this.#alarms.delete(id);
       this.alarms = [...this.#alarms.values()].sort(api.byUrgency);

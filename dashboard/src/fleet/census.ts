@@ -22,10 +22,11 @@ export function kindOf(d: Drill, kind: string, age: number | null): string {
 
 export function census(drills: Drill[], age: (d: Drill) => number | null, filter: { kind: string; value: string } | null): Census {
   const out: Census = { needing: [], quiet: [], ages: new Map(), tallies: { health: new Map(), doing: new Map(), field: new Map(), contractor: new Map() } };
+  const tallies = KINDS.map((k) => out.tallies[k]);
   for (const d of drills) {
     const a = age(d);
     out.ages.set(d, a);
-    for (const k of KINDS) { const v = kindOf(d, k, a), m = out.tallies[k]; m.set(v, (m.get(v) ?? 0) + 1); }
+    for (let i = 0; i < KINDS.length; i++) { const v = kindOf(d, KINDS[i], a); tallies[i].set(v, (tallies[i].get(v) ?? 0) + 1); }
     if (filter && kindOf(d, filter.kind, a) !== filter.value) continue;
     (needs(d, a) ? out.needing : out.quiet).push(d);
   }

@@ -424,11 +424,25 @@ func (h *Hub) Drill(id string) (Now, bool) {
 }
 
 // Drills returns all drills, by id.
-func (h *Hub) Drills() []Now {
+func (h *Hub) Drills() []Now { return h.DrillsAfter("", math.MaxInt) }
+
+// DrillsAfter returns at most limit of them, those after a name.
+func (h *Hub) DrillsAfter(name string, limit int) []Now {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	out := make([]Now, len(h.order))
-	for i, d := range h.order {
+	from := 0
+	if name != "" {
+		from, _ = slices.BinarySearchFunc(h.order, name, func(d *drill, name string) int {
+			if d.id <= name {
+				return -1
+			}
+			return 1
+		})
+	}
+	page := h.order[from:]
+	page = page[:min(limit, len(page))]
+	out := make([]Now, len(page))
+	for i, d := range page {
 		out[i] = h.now(d)
 	}
 	return out
