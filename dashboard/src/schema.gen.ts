@@ -3337,6 +3337,12 @@ export interface components {
             drill: string;
             /** Format: date-time */
             from: string;
+            /**
+             * @description by those that were on at each second, or by those that are on now
+             * @default then
+             * @enum {string}
+             */
+            models: "then" | "now";
             /** Format: date-time */
             to: string;
         };
@@ -3348,6 +3354,11 @@ export interface components {
             /** Format: date-time */
             from: string;
             id: string;
+            /**
+             * @description by which models: those that were on at each second, or those that are now
+             * @enum {string}
+             */
+            models: "then" | "now";
             /**
              * Format: double
              * @description 0 to 1

@@ -33,15 +33,16 @@ func (a *API) registerRescore() {
 	})
 	add(a, people.Engineer, http.MethodPost, "/rescore", "rescore", "Score a span of a drill again, late frames in their place; what comes out otherwise becomes the last version", func(ctx context.Context, in *struct {
 		Body struct {
-			Drill string    `json:"drill" maxLength:"64"`
-			From  time.Time `json:"from"`
-			To    time.Time `json:"to"`
+			Drill  string    `json:"drill" maxLength:"64"`
+			From   time.Time `json:"from"`
+			To     time.Time `json:"to"`
+			Models string    `json:"models,omitempty" enum:"then,now" default:"then" doc:"by those that were on at each second, or by those that are on now"`
 		}
 	}) (*body[rescore.Rescoring], error) {
 		if a.d.Rescore == nil {
 			return nil, huma.Error503ServiceUnavailable("this process has no columnstore: ask the one that runs the writer")
 		}
-		job, err := a.d.Rescore.Add(in.Body.Drill, in.Body.From, in.Body.To, who(ctx).Name)
+		job, err := a.d.Rescore.Add(in.Body.Drill, in.Body.Models, in.Body.From, in.Body.To, who(ctx).Name)
 		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			var all []error
 			for _, e := range many.Unwrap() {
@@ -53,7 +54,7 @@ func (a *API) registerRescore() {
 		if err != nil {
 			return nil, err
 		}
-		remark(ctx, job.ID, fmt.Sprintf("%s %s %s", job.Drill, job.From.Format(time.RFC3339), job.To.Format(time.RFC3339)))
+		remark(ctx, job.ID, fmt.Sprintf("%s %s %s, models of %s", job.Drill, job.From.Format(time.RFC3339), job.To.Format(time.RFC3339), job.Models))
 		return answer(job), nil
 	}, status(http.StatusCreated))
 	add(a, people.Viewer, http.MethodGet, "/rescore/{id}", "get-rescore", "How far a span is", func(_ context.Context, in *RescoreID) (*body[rescore.Rescoring], error) {

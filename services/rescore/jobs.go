@@ -33,6 +33,7 @@ type Rescoring struct {
 	Drill    string    `json:"drill"`
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
+	Models   string    `json:"models" enum:"then,now" doc:"by which models: those that were on at each second, or those that are now"`
 	By       string    `json:"by" doc:"who asked; empty: late frames came"`
 	State    string    `json:"state" enum:"queued,running,done,failed,cancelled"`
 	Progress float64   `json:"progress" doc:"0 to 1"`
@@ -56,6 +57,9 @@ type Config struct {
 	Within time.Duration          // and not those later than this; 0: none do
 	Look   time.Duration          // how often it is looked for them, wall time
 	Most   int                    // jobs that wait or are remembered
+
+	Settled    func() bool       // until it is, what comes late is history that is brought in; nil: it is
+	CrashPoint func(name string) // tests kill the process there; nil
 }
 
 // DefaultConfig is for one process.
@@ -106,6 +110,9 @@ func New(cfg Config, d Deps) (*Jobs, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("rescore: %w", err)
 	}
+	if cfg.CrashPoint == nil {
+		cfg.CrashPoint = func(string) {}
+	}
 	j := &Jobs{cfg: cfg, d: d, wake: make(chan struct{}, 1), commit: -1}
 	b, err := os.ReadFile(cfg.File)
 	if errors.Is(err, os.ErrNotExist) {
@@ -124,6 +131,9 @@ func New(cfg Config, d Deps) (*Jobs, error) {
 		x.Reached = s.Reached
 		if x.State == Running {
 			x.State = Queued
+		}
+		if x.Models == "" { // of a version that knew no other
+			x.Models = Now
 		}
 		j.list = append(j.list, &x)
 	}
@@ -155,9 +165,13 @@ func (j *Jobs) save() error {
 	return os.Rename(tmp, j.cfg.File)
 }
 
-// Add queues a span; the error joins all that is wrong with it.
-func (j *Jobs) Add(drill string, from, to time.Time, by string) (Rescoring, error) {
+// Add queues a span, to be scored by the models that were on Then or are on Now;
+// the error joins all that is wrong with it.
+func (j *Jobs) Add(drill, models string, from, to time.Time, by string) (Rescoring, error) {
 	var all []error
+	if models != Then && models != Now {
+		all = append(all, fmt.Errorf("models: must be %s or %s, not %q", Then, Now, models))
+	}
 	if err := telemetry.ValidID(drill); err != nil {
 		all = append(all, fmt.Errorf("drill: %w", err))
 	} else if !slices.ContainsFunc(j.d.Store.Drills(), func(d storage.Drill) bool { return d.Drill == drill }) {
@@ -171,15 +185,15 @@ func (j *Jobs) Add(drill string, from, to time.Time, by string) (Rescoring, erro
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.add(drill, from, to, by)
+	return j.add(drill, models, from, to, by)
 }
 
-func (j *Jobs) add(drill string, from, to time.Time, by string) (Rescoring, error) {
+func (j *Jobs) add(drill, models string, from, to time.Time, by string) (Rescoring, error) {
 	j.list = slices.DeleteFunc(j.list, func(x *Rescoring) bool { return len(j.list) >= j.cfg.Most && x.State != Queued && x.State != Running })
 	if len(j.list) >= j.cfg.Most {
 		return Rescoring{}, ErrBusy
 	}
-	x := &Rescoring{ID: strings.ToLower(rand.Text()[:16]), Drill: drill, From: from.UTC(), To: to.UTC(), By: by, State: Queued}
+	x := &Rescoring{ID: strings.ToLower(rand.Text()[:16]), Drill: drill, From: from.UTC(), To: to.UTC(), Models: models, By: by, State: Queued}
 	j.list = append(j.list, x)
 	if err := j.save(); err != nil {
 		j.list = j.list[:len(j.list)-1]
@@ -271,20 +285,23 @@ func (j *Jobs) do(ctx context.Context, x *Rescoring) {
 	defer cancel()
 	j.mu.Lock()
 	j.stop = cancel
-	drill, from, to := x.Drill, max(x.From.UnixNano(), x.Reached), x.To.UnixNano()
+	drill, models, from, to := x.Drill, x.Models, max(x.From.UnixNano(), x.Reached), x.To.UnixNano()
 	begin, most := x.From.UnixNano(), time.Duration(0)
 	if x.By == "" {
 		most = j.cfg.Within
 	}
 	j.mu.Unlock()
-	err := score(run, &j.d, j.cfg.Engine, drill, from, to, most, func(done, end int64, ticks int) error {
+	err := score(run, &j.d, j.cfg.Engine, drill, models, from, to, most, func(done, end int64, ticks int) error {
+		j.cfg.CrashPoint("rescored")
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		x.Reached, x.Ticks = done, x.Ticks+ticks
 		if end > begin {
 			x.Progress = float64(done-begin) / float64(end-begin)
 		}
-		return j.save()
+		err := j.save()
+		j.cfg.CrashPoint("rescore-noted")
+		return err
 	})
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -316,10 +333,14 @@ func (j *Jobs) lookForLate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(late) > 0 {
+		j.cfg.CrashPoint("late-found")
+	}
+	settled := j.cfg.Settled == nil || j.cfg.Settled()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.commit = commit
-	if after < 0 { // the first look in this store: what is there was scored as it came
+	if after < 0 || !settled { // the first look in this store, or history: what is there was scored as it came
 		return j.save()
 	}
 	for _, l := range late {
@@ -338,7 +359,7 @@ func (j *Jobs) lookForLate(ctx context.Context) error {
 			}
 			continue
 		}
-		if _, err := j.add(l.Drill, from, to, ""); err != nil {
+		if _, err := j.add(l.Drill, Then, from, to, ""); err != nil {
 			return err
 		}
 	}

@@ -65,43 +65,10 @@ func (t *tape) Score(s *telemetry.Score) {
 // Alarm is not heard: nothing old pages anyone.
 func (t *tape) Alarm(*telemetry.AlarmEvent) {}
 
-// present are the markers that say what is in force now, in the order in which
-// they were entered: of a model, of rules and of a channel the last one, of the
-// drill's equipment all, since each holds from its own time.
-func present(all []telemetry.Marker, drill string) []telemetry.Marker {
-	type key struct {
-		kind, name     string
-		shadow, canary bool
-	}
-	seen := map[key]bool{}
-	var out []telemetry.Marker
-	for _, m := range all { // newest first
-		if m.Kind == telemetry.MarkerRun {
-			if len(m.Drills) == 1 && m.Drills[0] == drill {
-				out = append(out, m)
-			}
-			continue
-		}
-		k := key{m.Kind, m.Name, m.Shadow, m.Canary}
-		if m.Kind == telemetry.MarkerRules {
-			k.name = ""
-		}
-		if seen[k] {
-			continue
-		}
-		seen[k] = true
-		if m.Action == "activate" {
-			out = append(out, m)
-		}
-	}
-	slices.Reverse(out)
-	return out
-}
-
 // score scores a drill's seconds in [from, to) again. reach extends to by what
 // features remember of them, up to most. step is called after each chunk that is
 // published, with the time up to which all is, and what was scored.
-func score(ctx context.Context, d *Deps, cfg scorer.PartitionConfig, drill string, from, to int64, most time.Duration, step func(done, end int64, ticks int) error) error {
+func score(ctx context.Context, d *Deps, cfg scorer.PartitionConfig, drill, models string, from, to int64, most time.Duration, step func(done, end int64, ticks int) error) error {
 	t := &tape{from: from, to: to, last: map[int64]*telemetry.Score{}}
 	cfg.RowBudget = 0 // the machine's speed decides nothing here
 	p, err := scorer.NewPartition(cfg, d.Loader, d.Rules, d.Catalogue, nothingStored{}, t)
@@ -112,12 +79,11 @@ func score(ctx context.Context, d *Deps, cfg scorer.PartitionConfig, drill strin
 	if err != nil {
 		return err
 	}
-	for _, m := range present(all, drill) {
-		if err := p.Marker(ctx, &m, false); err != nil {
-			return fmt.Errorf("%s %s: %w", m.Kind, m.Name, err)
-		}
+	marks := within(inForce(all, drill, models), from, to+int64(most))
+	reach, whole, err := far(ctx, d, cfg, drill, marks)
+	if err != nil {
+		return err
 	}
-	reach, whole := p.Reach(drill)
 	if most > 0 {
 		to += int64(min(reach, most))
 	}
@@ -155,6 +121,9 @@ func score(ctx context.Context, d *Deps, cfg scorer.PartitionConfig, drill strin
 		began := time.Now()
 		for _, f := range frames {
 			n++
+			if marks, err = give(ctx, p, marks, f.TS); err != nil {
+				return err
+			}
 			err := p.Frame(ctx, f, false, n)
 			if errors.Is(err, scorer.ErrFetch) || ctx.Err() != nil {
 				return errors.Join(err, ctx.Err())

@@ -325,7 +325,7 @@ func TestWhatIsScoredAgainIsWhatAStreamWithoutLateFramesSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job, err := j.Add("RIG-01", time.Unix(0, t0), time.Unix(0, t0+6000*sec), "ann")
+	job, err := j.Add("RIG-01", Then, time.Unix(0, t0), time.Unix(0, t0+6000*sec), "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,7 +360,7 @@ func TestWhatIsScoredAgainIsWhatAStreamWithoutLateFramesSays(t *testing.T) {
 		t.Errorf("of %d seconds nothing is known any more of what was said before", wrong)
 	}
 	// Once more: nothing is new.
-	again, err := j.Add("RIG-01", time.Unix(0, t0), time.Unix(0, t0+6000*sec), "ann")
+	again, err := j.Add("RIG-01", Then, time.Unix(0, t0), time.Unix(0, t0+6000*sec), "ann")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -421,8 +421,8 @@ func TestASpanIsRefusedWithEveryReason(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = j.Add("RIG-99", time.Unix(10, 0), time.Unix(5, 0), "ann")
-	if err == nil || err.Error() != "drill: \"RIG-99\" has no frame in the store\nfrom: must be before to, and 1970-01-01T00:00:10Z is not before 1970-01-01T00:00:05Z" {
+	_, err = j.Add("RIG-99", "soon", time.Unix(10, 0), time.Unix(5, 0), "ann")
+	if err == nil || err.Error() != "models: must be then or now, not \"soon\"\ndrill: \"RIG-99\" has no frame in the store\nfrom: must be before to, and 1970-01-01T00:00:10Z is not before 1970-01-01T00:00:05Z" {
 		t.Error(err)
 	}
 	if err := j.Cancel("x"); err != ErrUnknown {

@@ -10,10 +10,11 @@ import (
 
 type rescoring struct {
 	server
-	Drill string    `required:"" help:"Of this drill."`
-	From  time.Time `required:"" help:"RFC 3339." placeholder:"TIME"`
-	To    time.Time `required:"" help:"RFC 3339, not included." placeholder:"TIME"`
-	Leave bool      `help:"Do not wait: it goes on in the running process, also over its restart."`
+	Drill  string    `required:"" help:"Of this drill."`
+	From   time.Time `required:"" help:"RFC 3339." placeholder:"TIME"`
+	To     time.Time `required:"" help:"RFC 3339, not included." placeholder:"TIME"`
+	Models string    `help:"By those that were on at each second (then), or by those that are on now." enum:"then,now" default:"then"`
+	Leave  bool      `help:"Do not wait: it goes on in the running process, also over its restart."`
 }
 
 // rescore asks for a span and draws how far it is. Ending the command does not
@@ -25,7 +26,7 @@ func (c *Commands) rescore(env Env) error {
 		return err
 	}
 	var job rescore.Rescoring
-	if err := cl.Send(env.Ctx, http.MethodPost, "/rescore", map[string]any{"drill": a.Drill, "from": a.From, "to": a.To}, &job); err != nil {
+	if err := cl.Send(env.Ctx, http.MethodPost, "/rescore", map[string]any{"drill": a.Drill, "from": a.From, "to": a.To, "models": a.Models}, &job); err != nil {
 		return err
 	}
 	if a.Leave {

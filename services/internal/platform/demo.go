@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mudpulse/mudpulse/gateway"
@@ -30,7 +31,11 @@ type demo struct {
 	clock *telemetry.FastClock
 	fleet []fleet.Drill
 	state demoState
+	past  atomic.Bool // all history was given
 }
+
+// seeded reports whether the history lies with the gateway, or went on.
+func (d *demo) seeded() bool { return d.past.Load() }
 
 // demoState is kept in DIR/demo.json.
 type demoState struct {
@@ -55,6 +60,7 @@ func newDemo(p *platform) (*demo, error) {
 		}
 	}
 	d.state.Runs++
+	d.past.Store(d.state.Seeded)
 	d.clock = telemetry.NewFastClock(d.state.Now, demoRate)
 	d.fleet = fleet.Demo(p.s.Seed, d.state.Start)
 	return d, d.save()
@@ -225,5 +231,6 @@ func (d *demo) history(ctx context.Context, creds map[string]device.Credentials)
 		}
 	}
 	d.state.Seeded = true
+	d.past.Store(true)
 	return nil
 }

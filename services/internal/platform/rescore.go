@@ -21,8 +21,10 @@ func (p *platform) openRescore() error {
 	topic := p.kafka.Topics().Scores
 	cfg := rescore.DefaultConfig(p.s.Path("rescore.json"))
 	cfg.Engine.LimitRules = p.s.LimitRules
+	cfg.Within, cfg.Look, cfg.CrashPoint = p.s.AmendWithin, p.s.AmendLook, p.crash
 	if p.demo != nil {
-		cfg.Within = 0 // its history comes after its present, and is made up
+		// Its clock runs faster than frames travel, and its history, which comes after its present, is no late news.
+		cfg.Late, cfg.Settled = demoRate*cfg.Late, p.demo.seeded
 	}
 	p.rescore, err = rescore.New(cfg, rescore.Deps{
 		Store: p.store, Loader: scorer.NewPMML(p.blobs), Rules: p.blobs, Catalogue: p.catalogue, Log: p.log,

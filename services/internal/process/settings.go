@@ -61,6 +61,8 @@ type Settings struct {
 	Drain       time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
 	Blobs       string        `help:"Where models and checkpoints lie: a directory or a bucket URL, shared by scorer and api; empty: DATA/blobs." placeholder:"DIR"`
 	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
+	AmendWithin time.Duration `name:"amend-within" help:"Frames that come up to so late amend by themselves what they change; what is later, by mudpulse rescore. 0s: none do." default:"24h"`
+	AmendLook   time.Duration `name:"amend-look" help:"For tests: how often it is looked for late frames." hidden:"" default:"30s"`
 	LimitRules  bool          `name:"limit-rules" help:"Raise alarms by plain limits too, not by models alone." default:"true" negatable:""`
 
 	SQLCert      string        `name:"sql-cert" help:"Certificate of the SQL front, PEM; with it clients may speak TLS." placeholder:"FILE"`
@@ -125,6 +127,9 @@ func (s *Settings) Validate() error {
 	}
 	if s.SpoolBytes < 1<<20 {
 		bad("spool-bytes", "must be at least 1048576, not %d", s.SpoolBytes)
+	}
+	if s.AmendWithin < 0 || s.AmendLook <= 0 {
+		bad("amend-within", "must not be negative, not %v", s.AmendWithin)
 	}
 	if s.Checkpoint <= 0 {
 		bad("checkpoint", "must be positive, not %v", s.Checkpoint)
