@@ -32,9 +32,11 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 	cfg.Addr, cfg.AdminToken, cfg.Version, cfg.Demo = p.s.HTTP, p.token, edge.Version(), p.demo != nil
 	cfg.TellFrom = p.s.TellFrom
 	cfg.Topics, cfg.Client = p.kafka.Topics(), p.opts
-	defaults, err := fs.Sub(simulators.Models, "models")
-	if err != nil {
-		return err
+	var defaults fs.FS
+	if p.s.DefaultModels {
+		if defaults, err = fs.Sub(simulators.Models, "models"); err != nil {
+			return err
+		}
 	}
 	d := api.Deps{
 		DB: p.db, Blobs: p.blobs, Store: p.store, Engine: models.PMML{}, Catalogue: p.catalogue, Clock: p.clock, Log: p.log,

@@ -49,21 +49,22 @@ type Settings struct {
 	Demo  bool     `help:"Run twelve simulated drills on a clock × 60." default:"true" negatable:""`
 	Seed  uint64   `help:"Seed of the simulated drills." default:"7"`
 
-	GatewayID   string        `name:"gateway-id" help:"Name of this gateway." default:"gw-1"`
-	Subscribe   []string      `help:"MQTT brokers of a site to take frames from." placeholder:"URL"`
-	Site        string        `help:"File of the site's brokers, topic rules and names (docs/payloads.md), YAML." placeholder:"FILE"`
-	LiveHorizon time.Duration `name:"live-horizon" help:"Backlog older than this travels as backfill." default:"10m"`
-	SpoolBytes  int64         `name:"spool-bytes" help:"Most bytes the gateway's spool may take; when it is full, acknowledgements wait." default:"2147483648"`
-	SpoolAge    time.Duration `name:"spool-age" help:"The spool is full as well when the oldest frame it keeps is older; 0: no bound." default:"0s"`
-	Instance    string        `help:"Name of this process among the scorers that share a log; a restart under it takes its partitions back at once." placeholder:"NAME"`
-	Checkpoint  time.Duration `help:"Least time between checkpoints of the scorer; they take a tenth of the bytes it reads, or are sixty times this apart." default:"10s"`
-	TellFrom    float64       `name:"tell-from" help:"Points of 100 that a reading must have taken from a drill's health to be told as a reason." default:"3"`
-	Drain       time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
-	Blobs       string        `help:"Where models and checkpoints lie: a directory or a bucket URL, shared by scorer and api; empty: DATA/blobs." placeholder:"DIR"`
-	Memory      string        `help:"Memory limit of the columnstore." default:"256MB"`
-	AmendWithin time.Duration `name:"amend-within" help:"Frames that come up to so late amend by themselves what they change; what is later, by mudpulse rescore. 0s: none do." default:"24h"`
-	AmendLook   time.Duration `name:"amend-look" help:"For tests: how often it is looked for late frames." hidden:"" default:"30s"`
-	LimitRules  bool          `name:"limit-rules" help:"Raise alarms by plain limits too, not by models alone." default:"true" negatable:""`
+	GatewayID     string        `name:"gateway-id" help:"Name of this gateway." default:"gw-1"`
+	Subscribe     []string      `help:"MQTT brokers of a site to take frames from." placeholder:"URL"`
+	Site          string        `help:"File of the site's brokers, topic rules and names (docs/payloads.md), YAML." placeholder:"FILE"`
+	LiveHorizon   time.Duration `name:"live-horizon" help:"Backlog older than this travels as backfill." default:"10m"`
+	SpoolBytes    int64         `name:"spool-bytes" help:"Most bytes the gateway's spool may take; when it is full, acknowledgements wait." default:"2147483648"`
+	SpoolAge      time.Duration `name:"spool-age" help:"The spool is full as well when the oldest frame it keeps is older; 0: no bound." default:"0s"`
+	Instance      string        `help:"Name of this process among the scorers that share a log; a restart under it takes its partitions back at once." placeholder:"NAME"`
+	Checkpoint    time.Duration `help:"Least time between checkpoints of the scorer; they take a tenth of the bytes it reads, or are sixty times this apart." default:"10s"`
+	TellFrom      float64       `name:"tell-from" help:"Points of 100 that a reading must have taken from a drill's health to be told as a reason." default:"3"`
+	Drain         time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
+	Blobs         string        `help:"Where models and checkpoints lie: a directory or a bucket URL, shared by scorer and api; empty: DATA/blobs." placeholder:"DIR"`
+	Memory        string        `help:"Memory limit of the columnstore." default:"256MB"`
+	AmendWithin   time.Duration `name:"amend-within" help:"Frames that come up to so late amend by themselves what they change; what is later, by mudpulse rescore. 0s: none do." default:"24h"`
+	AmendLook     time.Duration `name:"amend-look" help:"For tests: how often it is looked for late frames." hidden:"" default:"30s"`
+	DefaultModels bool          `name:"default-models" help:"Switch on the models that come with mudpulse, at the first start." default:"true" negatable:""`
+	LimitRules    bool          `name:"limit-rules" help:"Raise alarms by plain limits too, not by models alone." default:"true" negatable:""`
 
 	SQLCert      string        `name:"sql-cert" help:"Certificate of the SQL front, PEM; with it clients may speak TLS." placeholder:"FILE"`
 	SQLKey       string        `name:"sql-key" help:"Its key, PEM." placeholder:"FILE"`
