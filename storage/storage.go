@@ -7,11 +7,16 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/mudpulse/mudpulse/telemetry"
 )
+
+// ErrBroken is wrapped where a store must be opened again: what it has in memory is
+// not what it committed, which is on disk.
+var ErrBroken = errors.New("the store must be started again; nothing that was acknowledged is lost")
 
 // An Offset is how far a writer has read one partition of one topic.
 type Offset struct {

@@ -3,6 +3,7 @@ package writer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -55,6 +56,29 @@ func TestARefusedCommitIsTriedAgainAfterPausesThatGrow(t *testing.T) {
 			t.Error("the batch in hand is gone")
 		}
 	})
+}
+
+// broken stands for a store that must be opened again.
+type broken struct{ refusing }
+
+func (b *broken) Commit(context.Context, *storage.Batch) error {
+	b.tries.Add(1)
+	return fmt.Errorf("commit: %w", storage.ErrBroken)
+}
+
+func TestABrokenStoreIsNotTriedAgain(t *testing.T) {
+	store := &broken{}
+	cfg := DefaultConfig()
+	cfg.Topics = telemetry.NewTopics("test.")
+	w, err := New(cfg, store, telemetry.DefaultCatalogue(), telemetry.SystemClock{}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.next, w.complained = map[partition]int64{{"test.frames", 0}: 1}, map[string]time.Time{}
+	w.batch.AddFrame(frame("RIG-1", 1, 1))
+	if err := w.commit(t.Context()); !errors.Is(err, storage.ErrBroken) || store.tries.Load() != 1 {
+		t.Errorf("%v after %d tries", err, store.tries.Load())
+	}
 }
 
 func TestAskedToStopWhileAFullBatchIsRefusedItTriesWithinDrainAndEnds(t *testing.T) {

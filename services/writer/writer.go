@@ -480,7 +480,7 @@ func (w *Writer) commit(ctx context.Context) error {
 			break
 		}
 		w.m.commitErrors.Inc()
-		if ctx.Err() != nil || time.Now().After(giveUp) {
+		if ctx.Err() != nil || time.Now().After(giveUp) || errors.Is(err, storage.ErrBroken) {
 			return err
 		}
 		w.complain("commit", "commit, trying again", "err", err)

@@ -358,7 +358,7 @@ func (s *Store) write() error {
 	s.cfg.CrashPoint(CrashAppended)
 	if err := s.exec("COMMIT"); err != nil {
 		_ = s.exec("ROLLBACK") // where COMMIT failed there is mostly nothing to roll back
-		return err
+		return shortOfMemory(err)
 	}
 	s.cfg.CrashPoint(CrashCommitted)
 	return nil

@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -278,4 +279,17 @@ func TestSuiteOverSealedAndMergedPartitions(t *testing.T) {
 			return &restless{Store: s}
 		}
 	}, seeds(4, 5)...)
+}
+
+func TestAnErrorThatOnlyARestartCuresSaysSo(t *testing.T) {
+	f := func(err error, want bool) {
+		t.Helper()
+		if errors.Is(err, storage.ErrBroken) != want {
+			t.Errorf("%v: broken %v", err, !want)
+		}
+	}
+	f(refusal("CHECKPOINT", "FATAL Error: Failed: database has been invalidated because of a previous fatal error."), true)
+	f(refusal("SELECT 1", "Binder Error: no such thing"), false)
+	f(shortOfMemory(refusal("COMMIT", "TransactionContext Error: Failed to commit: failed to pin block of size 256.0 KiB (121.9 MiB/122.0 MiB used)")), true)
+	f(shortOfMemory(refusal("COMMIT", "IO Error: Could not write file: No space left on device")), false)
 }

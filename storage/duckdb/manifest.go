@@ -320,19 +320,9 @@ type session struct {
 
 func (c *session) exec(q string) error {
 	if c.low != nil && c.low() {
-		return priority.Low(func() error { return c.run(q) })
+		return priority.Low(func() error { return run(c.conn, q) })
 	}
-	return c.run(q)
-}
-
-func (c *session) run(q string) error {
-	var res mapping.Result
-	defer mapping.DestroyResult(&res)
-	if mapping.Query(c.conn, q, &res) == mapping.StateError {
-		first, _, _ := strings.Cut(q, "(")
-		return fmt.Errorf("%s: %s", first, mapping.ResultError(&res))
-	}
-	return nil
+	return run(c.conn, q)
 }
 
 // transaction runs statements in one; before is called before it commits.

@@ -22,6 +22,7 @@ import (
 	driver "github.com/duckdb/duckdb-go/v2"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
+	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -375,14 +376,37 @@ func (s *Store) release() {
 }
 
 // exec runs a statement without a result on the writer's connection.
-func (s *Store) exec(q string) error {
+func (s *Store) exec(q string) error { return run(s.conn, q) }
+
+func run(conn mapping.Connection, q string) error {
 	var res mapping.Result
 	defer mapping.DestroyResult(&res)
-	if mapping.Query(s.conn, q, &res) == mapping.StateError {
+	if mapping.Query(conn, q, &res) == mapping.StateError {
 		first, _, _ := strings.Cut(q, "(")
-		return fmt.Errorf("%s: %s", first, mapping.ResultError(&res))
+		return refusal(first, mapping.ResultError(&res))
 	}
 	return nil
+}
+
+// refusal is DuckDB's error of a statement. After some errors of its own it does nothing more.
+func refusal(statement, msg string) error {
+	if strings.Contains(msg, "database has been invalidated") {
+		return fmt.Errorf("%s: %s: %w", statement, msg, storage.ErrBroken)
+	}
+	return fmt.Errorf("%s: %s", statement, msg)
+}
+
+// shortOfMemory tells of a COMMIT's error whether its rows found no room. They are
+// appended column by column, and DuckDB 1.5 leaves those behind that had it (seen
+// with a limit of 128 MB: "column with index 0 has misaligned count", and the next
+// checkpoint ends the database). Its WAL has none of it.
+func shortOfMemory(err error) error {
+	for _, s := range []string{"failed to pin block", "could not allocate block", "Out of Memory"} {
+		if strings.Contains(err.Error(), s) {
+			return fmt.Errorf("%w: the columnstore's limit is too small for what comes, give it more with --memory: %w", err, storage.ErrBroken)
+		}
+	}
+	return err
 }
 
 // SQL returns the read side for a SQL front; its statements must have been checked.

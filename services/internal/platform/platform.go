@@ -36,6 +36,9 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
+// leastMemory of the columnstore: the demo's commits, beside a seal, did not fit into 128 MB.
+const leastMemory = 256 << 20
+
 // platform is what the parts of one process share. Nil where a part does not run.
 type platform struct {
 	s     *process.Settings
@@ -159,6 +162,9 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 	cfg := duckdb.DefaultConfig(p.s.Path("store"))
 	if cfg.Memory, err = bytes(p.s.Memory); err != nil {
 		return fmt.Errorf("memory: %w", err)
+	}
+	if cfg.Memory < leastMemory {
+		return fmt.Errorf("memory: must be at least 256MB, not %s: a commit may not fit into less, and the columnstore then has to be started again", p.s.Memory)
 	}
 	cfg.CrashPoint = p.crash
 	cfg.KeepReadings, cfg.KeepRollups, cfg.KeepRecords = p.s.KeepReadings, p.s.KeepRollups, p.s.KeepRecords
