@@ -220,9 +220,9 @@ func TestAWithheldSpoolRefusesNewClientsAndSaysWhy(t *testing.T) {
 	cfg.Spool = spool.Config{Dir: cfg.Spool.Dir, SegmentBytes: 64 << 10, MaxBytes: 128 << 10, BatchBytes: 4 << 10}
 	cover := &covered{until: map[string]int64{}}
 	g := start(t, cfg, gateway.Deps{Coverage: cover})
-	c := g.client(t, "RIG-07")
+	c := g.client(t, "RIG-07", func(o *paho.ClientOptions) { o.SetKeepAlive(2 * time.Second) })
 	var tokens []paho.Token
-	for seq := range uint64(400) { // four times what fits
+	for seq := range uint64(300) { // more than twice what fits
 		tokens = append(tokens, c.Publish(telemetry.MQTTProtoTopic("RIG-07"), 1, false, frame("RIG-07", "b", seq, time.Now(), 100)))
 	}
 	await(t, "the spool full", func() bool { return g.Counters()["spool_full"] == 1 })
@@ -233,6 +233,11 @@ func TestAWithheldSpoolRefusesNewClientsAndSaysWhy(t *testing.T) {
 	if tk := late.Connect(); !tk.WaitTimeout(10*time.Second) || tk.Error() == nil {
 		t.Error("a client is let in that could not be served")
 	}
+	before := g.Counters()["mqtt_pings_total"]
+	await(t, "pings answered meanwhile", func() bool { return g.Counters()["mqtt_pings_total"] >= before+2 })
+	if !c.IsConnected() {
+		t.Error("the client went away though its pings were answered")
+	}
 	cover.mu.Lock()
 	cover.until[topics.Frames] = 1 << 40
 	cover.mu.Unlock()
@@ -241,5 +246,5 @@ func TestAWithheldSpoolRefusesNewClientsAndSaysWhy(t *testing.T) {
 			t.Fatalf("message %d is not acknowledged: %v", i, tk.Error())
 		}
 	}
-	consume(t, k.ListenAddrs(), topics.Frames).frames(400)
+	consume(t, k.ListenAddrs(), topics.Frames).frames(300)
 }

@@ -153,6 +153,9 @@ func (c *client) Publish(topic, body []byte, size int, w spool.Waiter, token uin
 	return nil
 }
 
+// Withheld says whether the spool takes nothing at present, and until when.
+func (c *client) Withheld() <-chan struct{} { return c.g.spool.Withheld() }
+
 const revoked = "the device was revoked, or its password or drill changed"
 
 // valid returns the device as it is now, and whether it may still be connected as it is.

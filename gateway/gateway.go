@@ -302,6 +302,8 @@ func (g *Gateway) alarm(was string) string {
 		now = st.Err.Error()
 	case st.Full:
 		now = fmt.Sprintf("full: %d of %d bytes", st.Bytes, st.Limit)
+	case st.Stalled:
+		now = "the disk does not answer"
 	}
 	switch {
 	case now != "" && was == "":

@@ -32,8 +32,8 @@ func (g *Gateway) Counters() map[string]int64 {
 		"published_total": c.Published.Load(), "publish_errors_total": c.PublishErrors.Load(), "republished_total": c.Republished.Load(),
 		"mqtt_connects_total": l.Connects.Load(), "mqtt_refused_total": l.Refused.Load(), "mqtt_messages_total": l.Messages.Load(),
 		"mqtt_bytes_total": l.Bytes.Load(), "mqtt_acked_total": l.Acked.Load(), "mqtt_paused_total": l.Paused.Load(), "sparkplug_gaps_total": c.SparkplugGaps.Load(),
-		"mqtt_wills_total": l.Wills.Load(),
-		"connections":      l.Connections.Load(),
+		"mqtt_wills_total": l.Wills.Load(), "mqtt_pings_total": l.Pings.Load(),
+		"connections": l.Connections.Load(),
 	}
 	select {
 	case <-g.ready:

@@ -36,6 +36,7 @@ type conn struct {
 
 	buf        []byte // read and not yet parsed: buf[from:to]
 	from, to   int
+	last       int // bytes of the packet before from
 	small      int // reads in a row that filled little of a large buffer
 	keepAlive  time.Duration
 	deadlineAt time.Time
@@ -212,7 +213,8 @@ func (c *conn) next(limit int) (first byte, body []byte, rest int, err error) {
 		return 0, nil, 0, err
 	}
 	body = c.buf[c.from+size : c.from+size+take]
-	c.from += size + take
+	c.last = size + take
+	c.from += c.last
 	return first, body, rest, nil
 }
 
@@ -240,7 +242,13 @@ func (c *conn) serve() error {
 			return err
 		}
 		if first>>4 == typePublish {
-			if err := c.publish(first, body, rest); err != nil {
+			if again := c.admit(first>>1&3 > 0); again != nil {
+				c.from -= c.last // it is read again
+				err = c.hold(again)
+			} else {
+				err = c.publish(first, body, rest)
+			}
+			if err != nil {
 				return err
 			}
 			continue
@@ -252,7 +260,7 @@ func (c *conn) serve() error {
 		case typePubrel:
 			err = c.pubrel(first, body)
 		case typePingreq:
-			c.send([]byte{13 << 4, 0})
+			c.pong()
 		case typeSubscribe, typeUnsubscribe:
 			var answer []byte
 			if answer, err = refuseFilters(first>>4, body, c.version); err == nil {
@@ -397,12 +405,6 @@ func (c *conn) publish(first byte, body []byte, rest int) error {
 		return c.discard(rest)
 	}
 	c.mu.Lock()
-	if c.inflight >= c.l.cfg.ReceiveMaximum {
-		c.l.Counters.Paused.Add(1)
-		for c.inflight >= c.l.cfg.ReceiveMaximum && c.cause.Load() == nil {
-			c.ready.Wait()
-		}
-	}
 	c.inflight++
 	c.mu.Unlock()
 	if why := c.cause.Load(); why != nil {

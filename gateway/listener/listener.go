@@ -50,13 +50,16 @@ type Client interface {
 	// messages give only the head. With an error the client is cut off without
 	// an acknowledgement.
 	Publish(topic, payload []byte, size int, w spool.Waiter, token uint64) error
+	// Withheld returns nil while messages are taken, and else what is closed when
+	// they are again. It is asked before each Publish.
+	Withheld() <-chan struct{}
 	// Gone is called once, last.
 	Gone(reason string)
 }
 
 // Counters are a listener's counts since the start; all but Connections only grow.
 type Counters struct {
-	Connections, Connects, Refused, Messages, Bytes, Acked, Paused, Wills atomic.Int64
+	Connections, Connects, Refused, Messages, Bytes, Acked, Paused, Wills, Pings atomic.Int64
 }
 
 // A Listener serves MQTT.
@@ -70,6 +73,7 @@ type Listener struct {
 
 	tcp, tls, ws net.Listener
 	polls        []*poll.Listener
+	ahead        atomic.Int64 // bytes that all connections have read ahead
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}

@@ -21,6 +21,7 @@ type desk struct {
 	taken []taken
 	came  chan struct{}
 	fail  error // of the next Publish
+	held  chan struct{}
 }
 
 type taken struct {
@@ -31,6 +32,21 @@ type taken struct {
 
 func (d *desk) Connect(listener.Hello) (listener.Client, error) { return d, nil }
 func (d *desk) Gone(string)                                     {}
+
+func (d *desk) Withheld() <-chan struct{} { d.mu.Lock(); defer d.mu.Unlock(); return d.held }
+
+// withhold takes nothing more until the function it returns is called.
+func (d *desk) withhold() (again func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held = make(chan struct{})
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		close(d.held)
+		d.held = nil
+	}
+}
 
 func (d *desk) Publish(topic, payload []byte, _ int, w spool.Waiter, token uint64) error {
 	d.mu.Lock()
@@ -227,6 +243,56 @@ func TestNoMoreIsReadThanMayBeUnacknowledged(t *testing.T) {
 		x.durable()
 		w.expect(0x40, 2, 0, byte(n-2))
 		d.next(t)
+	}
+}
+
+func TestPingsAreAnsweredWhileNothingIsTaken(t *testing.T) {
+	l, d := listen(t, func(c *listener.Config) { c.ReceiveMaximum = 3 })
+	w := connect(t, l, 4, 2)
+	w.publish(0x32, 1, "before")
+	d.next(t)
+	again := d.withhold()
+	ping := func() { t.Helper(); w.send(0xc0, nil); w.expect(0xd0, 0) }
+	ping()
+	for id := range byte(100) { // more than may be unacknowledged, and than the buffer holds
+		w.publish(0x32, uint16(id)+2, string(make([]byte, 100)))
+		if id%10 == 0 {
+			ping()
+		}
+	}
+	ping()
+	if n := d.count(); n != 1 {
+		t.Fatalf("%d were taken", n)
+	}
+	again()
+	for id := range byte(101) {
+		if id > 0 {
+			d.next(t)
+		}
+		d.mu.Lock()
+		x := d.taken[id]
+		d.mu.Unlock()
+		x.durable()
+		w.expect(0x40, 2, 0, id+1)
+	}
+	ping()
+	if n := l.Counters.Pings.Load(); n != 13 {
+		t.Errorf("%d pings counted", n)
+	}
+}
+
+func TestWhatAClientSaidBeforeItLeftIsTakenWhenThatIsPossible(t *testing.T) {
+	l, d := listen(t, nil)
+	w := connect(t, l, 4, 2)
+	again := d.withhold()
+	w.publish(0x32, 1, "one")
+	w.send(0x30, append(text("t"), "two"...))
+	w.send(0xe0, nil)
+	w.nc.Close()
+	again()
+	d.next(t)
+	if x := d.next(t); d.count() != 2 || x.payload != "two" {
+		t.Errorf("%+v", x)
 	}
 }
 

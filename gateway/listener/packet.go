@@ -23,6 +23,7 @@ const (
 	typeUnsubscribe = 10
 	typeUnsuback    = 11
 	typePingreq     = 12
+	typePingresp    = 13
 	typeDisconnect  = 14
 	typeAuth        = 15
 )

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mudpulse/mudpulse/gateway/crash"
@@ -54,6 +55,7 @@ type Stat struct {
 	Synced       uint64 // every record below it is durable
 	Full         bool   // appends are withheld
 	Err          error  // why writing fails; appends are withheld
+	Stalled      bool   // the disk has not answered for a second or more; appends are withheld
 	Batches      int64  // fsyncs since Open
 	Damage       []telemetry.Damage
 }
@@ -77,6 +79,7 @@ type Log struct {
 	released uint64 // the owner needs nothing below it
 	full     bool
 	err      error
+	held     atomic.Pointer[held] // nil: appends are taken
 	batches  int64
 	sealings uint64     // counts sealed segments
 	segs     []*segment // ascending; the active one last
@@ -84,6 +87,16 @@ type Log struct {
 	damage   []telemetry.Damage
 	named    map[string]bool
 }
+
+// held stands for a time in which the disk takes nothing.
+type held struct{ over chan struct{} }
+
+// overrun is how many batches may gather while the disk takes nothing, for who
+// was on their way when that began; then appends wait.
+const overrun = 8
+
+// stall is how long the disk may take to answer before that is withholding.
+const stall = time.Second
 
 // segment is one file. size and sealed are guarded by the log's mu.
 type segment struct {
@@ -193,7 +206,8 @@ func segmentNumber(name string) (uint64, bool) {
 
 // Append takes a record whose payload is head followed by r.Payload; both may
 // be reused on return. w, if not nil, is told when it is durable. It waits while
-// the batch under way is full.
+// the batch under way is full; while the spool withholds, it takes some more
+// first, so that who asks Withheld before each record is never made to wait long.
 func (l *Log) Append(r Record, head string, w Waiter, token uint64, note Note) error {
 	n := headerSize + len(head) + len(r.Payload)
 	if n-headerSize > MaxRecord {
@@ -201,7 +215,7 @@ func (l *Log) Append(r Record, head string, w Waiter, token uint64, note Note) e
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for !l.closed && len(l.pending.buf) > 0 && len(l.pending.buf)+n > l.cfg.BatchBytes {
+	for !l.closed && len(l.pending.buf) > 0 && len(l.pending.buf)+n > l.most() {
 		l.room.Wait()
 	}
 	if l.closed {
@@ -228,6 +242,35 @@ func (l *Log) Append(r Record, head string, w Waiter, token uint64, note Note) e
 	return nil
 }
 
+// most returns how many bytes may be pending.
+func (l *Log) most() int {
+	if l.held.Load() != nil {
+		return overrun * l.cfg.BatchBytes
+	}
+	return l.cfg.BatchBytes
+}
+
+// Withheld returns nil if records are taken, else what is closed when they are again.
+func (l *Log) Withheld() <-chan struct{} {
+	if h := l.held.Load(); h != nil {
+		return h.over
+	}
+	return nil
+}
+
+// withhold says from when on, and until when, the disk takes nothing. l.mu is held.
+func (l *Log) withhold(on bool) {
+	h := l.held.Load()
+	switch {
+	case on && h == nil && !l.closed:
+		l.held.Store(&held{make(chan struct{})})
+		l.room.Broadcast()
+	case !on && h != nil:
+		l.held.Store(nil)
+		close(h.over)
+	}
+}
+
 // Run writes what is appended until ctx is done; what is pending then is
 // written once more before it returns. It returns nil.
 func (l *Log) Run(ctx context.Context) error {
@@ -239,6 +282,7 @@ func (l *Log) Run(ctx context.Context) error {
 		l.pending = batch{}
 		l.room.Broadcast()
 		l.news.Broadcast()
+		l.withhold(false)
 		l.mu.Unlock()
 		if f != nil {
 			f.Close()
@@ -268,12 +312,23 @@ func (l *Log) Run(ctx context.Context) error {
 			continue
 		}
 		for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+			answered := false
+			late := time.AfterFunc(stall, func() {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				if !answered {
+					l.withhold(true)
+				}
+			})
 			err := l.write(&f, &seg, &b)
+			late.Stop()
 			l.mu.Lock()
+			answered = true
 			l.full, l.err = errors.Is(err, errFull), err
 			if l.full {
 				l.err = nil
 			}
+			l.withhold(err != nil)
 			l.mu.Unlock()
 			if err == nil {
 				break
@@ -497,6 +552,7 @@ func (l *Log) Stat() Stat {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	st := Stat{Limit: l.cfg.MaxBytes, Segments: len(l.segs), Next: l.next, Synced: l.synced, Full: l.full, Err: l.err, Batches: l.batches, Damage: slices.Clone(l.damage)}
+	st.Stalled = l.held.Load() != nil && !l.full && l.err == nil
 	for _, s := range l.segs {
 		st.Bytes += s.size
 	}

@@ -383,6 +383,44 @@ func TestADiskThatFailsWithholdsAndSaysWhy(t *testing.T) {
 	}
 }
 
+func TestADiskThatDoesNotAnswerWithholdsAndLetsInWhoIsOnTheWay(t *testing.T) {
+	d := newDisk()
+	l := open(t, d, spool.Options{})
+	stop := run(l)
+	if l.Withheld() != nil {
+		t.Fatal("withheld from the start")
+	}
+	answer := make(chan struct{})
+	d.mu.Lock()
+	d.fail = func(op string) error {
+		if op == "sync" {
+			<-answer
+		}
+		return nil
+	}
+	d.mu.Unlock()
+	a := &acks{ch: make(chan uint64, 4000)}
+	put(t, l, 0, 1, a)
+	await(t, "the disk's silence noticed", func() bool { return l.Stat().Stalled })
+	again := l.Withheld()
+	size := l.Stat().Limit
+	put(t, l, 1, 50, a) // more than a batch of 8 KiB: appends do not wait
+	select {
+	case <-again:
+		t.Fatal("taken again before the disk answered")
+	default:
+	}
+	close(answer)
+	<-again
+	for range 50 {
+		<-a.ch
+	}
+	if st := l.Stat(); st.Stalled || l.Withheld() != nil || st.Limit != size {
+		t.Errorf("%+v", st)
+	}
+	stop()
+}
+
 func TestADiskWithoutSpaceWithholdsUntilThereIsSome(t *testing.T) {
 	d := newDisk()
 	d.space = 100 << 10
