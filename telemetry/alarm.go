@@ -67,9 +67,18 @@ type Evidence struct {
 	Baseline      float64         `json:"baseline,omitempty"`
 	Score         float64         `json:"score"`
 	Frames        []FrameID       `json:"frames"`
-	Offset        string          `json:"offset,omitempty"` // topic-partition-offset of the last cause
-	Prev          string          `json:"prev,omitempty"`   // SHA-256 of the record before, hex
+	Snapshots     []Snapshot      `json:"snapshots,omitempty"` // of waveforms, that inputs were computed of: the newest of each channel
+	Offset        string          `json:"offset,omitempty"`    // topic-partition-offset of the last cause
+	Prev          string          `json:"prev,omitempty"`      // SHA-256 of the record before, hex
 	Hash          string          `json:"hash,omitempty"`
+}
+
+// A Snapshot is a waveform as it was stored.
+type Snapshot struct {
+	Channel string  `json:"channel"`
+	TS      int64   `json:"ts,string"` // of its first sample
+	Frame   FrameID `json:"frame"`
+	Hash    string  `json:"hash"` // of the frame's content, hex: ContentHash
 }
 
 // Measured is one input as it stood.

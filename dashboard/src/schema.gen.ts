@@ -2468,6 +2468,8 @@ export interface components {
             offset?: string;
             prev: string;
             score: number | null;
+            /** @description of vibration, that inputs were computed of */
+            snapshots: components["schemas"]["Snapshot"][];
             /** Format: date-time */
             tick: string | null;
         };
@@ -3760,6 +3762,14 @@ export interface components {
             country: string;
             id: string;
             name: string;
+        };
+        Snapshot: {
+            /** Format: date-time */
+            at: string | null;
+            channel: string;
+            frame: components["schemas"]["FrameID"];
+            /** @description of the frame's content, as the store keeps it */
+            hash: string;
         };
         Span: {
             drill: string;

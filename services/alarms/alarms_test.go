@@ -60,6 +60,9 @@ func (b *bench) Look(s string) float64 {
 }
 func (b *bench) Unit(string) (string, float64, float64) { return "kN", 0, 200 }
 func (b *bench) Offset() string                         { return "frames-0-1" }
+func (b *bench) Snapshot(s string) (telemetry.Snapshot, bool) {
+	return telemetry.Snapshot{Channel: "TDACC", TS: t0}, strings.HasPrefix(s, "TDACC__")
+}
 func (b *bench) Explain(model string, e *telemetry.Evidence) (string, string) {
 	e.Inputs = []telemetry.Measured{{Name: "Y", Value: math.NaN()}}
 	e.Baseline, e.Score = 0.25, 0.75

@@ -146,6 +146,8 @@ type Source interface {
 	Look(signal string) float64
 	// Unit returns a signal's unit and normal band; "" and NaN where not known.
 	Unit(signal string) (unit string, low, high float64)
+	// Snapshot returns the newest waveform behind a signal; false where it has none.
+	Snapshot(signal string) (telemetry.Snapshot, bool)
 	// Offset names the last record behind the tick: topic-partition-offset.
 	Offset() string
 	// Explain adds the named model's inputs, contributions, baseline and score to

@@ -112,6 +112,11 @@ func (d *Detector) measure(e *telemetry.AlarmEvent, x *watched, src Source) {
 	for _, name := range x.advice.signals() {
 		add(name)
 	}
+	for _, m := range e.Evidence.Inputs {
+		if w, ok := src.Snapshot(m.Name); ok && !slices.Contains(e.Evidence.Snapshots, w) {
+			e.Evidence.Snapshots = append(e.Evidence.Snapshots, w)
+		}
+	}
 }
 
 // tidy keeps what JSON cannot hold out of the evidence that a model gave.

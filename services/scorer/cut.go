@@ -139,7 +139,8 @@ func (p *Partition) appendPieceHead(w *snapshot.Writer) {
 // restorePiece takes those drills out of a piece that lie in the one of that number.
 func (p *Partition) restorePiece(b []byte, number uint64, where map[string]uint64) error {
 	r := snapshot.NewReader(b)
-	if v := r.Uint(); v != snapshotVersion {
+	v := r.Uint()
+	if v != snapshotVersion && v != 7 {
 		return versionError(v)
 	}
 	r.Uint() // the partition
@@ -152,7 +153,7 @@ func (p *Partition) restorePiece(b []byte, number uint64, where map[string]uint6
 			continue
 		}
 		delete(where, name)
-		if err := p.restoreDrill(p.drill(name), state); err != nil {
+		if err := p.restoreDrill(p.drill(name), state, v); err != nil {
 			return fmt.Errorf("drill %s: %w", name, err)
 		}
 	}

@@ -78,6 +78,7 @@ type row struct {
 	origin    telemetry.Origin
 	simulated bool
 	offset    int64
+	waves     []telemetry.Snapshot               // that were known when it was added; never changed
 	later     bool                               // features that are computed when asked for have been
 	subs      [len(telemetry.Subsystems)]float64 // confidence
 }
@@ -388,7 +389,7 @@ func (l *lane) restart(r *road) {
 			n.memory.Forget(r.drill)
 		}
 	}
-	r.rig, r.hole = newRig(), newHole()
+	r.rig, r.hole, r.waves = newRig(), newHole(), nil
 	r.feats = newFeats(r.prog.plan)
 	r.runs = make([]carry, len(r.prog.nodes))
 	for i := range r.ring {
@@ -442,7 +443,7 @@ func (l *lane) samples(r *road, rec *record, k int, u *telemetry.Run, ts, tick i
 // add makes the row of a tick from what is known.
 func (l *lane) add(r *road, rec *record, origin telemetry.Origin, offset int64, amend bool) {
 	p := r.prog
-	w := row{rd: r, prog: p, tick: rec.tick, amend: amend, state: rec.state, since: rec.since, num: len(l.num), due: len(l.due),
+	w := row{rd: r, prog: p, waves: r.waves, tick: rec.tick, amend: amend, state: rec.state, since: rec.since, num: len(l.num), due: len(l.due),
 		cause: len(l.causes), causes: len(rec.causes), origin: origin, simulated: rec.simulated, offset: offset}
 	l.causes = append(l.causes, rec.causes...)
 	l.num = grow(l.num, len(p.names))

@@ -22,7 +22,8 @@ type road struct {
 	rig   rig
 	hole  hole
 	feats *feats
-	parts *equipment // the lane's; nil: nothing was told
+	parts *equipment           // the lane's; nil: nothing was told
+	waves []telemetry.Snapshot // the last ones, by time; replaced, never changed
 
 	slots  []slot // channels, in the order first heard
 	byName map[string]int

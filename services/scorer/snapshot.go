@@ -23,13 +23,13 @@ import (
 // Programs name their channels and models, so that a later version that orders
 // them otherwise still finds what a drill kept of them. A drill's state lies in
 // the snapshot (where is 0) or in the piece of that number (piece.go).
-const snapshotVersion = 7
+const snapshotVersion = 8
 
 // A versionError says which version wrote a snapshot that this one cannot read.
 type versionError uint64
 
 func (v versionError) Error() string {
-	return fmt.Sprintf("it was written by version %d of the scorer's snapshots, this program reads 4, 5 and %d", v, snapshotVersion)
+	return fmt.Sprintf("it was written by version %d of the scorer's snapshots, this program reads 4, 5, 7 and %d", v, snapshotVersion)
 }
 
 // Snapshot flushes, then appends the partition's whole state to b.
@@ -127,6 +127,7 @@ func (r *road) append(w *snapshot.Writer) {
 	w.Bool(r.simulated)
 	r.rig.append(w)
 	r.hole.append(w)
+	appendWaves(w, r.waves)
 	w.Uint(uint64(len(r.slots)))
 	for i := range r.slots {
 		s := &r.slots[i]
@@ -192,7 +193,7 @@ func (p *Partition) restore(ctx context.Context, b []byte, pieces []*piece, unpa
 	r := snapshot.NewReader(b)
 	v := r.Uint()
 	switch v {
-	case snapshotVersion, 5:
+	case snapshotVersion, 7, 5:
 		r.Uint()
 	case 4: // without the partition
 	default:
@@ -219,7 +220,7 @@ func (p *Partition) restore(ctx context.Context, b []byte, pieces []*piece, unpa
 			where[d.name] = at
 			d.in = pieces[at-1]
 			p.settled(d)
-		} else if err := p.restoreDrill(d, r.Bytes()); err != nil {
+		} else if err := p.restoreDrill(d, r.Bytes(), v); err != nil {
 			return fmt.Errorf("restore: drill %s: %w", d.name, err)
 		}
 	}
@@ -241,7 +242,7 @@ func (p *Partition) restore(ctx context.Context, b []byte, pieces []*piece, unpa
 	return nil
 }
 
-func (p *Partition) restoreDrill(d *drill, b []byte) error {
+func (p *Partition) restoreDrill(d *drill, b []byte, version uint64) error {
 	r := snapshot.NewReader(b)
 	if err := p.seen.AddBinary(r.Bytes()); err != nil {
 		return err
@@ -250,7 +251,7 @@ func (p *Partition) restoreDrill(d *drill, b []byte) error {
 		if !r.Bool() {
 			continue
 		}
-		if err := l.restoreRoad(d.name, r, readLayout(r), true); err != nil {
+		if err := l.restoreRoad(d.name, r, readLayout(r), version); err != nil {
 			return err
 		}
 	}
@@ -285,7 +286,7 @@ func (p *Partition) restoreWhole(ctx context.Context, r *snapshot.Reader) error 
 				return fmt.Errorf("restore: %w: drill %s has no program", snapshot.ErrCorrupt, name)
 			}
 			p.drill(name)
-			if err := l.restoreRoad(name, r, progs[k], false); err != nil {
+			if err := l.restoreRoad(name, r, progs[k], 5); err != nil {
 				return fmt.Errorf("restore: drill %s: %w", name, err)
 			}
 		}
@@ -363,8 +364,8 @@ func readLayout(r *snapshot.Reader) (p layout) {
 }
 
 // restoreRoad reads a drill that was written under a program of that layout, with
-// its hole or, before version 7, without.
-func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout, withHole bool) error {
+// what that version of the snapshot knew: its hole from 7 on, its waveforms from 8 on.
+func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout, version uint64) error {
 	road := newRoad(drill, l.part.cfg.Late)
 	road.parts = l.parts[drill]
 	l.roads[drill] = road
@@ -378,7 +379,7 @@ func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout, withHol
 	for i, ref := range was.refs {
 		nodes[i] = slices.IndexFunc(p.nodes, func(n node) bool { return n.ref == ref && n.shadow == was.shadow[i] })
 	}
-	if err := road.restore(r, chans, nodes, withHole); err != nil {
+	if err := road.restore(r, chans, nodes, version); err != nil {
 		return err
 	}
 	for i := range road.slots {
@@ -390,11 +391,14 @@ func (l *lane) restoreRoad(drill string, r *snapshot.Reader, was layout, withHol
 
 // restore reads what append wrote; chans and nodes map its program's channels and
 // models to those of the program now, -1 gone.
-func (r *road) restore(rd *snapshot.Reader, chans, nodes []int, withHole bool) error {
+func (r *road) restore(rd *snapshot.Reader, chans, nodes []int, version uint64) error {
 	r.head, r.simulated = rd.Int(), rd.Bool()
 	r.rig.restore(rd)
-	if withHole {
+	if version > 5 {
 		r.hole.restore(rd)
+	}
+	if version > 7 {
+		r.waves = restoreWaves(rd)
 	}
 	n := rd.Len(13)
 	if n > telemetry.MaxRuns {

@@ -2,8 +2,12 @@ package scorer
 
 import (
 	"math"
+	"reflect"
+	"slices"
+	"strconv"
 	"testing"
 
+	"github.com/mudpulse/mudpulse/services/alarms"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -97,5 +101,62 @@ func TestASnapshotIsReadFromItsSecondOn(t *testing.T) {
 	f(400, true)
 	if s := last(live, 200); len(s.Causes) != 2 || s.Causes[1].Device != "vib-1" {
 		t.Errorf("causes of the second it began in: %v", s.Causes)
+	}
+}
+
+// However the records are batched and wherever it is restarted, an alarm names the
+// snapshot that its features are computed of, and none that came after.
+func TestAnAlarmNamesTheSnapshotBehindIt(t *testing.T) {
+	rules := `{"version":1,"rules":[{"id":"shakes","kind":"limit","title":"It shakes","subsystem":"topdrive","priority":2,"signal":"TDACC__rms__5m","op":">","limit":1,"reason":"rms is {value|0.00}","advice":"look at it","inputs":["WOB","TDACC__kurtosis__5m"]}]}`
+	s := &shelf{blobs: map[string][]byte{"rules": []byte(rules)}}
+	quiet, loud := accelerating(20, 0.1), accelerating(60, 3)
+	f := func(every, restart uint64) []telemetry.AlarmEvent {
+		t.Helper()
+		out := newTape()
+		p := newPartition(t, testConfig(), s, out)
+		mark(t, p, &telemetry.Marker{ID: "r", Kind: telemetry.MarkerRules, SHA256: "rules", Action: "activate"})
+		for seq := uint64(1); seq <= 100; seq++ {
+			feed(t, p, frame("RIG-1", seq, 100, 120))
+			for _, wave := range []*telemetry.Frame{quiet, loud, accelerating(64, 4)} {
+				if wave.Seq == seq {
+					feed(t, p, wave)
+				}
+			}
+			if seq%every == 0 {
+				p.Flush()
+			}
+			if seq%restart == 0 {
+				b, err := p.Snapshot(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p = newPartition(t, testConfig(), s, out)
+				if err := p.Restore(t.Context(), b); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		p.Flush()
+		return out.alarms["RIG-1"]
+	}
+	got := f(1, 1000)
+	if len(got) != 1 || got[0].Event != telemetry.AlarmRaised {
+		t.Fatalf("%+v", got)
+	}
+	want := []telemetry.Snapshot{{Channel: "TDACC", TS: loud.TS, Frame: loud.ID(), Hash: strconv.FormatUint(loud.Hash, 16)}}
+	if !slices.Equal(got[0].Evidence.Snapshots, want) {
+		t.Errorf("%+v, want %+v", got[0].Evidence.Snapshots, want)
+	}
+	if err := alarms.Verify(got); err != nil {
+		t.Error(err)
+	}
+	for _, x := range [][2]uint64{{1000, 1000}, {7, 1000}, {1000, 61}, {3, 10}} {
+		if again := f(x[0], x[1]); !reflect.DeepEqual(again, got) {
+			t.Errorf("flushed every %d, restarted every %d: %+v, want %+v", x[0], x[1], again, got)
+		}
+	}
+	got[0].Evidence.Snapshots[0].TS++
+	if alarms.Verify(got) == nil {
+		t.Error("another snapshot under the same hash verifies")
 	}
 }

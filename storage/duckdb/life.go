@@ -14,9 +14,10 @@ import (
 // only what its life is folded from. It ends with fewer than n.
 func (s *Store) AlarmSteps(ctx context.Context, after storage.Place, n int) ([]telemetry.AlarmEvent, storage.Place, error) {
 	out := make([]telemetry.AlarmEvent, 0, n)
-	// What pages nobody is in the record alone, and matters where an alarm begins.
-	q := fmt.Sprintf(`SELECT id, event, drill, coalesce(rule, ''), epoch_us(ts), epoch_us(raised), priority, CASE WHEN event = '%s' THEN (record->>'$.origin')::UTINYINT ELSE 0 END, concat(id, ' ', event)
-FROM store.alarms WHERE %s ORDER BY ts, concat(id, ' ', event) LIMIT %d`, telemetry.AlarmRaised, following("concat(id, ' ', event)", after), n)
+	// What pages nobody is in the record alone, and matters where an alarm begins:
+	// records, which are long, are read of the page's rows only.
+	q := fmt.Sprintf(`SELECT a.id, a.event, a.drill, coalesce(a.rule, ''), epoch_us(a.ts), epoch_us(a.raised), a.priority, CASE WHEN a.event = '%s' THEN (a.record->>'$.origin')::UTINYINT ELSE 0 END, k.key
+FROM (SELECT rowid AS r, ts, concat(id, ' ', event) AS key FROM store.alarms WHERE %s ORDER BY ts, key LIMIT %d) k JOIN store.alarms a ON a.rowid = k.r ORDER BY k.ts, k.key`, telemetry.AlarmRaised, following("concat(id, ' ', event)", after), n)
 	err := s.each(ctx, q, func(r *sql.Rows) error {
 		var e telemetry.AlarmEvent
 		var at, raised int64

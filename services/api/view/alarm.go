@@ -112,9 +112,18 @@ type Evidence struct {
 	Baseline      Num                      `json:"baseline"`
 	Score         Num                      `json:"score"`
 	Frames        []telemetry.FrameID      `json:"frames"`
+	Snapshots     []Snapshot               `json:"snapshots" doc:"of vibration, that inputs were computed of"`
 	Offset        string                   `json:"offset,omitempty"`
 	Prev          string                   `json:"prev"`
 	Hash          string                   `json:"hash"`
+}
+
+// Snapshot is a waveform behind an alarm: what GET /drills/{id}/spectrum is asked with.
+type Snapshot struct {
+	Channel string            `json:"channel"`
+	At      Time              `json:"at"`
+	Frame   telemetry.FrameID `json:"frame"`
+	Hash    string            `json:"hash" doc:"of the frame's content, as the store keeps it"`
 }
 
 // Measured is one input as it stood; low and high are its normal band where known.
@@ -166,6 +175,10 @@ func DetailOf(a *alarmlife.Alarm) AlarmDetail {
 		d.Evidence = &Evidence{
 			Tick: Time(e.Tick), Inputs: measured(e.Inputs), Contributions: append([]telemetry.Contribution{}, e.Contributions...),
 			Baseline: Num(e.Baseline), Score: Num(e.Score), Frames: append([]telemetry.FrameID{}, e.Frames...), Offset: e.Offset, Prev: e.Prev, Hash: e.Hash,
+		}
+		d.Evidence.Snapshots = make([]Snapshot, len(e.Snapshots))
+		for i, s := range e.Snapshots {
+			d.Evidence.Snapshots[i] = Snapshot{s.Channel, Time(s.TS), s.Frame, s.Hash}
 		}
 		var r alarms.Rule
 		if len(e.Rule) > 0 && json.Unmarshal(e.Rule, &r) == nil {
