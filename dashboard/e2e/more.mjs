@@ -136,6 +136,21 @@ export function more({ open, firstDrill, base, whole, made = false }) {
     whole(page);
   });
 
+  test('the page speaks the browser’s language, or the one that a person chose', async (t) => {
+    const page = await open(t, '/', { locale: 'es-MX' });
+    await page.getByRole('link', { name: 'Flota' }).first().waitFor();
+    await until('the answer is Spanish', 20000, async () => /perforadora|turno|transmite/.test(await page.getByTestId('answer').innerText()));
+    assert.equal(await page.evaluate(() => document.documentElement.lang), 'es');
+    await page.keyboard.press('?');
+    await page.getByRole('button', { name: 'English' }).click();
+    await page.getByRole('link', { name: 'Fleet' }).first().waitFor({ state: 'attached' });
+    await page.reload();
+    await firstDrill(page);
+    assert.equal(await page.getByRole('link', { name: 'Flota' }).count(), 0);
+    assert.equal(await page.evaluate(() => document.documentElement.lang), 'en');
+    whole(page);
+  });
+
   test('sound is off until somebody asks for it, and can be heard at once', async (t) => {
     const page = await open(t);
     await page.evaluate(() => { globalThis.tones = 0; const make = AudioContext.prototype.createOscillator; AudioContext.prototype.createOscillator = function () { globalThis.tones++; return make.call(this); }; });

@@ -45,8 +45,8 @@ export async function inaccessible(page, where) {
 /** suite runs every test; open(options) gives a page that is signed in, on the base. */
 export function suite({ browser, base, state, alarmWithin = 150000, made = false }) {
   const foreign = [];
-  async function open(t, path = '/', { size = DESK, theme = 'day', touch = false } = {}) {
-    const context = await browser.newContext({ viewport: size, storageState: state(), hasTouch: touch, reducedMotion: 'reduce' });
+  async function open(t, path = '/', { size = DESK, theme = 'day', touch = false, locale = 'en-GB' } = {}) {
+    const context = await browser.newContext({ viewport: size, storageState: state(), hasTouch: touch, locale, reducedMotion: 'reduce' });
     t.after(() => context.close());
     await context.addInitScript((th) => localStorage.setItem('mudpulse.theme', th), theme);
     const page = await context.newPage();

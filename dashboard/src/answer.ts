@@ -1,12 +1,13 @@
 import type { Drill } from './types';
-import { count, hm, stamp, stateWord, upper } from './format';
+import { count, counted, hm, stamp, stateWord } from './format';
+import { t } from './words/words.svelte';
 
 export const BANDS = [
-  { key: 'act', word: 'Act', long: 'Act, under 40', from: 0 },
-  { key: 'plan', word: 'Plan', long: 'Plan, 40–60', from: 40 },
-  { key: 'watch', word: 'Watch', long: 'Watch, 60–80', from: 60 },
-  { key: 'good', word: 'Good', long: 'Good, 80 and over', from: 80 },
-  { key: 'none', word: 'No data', long: 'No data', from: NaN },
+  { key: 'act', get word() { return t('band.act'); }, get long() { return t('band.act.long'); }, from: 0 },
+  { key: 'plan', get word() { return t('band.plan'); }, get long() { return t('band.plan.long'); }, from: 40 },
+  { key: 'watch', get word() { return t('band.watch'); }, get long() { return t('band.watch.long'); }, from: 60 },
+  { key: 'good', get word() { return t('band.good'); }, get long() { return t('band.good.long'); }, from: 80 },
+  { key: 'none', get word() { return t('band.none'); }, get long() { return t('band.none'); }, from: NaN },
 ] as const;
 export type Band = (typeof BANDS)[number]['key'];
 
@@ -66,13 +67,12 @@ export function mayFail(d: Drill, now: number, crew: number | null): boolean {
 export interface Answer { lead: string; rest: string }
 
 const names = (ids: string[]): string =>
-  ids.length > 3 ? `${ids.slice(0, 2).join(', ')} and ${count(ids.length - 2)} more` : ids.length > 1 ? `${ids.slice(0, -1).join(', ')} and ${ids[ids.length - 1]}` : ids[0];
-const many = (n: number, one: string, more: string): string => `${upper(count(n))} ${n === 1 ? one : more}`;
+  ids.length > 3 ? t('answer.names.more', { some: ids.slice(0, 2).join(', '), n: count(ids.length - 2) }) : ids.length > 1 ? t('answer.names.last', { some: ids.slice(0, -1).join(', '), last: ids[ids.length - 1] }) : ids[0];
 
 /** fleetAnswer answers the shift's question, "can I drill until crew change?", by rule and from the data.
     now and crew in ms; age gives a drill's age of data in seconds. */
 export function fleetAnswer(drills: Drill[], now: number, crew: number | null, age: (d: Drill) => number | null): Answer {
-  if (!drills.length) return { lead: 'No drill has reported yet.', rest: 'This page fills as soon as one does.' };
+  if (!drills.length) return { lead: t('answer.none'), rest: t('answer.none.rest') };
   const heard = drills.filter((d) => !silent(age(d)));
   const quiet = drills.length - heard.length;
   const rest: string[] = [];
@@ -82,21 +82,21 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
   const tour = heard.filter((d) => priority(d) === 2 && !fails.has(d) && d.top_alarm?.status !== 'ack').length;
   let lead: string;
   if (!heard.length) {
-    lead = drills.length === 1 ? `${drills[0].id} is silent.` : `${drills.length === 2 ? 'Both' : `All ${count(drills.length)}`} drills are silent.`;
-    return { lead, rest: 'Nothing can be said until data comes: look at the gateways.' };
+    lead = t('answer.silent.all', { ...counted(drills.length), name: drills[0].id });
+    return { lead, rest: t('answer.silent.rest') };
   }
   if (failing.length) {
-    lead = `${many(failing.length, 'drill', 'drills')} may not last to crew change: ${names(failing.map((d) => d.id))}.`;
-    if (acting.length) rest.push(`${names(acting.map((d) => d.id))} ${acting.length === 1 ? 'needs' : 'need'} somebody now.`);
+    lead = t('answer.failing', { ...counted(failing.length), names: names(failing.map((d) => d.id)) });
+    if (acting.length) rest.push(t('answer.acting.also', { n: acting.length, names: names(acting.map((d) => d.id)) }));
   } else if (acting.length) {
-    lead = `${many(acting.length, 'drill needs', 'drills need')} somebody now: ${names(acting.map((d) => d.id))}.`;
+    lead = t('answer.acting', { ...counted(acting.length), names: names(acting.map((d) => d.id)) });
   } else {
-    const all = heard.length === 2 ? 'Both' : `All ${count(heard.length)}`;
-    lead = `${heard.length === 1 ? heard[0].id : quiet ? `${all} drills that report` : `${all} drills`} should last to crew change.`;
+    const n = heard.length;
+    lead = n === 1 ? t('answer.last.one', { name: heard[0].id }) : n === 2 ? t(quiet ? 'answer.last.two.report' : 'answer.last.two') : t(quiet ? 'answer.last.report' : 'answer.last', counted(n));
   }
-  if (tour) rest.push(`${many(tour, failing.length || acting.length ? 'more wants' : 'wants', failing.length || acting.length ? 'more want' : 'want')} a hand this tour.`);
-  if (quiet) rest.push(`${many(quiet, 'rig is', 'rigs are')} silent.`);
-  if (!rest.length && !failing.length && !acting.length) rest.push('Nothing wants a hand this tour.');
+  if (tour) rest.push(t(failing.length || acting.length ? 'answer.tour.more' : 'answer.tour', counted(tour)));
+  if (quiet) rest.push(t('answer.quiet', counted(quiet)));
+  if (!rest.length && !failing.length && !acting.length) rest.push(t('answer.nothing'));
   return { lead, rest: rest.join(' ') };
 }
 
@@ -105,18 +105,18 @@ export function drillAnswer(d: Drill, now: number, crew: number | null, age: num
   const a = d.top_alarm && !d.top_alarm.cleared ? d.top_alarm : null;
   if (silent(age)) {
     const last = stamp(d.last_ts);
-    return { lead: `${d.id} is silent${last ? ` since ${hm(last, offset)}` : ''}.`, rest: 'Nothing below is newer than that. What it sent is kept on the rig and will follow.' };
+    return { lead: last ? t('drill.silent.since', { id: d.id, time: hm(last, offset) }) : t('drill.silent', { id: d.id }), rest: t('drill.silent.rest') };
   }
-  const open = a && a.status === 'unack' ? `Nobody has answered for ${words(now - (stamp(a.raised) ?? now))}.` : a?.acked_by ? `${a.acked_by} has it.` : '';
+  const open = a && a.status === 'unack' ? t('drill.unanswered', { time: words(now - (stamp(a.raised) ?? now)) }) : a?.acked_by ? t('drill.has', { who: a.acked_by }) : '';
   const what = a ? `${a.title}.` : d.reasons?.[0] ? `${d.reasons[0].text.replace(/\.$/, '')}.` : '';
   const rest = [what, open].filter(Boolean).join(' ');
   const low = timeLeft(d, now)?.low;
   if (mayFail(d, now, crew) && low != null) {
-    return { lead: low <= 0.1 ? 'Do not count on crew change: it may fail now.' : `Do not count on crew change: it may fail from ${hm(now + low * 3600000, offset)}.`, rest };
+    return { lead: low <= 0.1 ? t('drill.mayfail.now') : t('drill.mayfail', { time: hm(now + low * 3600000, offset) }), rest };
   }
-  if (a?.priority === 1) return { lead: 'Act now.', rest };
-  if (d.health == null) return { lead: 'Its health is not known yet.', rest: rest || `${stateWord(d.state)}; the models have not said anything.` };
-  if (a?.priority === 2) return { lead: 'It should last to crew change, and wants a hand this tour.', rest };
-  if (d.health < 80) return { lead: 'It should last to crew change.', rest };
-  return { lead: 'Nothing stands against drilling on.', rest: rest || 'No alarm is open.' };
+  if (a?.priority === 1) return { lead: t('drill.act'), rest };
+  if (d.health == null) return { lead: t('drill.unjudged'), rest: rest || t('drill.unjudged.rest', { state: stateWord(d.state) }) };
+  if (a?.priority === 2) return { lead: t('drill.hand'), rest };
+  if (d.health < 80) return { lead: t('drill.last'), rest };
+  return { lead: t('drill.on'), rest: rest || t('drill.noalarm') };
 }

@@ -1,3 +1,6 @@
+import { t } from './words/words.svelte';
+import type { Key } from './words/en';
+
 // Words and figures as screens write them. Unknown is a dash; minus is a minus; thousands have commas.
 
 export const DASH = '—';
@@ -55,12 +58,12 @@ const half = (v: number): string => {
 export function left(low: number | null | undefined, high: number | null | undefined): string {
   if (low == null || !Number.isFinite(low)) return DASH;
   if (high == null || !Number.isFinite(high)) high = low;
-  if (low >= 720) return 'over 30 d';
-  if (high < 0.25) return 'now';
+  if (low >= 720) return t('left.over', { time: '30 d' });
+  if (high < 0.25) return t('left.now');
   const range = (a: string, b: string, unit: string) => (a === b ? `${a} ${unit}` : `${a}–${b} ${unit}`);
   if (high < 2) return range(String(Math.round(low * 60)), String(Math.round(high * 60)), 'min');
   if (high < 48) return range(high < 10 ? half(low) : String(Math.round(low)), high < 10 ? half(high) : String(Math.round(high)), 'h');
-  if (high >= 720) return `over ${low < 48 ? Math.round(low) + ' h' : Math.round(low / 24) + ' d'}`;
+  if (high >= 720) return t('left.over', { time: low < 48 ? Math.round(low) + ' h' : Math.round(low / 24) + ' d' });
   if (low < 24) return `${Math.round(low)} h–${Math.round(high / 24)} d`;
   return range(String(Math.round(low / 24)), String(Math.round(high / 24)), 'd');
 }
@@ -68,11 +71,10 @@ export function left(low: number | null | undefined, high: number | null | undef
 /** perDay writes a change of health: "−19 a day"; nothing where it is flat or unknown. */
 export function perDay(v: number | null | undefined): string {
   if (v == null || !Number.isFinite(v) || Math.abs(v) < 0.5) return '';
-  return `${v > 0 ? '+' : ''}${num(v)} a day`;
+  return t('perday', { change: `${v > 0 ? '+' : ''}${num(v)}` });
 }
 
 const two = (n: number) => String(n).padStart(2, '0');
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
 /** hms and hm write the time of day of ms since the epoch, moved by the rig's offset from UTC in minutes. */
 export function hms(ms: number, offset = 0): string {
@@ -84,7 +86,7 @@ export const hm = (ms: number, offset = 0): string => hms(ms, offset).slice(0, 5
 /** day writes "22 Nov". */
 export function day(ms: number, offset = 0): string {
   const d = new Date(ms + offset * 60000);
-  return `${d.getUTCDate()} ${MONTHS[d.getUTCMonth()]}`;
+  return `${d.getUTCDate()} ${t('months').split(',')[d.getUTCMonth()]}`;
 }
 
 /** when writes a moment as seen from now: "03:04:40" today, "21 Nov 22:51" before; a dash for null. */
@@ -105,10 +107,12 @@ export function stamp(at: string | number | null | undefined): number | null {
   return Number.isFinite(ms) && ms > 0 ? ms : null;
 }
 
-const ONES = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve'];
 /** count writes small numbers as words. */
-export const count = (n: number): string => ONES[n] ?? num(n);
+export const count = (n: number): string => t('numbers').split(',')[n] ?? num(n);
 export const upper = (s: string): string => s.charAt(0).toUpperCase() + s.slice(1);
+
+/** counted gives a message a number, in words with a capital and without: {n}, {Count}, {count}. */
+export const counted = (n: number): { n: number; Count: string; count: string } => ({ n, Count: upper(count(n)), count: count(n) });
 
 /** bytes writes a size: "3.1 MB". */
 export function bytes(n: number): string {
@@ -117,15 +121,10 @@ export function bytes(n: number): string {
   return n < 1e6 ? `${num(n / 1e3, n < 1e4 ? 1 : 0)} kB` : `${num(n / 1e6, n < 1e7 ? 1 : 0)} MB`;
 }
 
-const STATE: Record<string, string> = {
-  rotary: 'Rotary drilling', sliding: 'Sliding', reaming: 'Reaming', circulating: 'Circulating', connection: 'In slips',
-  tripping: 'Tripping', idle: 'Idle', unknown: 'Unknown',
-};
-export const stateWord = (s: string | null | undefined): string => (s ? (STATE[s] ?? upper(s)) : 'Unknown');
+const STATES = ['rotary', 'sliding', 'reaming', 'circulating', 'connection', 'tripping', 'idle', 'unknown'];
+export const stateWord = (s: string | null | undefined): string => (!s || STATES.includes(s) ? t(`state.${s || 'unknown'}` as Key) : upper(s));
 
-const SUBSYSTEM: Record<string, string> = {
-  hydraulics: 'Hydraulics & string', pumps: 'Mud pumps', bit: 'Bit & BHA', topdrive: 'Top drive', hoisting: 'Hoisting', instruments: 'Instruments',
-};
-export const subsystemWord = (s: string | null | undefined): string => (s ? (SUBSYSTEM[s] ?? upper(s)) : '');
+const SUBSYSTEMS = ['hydraulics', 'pumps', 'bit', 'topdrive', 'hoisting', 'instruments'];
+export const subsystemWord = (s: string | null | undefined): string => (s ? (SUBSYSTEMS.includes(s) ? t(`sub.${s}` as Key) : upper(s)) : '');
 
-export const PRIORITY = ['', 'act now', 'this tour', 'plan'];
+export const priorityWord = (p: number): string => (p >= 1 && p <= 3 ? t(`priority.${p as 1 | 2 | 3}`) : '');

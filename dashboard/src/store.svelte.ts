@@ -7,6 +7,7 @@ import { aside, blank, change, standing } from './merge';
 import { address, read, type Route } from './route';
 import { gauge, type Gauge, type System } from './units';
 import { stamp } from './format';
+import { choose, speak, type Language } from './words/words.svelte';
 import type { Alarm, Channel, Clock, Counts, Drill, FleetChange, LiveMessage, Meta, ScoreMessage, Session } from './types';
 
 export const kept = (key: string): string | null => { try { return localStorage.getItem('mudpulse.' + key); } catch { return null; } };
@@ -77,6 +78,7 @@ class Store {
 
   /** begin asks who is there and, once that is known, for everything else. */
   async begin(again?: string): Promise<void> {
+    try { await speak(choose(kept('language'), navigator.languages)); } catch { /* in English, then */ }
     const secret = /[#&]signin=([^&]+)/.exec(location.hash)?.[1] ?? again;
     if (secret) {
       history.replaceState(null, '', location.pathname + location.search); // the secret leaves the address bar at once
@@ -211,6 +213,11 @@ class Store {
   }
 
   setReadings(r: Readings): void { this.readings = r; keep('readings', r); }
+
+  async setLanguage(l: Language): Promise<void> {
+    keep('language', l);
+    try { await speak(l); } catch (err) { this.trouble = { what: 'read the words', err }; }
+  }
 
   setMute(on: boolean): void { this.mute = on; keep('sound', on ? 'off' : 'on'); }
 
