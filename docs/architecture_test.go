@@ -214,3 +214,47 @@ func TestPromisesNameTestsThatExist(t *testing.T) {
 		}
 	}
 }
+
+// What docs/operations.md tells to watch and to set is there under that name.
+func TestOperationsNamesWhatIsThere(t *testing.T) {
+	var pages []byte
+	for _, name := range []string{"operations.md", "security.md", "backup.md"} {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, b...)
+	}
+	var code bytes.Buffer
+	for _, dir := range []string{"../services", "../gateway"} {
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			code.Write(b)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := 0
+	for _, m := range regexp.MustCompile("`((?:gateway|writer|scorer|api|notify)_[a-z_]+)`").FindAllSubmatch(pages, -1) {
+		seen++
+		_, rest, _ := strings.Cut(string(m[1]), "_") // what prefixes it is said once in the code
+		if !bytes.Contains(code.Bytes(), []byte(`"`+string(m[1])+`"`)) && !bytes.Contains(code.Bytes(), []byte(`"`+rest+`"`)) {
+			t.Errorf("no metric is called %s", m[1])
+		}
+	}
+	settings := strings.ToLower(code.String())
+	for _, m := range regexp.MustCompile("--([a-z][a-z-]*[a-z])").FindAllSubmatch(pages, -1) {
+		seen++
+		if name := string(m[1]); !strings.Contains(settings, `name:"`+name+`"`) && !regexp.MustCompile(`(?m)^\s*`+strings.ReplaceAll(name, "-", "")+`\s+[^\n]*\x60`).MatchString(settings) {
+			t.Errorf("no setting or flag is called --%s", name)
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d names were looked for", seen)
+	}
+}

@@ -22,6 +22,23 @@ type counters struct {
 // Gauges are the counters that may also fall.
 var Gauges = map[string]bool{"connections": true, "spool_bytes": true, "spool_segments": true, "spool_full": true, "in_flight": true, "unpublished": true}
 
+// Help says what each of Counters counts.
+var Help = map[string]string{
+	"messages_total": "Messages taken, from the listener and from brokers.", "frames_total": "Frames decoded.", "readings_total": "Readings in them.",
+	"readings_dropped_total": "Readings that could not be read as numbers.", "backfill_frames_total": "Frames that were older than the live horizon.",
+	"quarantined_total": "Messages set aside whole: see the quarantine.", "refused_total": "Messages refused, which a device cannot mend by sending again.",
+	"runs_aside_total": "Channels of frames set aside, for a value beyond physical limits or a name that is none; the rest of the frame went on.",
+	"published_total":  "Records that the log has acknowledged.", "publish_errors_total": "Records that the log did not take at the first try.",
+	"republished_total":   "Records sent again, to a log that is new or came back.",
+	"mqtt_connects_total": "Connections accepted as a device's.", "mqtt_refused_total": "Connections refused, and those cut off for what they sent.",
+	"mqtt_messages_total": "PUBLISH packets read.", "mqtt_bytes_total": "Bytes of them.", "mqtt_acked_total": "Acknowledgements written, after the spool's fsync.",
+	"mqtt_paused_total": "Times that reading of a connection paused, for its rate or its window.", "mqtt_wills_total": "Wills told of devices that went away without a goodbye.",
+	"sparkplug_gaps_total": "Gaps in the sequence of Sparkplug nodes.", "connections": "Devices connected.",
+	"spool_bytes": "Bytes of the spool on disk.", "spool_segments": "Files of the spool.", "spool_fsyncs_total": "Batches made durable.",
+	"spool_damaged_total": "Places of the spool whose bytes were damaged: the ledger names them.", "spool_full": "1 while the spool is full and acknowledgements wait.",
+	"in_flight": "Records on their way to the log.", "unpublished": "Records in the spool that the log has not acknowledged.",
+}
+
 // Counters returns all counts under names in the style of metrics, without a prefix.
 func (g *Gateway) Counters() map[string]int64 {
 	c, l := &g.count, &g.listener.Counters

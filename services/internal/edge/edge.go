@@ -84,6 +84,6 @@ func (c counters) Collect(ch chan<- prometheus.Metric) {
 		if gateway.Gauges[name] {
 			kind = prometheus.GaugeValue
 		}
-		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("gateway_"+name, "The gateway's "+name+".", nil, nil), kind, float64(v))
+		ch <- prometheus.MustNewConstMetric(prometheus.NewDesc("gateway_"+name, gateway.Help[name], nil, nil), kind, float64(v))
 	}
 }

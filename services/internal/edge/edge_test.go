@@ -100,7 +100,7 @@ func TestTrySaysWhatWouldBecomeOfAMessage(t *testing.T) {
 func TestTheStatusPageWorksWithKafkaAway(t *testing.T) {
 	s := &process.Settings{
 		Data: t.TempDir(), GatewayID: "gw-1", MQTT: "127.0.0.1:0", HTTP: "127.0.0.1:0", SQL: "127.0.0.1:0", Kafka: "127.0.0.1:0", Brokers: []string{"127.0.0.1:1"},
-		Prefix: "p.", Partitions: 1, Replication: -1, SpoolBytes: 64 << 20, MaxMessage: 1 << 20, LiveHorizon: time.Minute, Drain: time.Millisecond, Checkpoint: time.Second,
+		Prefix: "p.", Partitions: 1, Replication: -1, SpoolBytes: 64 << 20, MaxMessage: 1 << 20, LiveHorizon: time.Minute, Drain: time.Millisecond, Checkpoint: time.Second, AmendLook: time.Second,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -127,6 +127,11 @@ func TestTheStatusPageWorksWithKafkaAway(t *testing.T) {
 		res.Body.Close()
 		if err != nil || res.StatusCode != 200 || !strings.Contains(string(b), want) {
 			t.Errorf("%s: %s %v\n%.600s", path, res.Status, err, b)
+		}
+		for line := range strings.Lines(string(b)) {
+			if strings.HasPrefix(line, "# HELP gateway_") && !strings.HasSuffix(line, ".\n") {
+				t.Errorf("says nothing: %s", line)
+			}
 		}
 	}
 	var out bytes.Buffer
