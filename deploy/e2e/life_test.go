@@ -6,12 +6,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,8 +54,59 @@ func (p *platform) tell(method, path string, in any) int {
 	return res.StatusCode
 }
 
+// A hook is somebody's server that takes notifications, by their Idempotency-Key.
+type hook struct {
+	*httptest.Server
+	mu    sync.Mutex
+	took  map[string]string // body
+	again int               // times that a key came once more
+	wrong []string
+}
+
+func newHook(t *testing.T) *hook {
+	h := &hook{took: map[string]string{}}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		key := r.Header.Get("Idempotency-Key")
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		was, known := h.took[key]
+		switch {
+		case err != nil || key == "":
+			h.wrong = append(h.wrong, fmt.Sprintf("key %q: %v", key, err))
+		case known && was != string(b):
+			h.wrong = append(h.wrong, fmt.Sprintf("%s came as %s, and as %s", key, was, b))
+		case known:
+			h.again++
+		}
+		h.took[key] = string(b)
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+// told returns how many notifications the platform has handed over, all of them
+// and just those that the hook has; false while any waits.
+func (p *platform) told(h *hook) (n int, ok bool) {
+	var all struct {
+		Deliveries []struct{ ID, State string }
+	}
+	if p.get("/api/v1/notifications/deliveries?limit=1000", &all) != nil {
+		return 0, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, d := range all.Deliveries {
+		if _, has := h.took[d.ID]; d.State != "sent" || !has {
+			return len(all.Deliveries), false
+		}
+	}
+	return len(all.Deliveries), len(all.Deliveries) == len(h.took)
+}
+
 type lifeAlarm struct {
 	ID, Status, Process, Note, Disposition string
+	ShelvedUntil                           string `json:"shelved_until"`
 	History                                []struct{ At, By, Kind, Text string }
 }
 
@@ -87,6 +141,12 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 	harness.Wait(t, 30*time.Second, "the rules to be taken", func() bool {
 		return p.tell(http.MethodPut, "/rules?untried=true&note=of+this+test", lifeRules) == http.StatusAccepted
 	})
+	chat := newHook(t)
+	settings := map[string]any{"hosts": []string{chat.Listener.Addr().String()}, "smtp": map[string]any{"host": "", "port": 0, "tls": "", "user": "", "password": "", "from": "", "password_set": false},
+		"targets": []any{map[string]any{"id": "chat", "kind": "webhook", "url": chat.URL}}, "rules": []any{map[string]any{"id": "all", "targets": []string{"chat"}}}}
+	if got := p.tell(http.MethodPut, "/notifications", settings); got != http.StatusOK {
+		t.Fatalf("notifications: %d", got)
+	}
 	seq, base := 0, time.Now().Add(-9*time.Minute).Truncate(time.Second)
 	send := func() {
 		seq++
@@ -104,11 +164,14 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 		{"/alarms/shelve", map[string]any{"id": id("aside"), "hours": 2, "reason": "the sensor is being changed"}},
 		{"/alarms/out-of-service", map[string]any{"drill": "RIG-07", "rule": "out", "reason": "at the shop"}},
 		{"/alarms/disposition", map[string]any{"id": id("judged"), "value": "wrong"}},
+		{"/alarms/shelve", map[string]any{"id": id("judged"), "until": time.Now().Add(5 * time.Second).UTC().Format(time.RFC3339Nano), "reason": "for a moment: it ends while the process is dead, or soon after"}},
 	} {
 		if got := p.tell(http.MethodPost, c.path, c.in); got != http.StatusAccepted {
 			t.Fatalf("%s: %d", c.path, got)
 		}
 	}
+	shelved := ""
+	harness.Wait(t, 30*time.Second, "the shelf", func() bool { shelved = p.lives()["aside"].ShelvedUntil; return shelved != "" })
 	p.Kill()
 
 	var accepted []string
@@ -181,6 +244,28 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 			t.Errorf("%s: %d, want it refused", path, code)
 		}
 	}
+	if got["aside"].ShelvedUntil != shelved || got["judged"].ShelvedUntil != "" {
+		t.Errorf("the shelf ends at %q, it was to end at %q; that of a moment at %q", got["aside"].ShelvedUntil, shelved, got["judged"].ShelvedUntil)
+	}
+	messages := 0
+	harness.Wait(t, 60*time.Second, "all notifications to be sent, and to be there", func() bool {
+		n, ok := p.told(chat)
+		messages = n
+		return ok
+	})
+	for rule, a := range got {
+		chat.mu.Lock()
+		n := 0
+		for _, body := range chat.took {
+			if strings.Contains(body, a.ID) {
+				n++
+			}
+		}
+		chat.mu.Unlock()
+		if n == 0 {
+			t.Errorf("nobody was told of %s", rule)
+		}
+	}
 	heads := filepath.Join(t.TempDir(), "heads.json")
 	p.cli("evidence", "heads", "--out", heads)
 	if b, err := os.ReadFile(heads); err != nil || !bytes.Contains(b, []byte(`"RIG-07"`)) {
@@ -194,6 +279,13 @@ func TestTheLifeOfAlarmsSurvivesKills(t *testing.T) {
 	if again := check(p); !reflect.DeepEqual(again, got) {
 		t.Errorf("after another restart %+v, before it %+v", again, got)
 	}
+	harness.Wait(t, 30*time.Second, "the same notifications after a restart", func() bool { n, ok := p.told(chat); return ok && n == messages })
+	chat.mu.Lock()
+	if len(chat.wrong) > 0 || chat.again > len(lifeKills)+1 {
+		t.Errorf("%d notifications, %d came once more: %q", len(chat.took), chat.again, chat.wrong)
+	}
+	t.Logf("%d notifications under an id each, %d sent once more", len(chat.took), chat.again)
+	chat.mu.Unlock()
 	t.Logf("killed %d times; %d accepted notes are in the record, in their order", len(lifeKills)+1, len(accepted))
 	p.Stop()
 }
