@@ -49,6 +49,7 @@ type Info struct {
 	Producer    string
 	Description string
 	SHA256      string // of the bytes, hex
+	Models      int    // in the document, side by side: one is scored, the first or the one that was named
 	Segments    int
 	Nodes       int
 	Packed      int     // trees that run as tables of decisions
@@ -82,6 +83,11 @@ func newModel(b *binder, top *model, root *element, sum string) *Model {
 		m.info.Producer = app.get("name")
 		if v := app.get("version"); v != "" {
 			m.info.Producer += " " + v
+		}
+	}
+	for _, k := range root.kids {
+		if _, model := modelKinds[k.name]; model {
+			m.info.Models++
 		}
 	}
 	count(top, &m.info)

@@ -147,8 +147,20 @@ func rules(p *printer, s Side) {
 
 func responses(p *printer, s Side) {
 	for _, d := range s.Responses {
-		p.f("    %s: %s: %d times, not seen %s, seen after %.0f s (median), %.0f s (p90)\n", s.Name, titles[d.Kind], d.Number, percent(d.Missed), d.Median, d.P90)
+		if math.IsNaN(d.Median) {
+			p.f("    %s: %s: %d times, none of them seen\n", s.Name, titles[d.Kind], d.Number)
+			continue
+		}
+		p.f("    %s: %s: %d times, not seen %s, seen after %.0f s (median), %s (p90)\n", s.Name, titles[d.Kind], d.Number, percent(d.Missed), d.Median, secondsOrNever(d.P90))
 	}
+}
+
+// secondsOrNever writes a span; NaN stands for what was not seen.
+func secondsOrNever(s float64) string {
+	if math.IsNaN(s) {
+		return "never"
+	}
+	return fmt.Sprintf("%.0f s", s)
 }
 
 // targets prints each figure that is asked for as met or missed.
@@ -186,6 +198,10 @@ func (r *Result) response(p *printer, outcomes []*Outcome) int {
 		word, n := "met   ", 0
 		if !(d.Median <= maxResponse.Seconds()) {
 			word, n = "MISSED", 1
+		}
+		if math.IsNaN(d.Median) {
+			p.f("    %s  stick-slip was there %d times and never seen; asked is after at most %.0f s\n", word, d.Number, maxResponse.Seconds())
+			return n
 		}
 		p.f("    %s  stick-slip seen after %.0f s (median), at most %.0f s\n", word, d.Median, maxResponse.Seconds())
 		return n

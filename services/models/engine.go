@@ -42,6 +42,9 @@ func (PMML) Read(b []byte) (*About, error) {
 		about.Outputs = append(about.Outputs, Output{Name: f.Name, Type: f.DataType})
 	}
 	about.Checks = []Check{{Name: "loads", OK: true, Detail: fmt.Sprintf("%s of PMML %s, %d segments, %d nodes", info.Kind, info.Version, info.Segments, info.Nodes)}}
+	if info.Models > 1 {
+		about.Checks = append(about.Checks, Check{Name: "models", Detail: fmt.Sprintf("the document holds %d models side by side: the first is scored, the others are not; put each into a document of its own", info.Models)})
+	}
 	if failed != nil {
 		return about, refusal(failed)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -205,5 +206,21 @@ func TestTheDefaultModelsPassTheGate(t *testing.T) {
 			t.Fatalf("refused: %v", why)
 		}
 		files = left
+	}
+}
+
+func TestADocumentOfSeveralModelsSaysWhichIsScored(t *testing.T) {
+	one := string(tree("", good))
+	from, to := strings.Index(one, "<TreeModel"), strings.Index(one, "</PMML>")
+	about, err := PMML{}.Read([]byte(one[:to] + strings.Replace(one[from:to], `modelName="wash"`, `modelName="other"`, 1) + one[to:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(about.Checks, func(c Check) bool { return c.Name == "models" })
+	if about.ModelName != "wash" || i < 0 || about.Checks[i].OK || !strings.Contains(about.Checks[i].Detail, "2 models side by side: the first is scored") {
+		t.Errorf("%s: %+v", about.ModelName, about.Checks)
+	}
+	if about, err = (PMML{}).Read([]byte(one)); err != nil || slices.ContainsFunc(about.Checks, func(c Check) bool { return c.Name == "models" }) {
+		t.Errorf("a document of one model: %v, %+v", err, about.Checks)
 	}
 }

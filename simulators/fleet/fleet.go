@@ -19,6 +19,7 @@ type Drill struct {
 	Name, Field, Contractor string
 	Rig                     *rig.Rig
 	Faults                  []rig.Fault
+	Line                    []LineFault // on the way to the gateway
 }
 
 // Demo returns twelve drills in mid-life at start. One string begins to wash out

@@ -17,7 +17,10 @@ import (
 //	{"seed": 7, "drills": [
 //	  {"name": "RIG-01", "field": "Kestrel", "faults": [
 //	    {"kind": "washout", "start": "20m", "life": "5h"},
-//	    {"kind": "stuck_sensor", "start": "1h", "life": "30m", "channel": "SPP"}]}]}
+//	    {"kind": "stuck_sensor", "start": "1h", "life": "30m", "channel": "SPP"}],
+//	   "line": [
+//	    {"kind": "clock_offset", "start": "2h", "life": "24h", "size": -90},
+//	    {"kind": "outage", "start": "3h", "life": "20m"}]}]}
 //
 // start counts from the scenario's beginning and may be negative; size is 1
 // unless it says otherwise; mended is when somebody repairs it, else nobody does.
@@ -33,6 +36,7 @@ type ScenarioDrill struct {
 	Contractor string          `json:"contractor,omitempty"`
 	Shifted    bool            `json:"shifted,omitempty"` // a machine of another kind
 	Faults     []ScenarioFault `json:"faults,omitempty"`
+	Line       []ScenarioFault `json:"line,omitempty"` // clock_offset, clock_drift, duplicates, disorder, outage: no channel, nobody mends them
 }
 
 // ScenarioFault is one fault of it; spans are Go durations in quotes.
@@ -71,6 +75,11 @@ func ParseScenario(b []byte) (*Scenario, error) {
 				all = append(all, fmt.Errorf("scenario: drill %s: fault #%d: %w", d.Name, j+1, err))
 			}
 		}
+		for j, f := range d.Line {
+			if _, err := f.line(time.Time{}); err != nil {
+				all = append(all, fmt.Errorf("scenario: drill %s: line #%d: %w", d.Name, j+1, err))
+			}
+		}
 	}
 	return &s, errors.Join(all...)
 }
@@ -81,13 +90,7 @@ func (f ScenarioFault) fault(start time.Time) (rig.Fault, error) {
 	if !slices.Contains(rig.Kinds, f.Kind) {
 		all = append(all, fmt.Errorf("kind: %q is none of %v", f.Kind, rig.Kinds))
 	}
-	span := func(key, text string, positive bool) time.Duration {
-		d, err := time.ParseDuration(text)
-		if err != nil || positive && d < time.Second {
-			all = append(all, fmt.Errorf("%s: %q: write a span, as \"90m\" or \"72h\"", key, text))
-		}
-		return d
-	}
+	span := spans(&all)
 	out.Start = start.Add(span("start", f.Start, false))
 	out.Life = span("life", f.Life, true)
 	if f.Mended != "" {
@@ -95,6 +98,43 @@ func (f ScenarioFault) fault(start time.Time) (rig.Fault, error) {
 	}
 	if rig.OfSensor(f.Kind) != (f.Channel != "") {
 		all = append(all, fmt.Errorf("channel: a fault of a sensor names one, and no other does"))
+	}
+	return out, errors.Join(all...)
+}
+
+// spans reads spans, and adds to all what is none.
+func spans(all *[]error) func(key, text string, positive bool) time.Duration {
+	return func(key, text string, positive bool) time.Duration {
+		d, err := time.ParseDuration(text)
+		if err != nil || positive && d < time.Second {
+			*all = append(*all, fmt.Errorf("%s: %q: write a span, as \"90m\" or \"72h\"", key, text))
+		}
+		return d
+	}
+}
+
+// line is a fault of the line.
+func (f ScenarioFault) line(start time.Time) (LineFault, error) {
+	out := LineFault{Kind: f.Kind, Size: f.Size}
+	var all []error
+	span := spans(&all)
+	out.Start = start.Add(span("start", f.Start, false))
+	out.Life = span("life", f.Life, true)
+	switch f.Kind {
+	case ClockOffset, ClockDrift:
+		if f.Size == 0 {
+			all = append(all, errors.New("size: 0: say by how many seconds, or seconds an hour"))
+		}
+	case Duplicates, Disorder:
+		if f.Size <= 0 || f.Size > 1 {
+			all = append(all, fmt.Errorf("size: %v: must be a share, above 0 and up to 1", f.Size))
+		}
+	case Outage:
+	default:
+		all = append(all, fmt.Errorf("kind: %q is none of %v", f.Kind, LineKinds))
+	}
+	if f.Channel != "" || f.Mended != "" {
+		all = append(all, errors.New("channel, mended: a fault of the line has neither; it lasts for its life"))
 	}
 	return out, errors.Join(all...)
 }
@@ -117,7 +157,15 @@ func (s *Scenario) Fleet(start time.Time) []Drill {
 		if d.Shifted {
 			cfg = rig.DrawShifted(d.Name, s.Seed, epoch, faults...)
 		}
-		out = append(out, Drill{Name: d.Name, Field: d.Field, Contractor: d.Contractor, Faults: faults, Rig: rig.NewConfigured(cfg)})
+		var line []LineFault
+		for _, f := range d.Line {
+			x, err := f.line(start)
+			if err != nil {
+				panic("BUG: a scenario that was not parsed: " + err.Error())
+			}
+			line = append(line, x)
+		}
+		out = append(out, Drill{Name: d.Name, Field: d.Field, Contractor: d.Contractor, Faults: faults, Line: line, Rig: rig.NewConfigured(cfg)})
 	}
 	return out
 }

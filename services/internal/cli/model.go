@@ -103,6 +103,9 @@ func (c *Commands) modelPush(env Env) error {
 	if err != nil {
 		return err
 	}
+	if len(b) == 0 {
+		return fmt.Errorf("%s is empty: export the model again", p.File)
+	}
 	name := p.Name
 	if name == "" {
 		name = strings.TrimSuffix(filepath.Base(p.File), filepath.Ext(p.File))
@@ -211,6 +214,9 @@ func waitReport(env Env, cl *client.Client, name string, version int) (*report, 
 	last := -1
 	for {
 		r, err := getReport(env.Ctx, cl, name, version)
+		if env.Ctx.Err() != nil { // who waited had enough
+			return nil, fmt.Errorf("no longer waiting; the server goes on testing %s %d on the past: mudpulse model report %[1]s --version %[2]d", name, version)
+		}
 		if err != nil || r.State != "waiting" {
 			return r, err
 		}
@@ -220,7 +226,6 @@ func waitReport(env Env, cl *client.Client, name string, version int) (*report, 
 		}
 		select {
 		case <-env.Ctx.Done():
-			return nil, env.Ctx.Err()
 		case <-time.After(300 * time.Millisecond):
 		}
 	}

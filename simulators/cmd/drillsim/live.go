@@ -77,9 +77,10 @@ func (m *many) Run(ctx context.Context) error {
 		wg.Go(func() {
 			dev := &device.Device{Broker: m.Broker, Credentials: c, Topic: telemetry.MQTTTopic(d.Name)}
 			defer dev.Close()
-			if err := fleet.Live(ctx, d, clock, start, fmt.Sprintf("sim-%d", start.Unix()), func(f *telemetry.Frame) error {
-				return dev.Publish(ctx, device.Message{Seq: f.Seq, Payload: device.JSON(f)})
-			}); err != nil && ctx.Err() == nil {
+			line := fleet.NewLine(d.Name, m.Seed, d.Line, device.JSON, func(seq uint64, payload []byte) error {
+				return dev.Publish(ctx, device.Message{Seq: seq, Payload: payload})
+			})
+			if err := fleet.Live(ctx, d, clock, start, fmt.Sprintf("sim-%d", start.Unix()), line.Frame); err != nil && ctx.Err() == nil {
 				fmt.Fprintf(os.Stderr, "drillsim: %s: %v\n", d.Name, err)
 			}
 		})
