@@ -11,6 +11,10 @@ import (
 	"github.com/mudpulse/mudpulse/storage"
 )
 
+// slideBefore is how long before a survey the slide may end whose toolface is told
+// with it: the stand is drilled to its end first.
+const slideBefore = 2 * 3600e9
+
 // Surveys reads a drill's surveys out of its channels INC, AZI, TF and depth.
 func Surveys(ctx context.Context, past Past, drill string, from, to int64) ([]trajectory.Survey, error) {
 	all, err := past.Series(ctx, storage.SeriesQuery{Drill: drill, Channels: []string{"INC", "AZI", "TF", "DMEA", "DBTM"}, From: from, To: to, Points: 20000})
@@ -20,7 +24,7 @@ func Surveys(ctx context.Context, past Past, drill string, from, to int64) ([]tr
 	inc, azi, tf, hole, bit := &all[0], &all[1], &all[2], &all[3], &all[4]
 	var out []trajectory.Survey
 	for i, at := range inc.TLast {
-		s := trajectory.Survey{At: at, Inc: inc.Last[i], Azi: before(azi, at, 300e9), Toolface: before(tf, at, 300e9), Depth: before(bit, at, 300e9)}
+		s := trajectory.Survey{At: at, Inc: inc.Last[i], Azi: before(azi, at, 300e9), Toolface: before(tf, at, slideBefore), Depth: before(bit, at, 300e9)}
 		if s.Depth != s.Depth {
 			s.Depth = before(hole, at, 300e9)
 		}
