@@ -415,6 +415,46 @@ func TestLateFramesAmendByThemselves(t *testing.T) {
 	}
 }
 
+// A late frame that is stored and not scored yet is waited for: what the scorer says of it must not come after what is amended.
+func TestAmendingWaitsForTheScorer(t *testing.T) {
+	w := newWorld(t)
+	j, err := New(DefaultConfig(filepath.Join(t.TempDir(), "rescore.json")), w.deps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := frames(1000, rand.New(rand.NewPCG(7, 1)))
+	looked := func(jobs int, from int64) {
+		t.Helper()
+		if err := j.lookForLate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if list := j.List(); len(list) != jobs || jobs > 0 && list[0].From.UnixNano() != from {
+			t.Fatalf("%+v, want %d", list, jobs)
+		}
+	}
+	w.take(all[600:700], all[699].TS+sec)
+	looked(0, 0) // the first look
+	w.take(all[:10], all[699].TS+2*sec)
+	later := all[700].TS
+	for _, f := range all[100:110] { // in the store, and the scorer is down
+		w.batch.AddFrame(f.Clone())
+	}
+	w.commit(later)
+	looked(1, all[0].TS)
+	looked(1, all[0].TS)
+	for _, f := range all[100:110] {
+		if err := w.part.Frame(t.Context(), f.Clone(), false, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.part.Flush()
+	w.commit(later + sec)
+	looked(1, all[0].TS) // the one that waits takes it in
+	if to := j.List()[0].To.UnixNano(); to < all[109].TS {
+		t.Errorf("to %v: what was scored late is not in it", time.Unix(0, to))
+	}
+}
+
 func TestASpanIsRefusedWithEveryReason(t *testing.T) {
 	w := newWorld(t)
 	j, err := New(DefaultConfig(filepath.Join(t.TempDir(), "rescore.json")), w.deps())

@@ -377,17 +377,56 @@ func (s *Store) Said(ctx context.Context, drill string, names []string, from, to
 	return nil
 }
 
+// patience is how long a late frame is waited for to be scored: what the scorer
+// says of it must not come after what is said when it is scored again in its place.
+const patience = time.Hour
+
 // LateFrames returns, by drill, the span of frames that commits after the one
 // given brought later than by, and at most within, after their time; and the last
-// commit that was looked at.
+// commit that was looked at: none whose late frames are still to be scored.
 func (s *Store) LateFrames(ctx context.Context, after int64, by, within time.Duration) ([]storage.Late, int64, error) {
 	s.wmu.Lock()
 	last := s.commit
 	s.wmu.Unlock()
-	spans := map[string]*storage.Late{}
+	late := func() string {
+		return fmt.Sprintf("commit > %d AND commit <= %d AND ts_end < arrived - INTERVAL %d MILLISECOND AND ts >= arrived - INTERVAL %d MILLISECOND", after, last, by.Milliseconds(), within.Milliseconds())
+	}
+	out, err := s.lateSpans(ctx, after, late())
+	if err != nil || len(out) == 0 {
+		return nil, last, err
+	}
+	from, to := out[0].From, out[0].To
+	for _, x := range out {
+		from, to = min(from, x.From), max(to, x.To)
+	}
+	var first sql.NullInt64
+	err = s.ask(ctx, func(l layout) string {
+		frames := l
+		frames.files = slices.DeleteFunc(slices.Clone(l.files), func(f *file) bool { return f.maxCommit <= after })
+		where := late() + fmt.Sprintf(" AND arrived >= make_timestamp(%d)", us(s.clock.Now().Add(-patience).UnixNano()))
+		lo, hi := us(from)-1e6, us(to)+1e6
+		causes := l.within(lo, hi).from(dsScores, "unnest(cause_src) AS src, unnest(cause_seq) AS seq, unnest(cause_part) AS part, unnest(cause_uid) AS uid", fmt.Sprintf("tick BETWEEN make_timestamp(%d) AND make_timestamp(%d)", lo, hi))
+		return "SELECT min(f.commit) FROM (" + frames.from(dsFrames, "src, seq, part, uid, commit", where) + ") f ANTI JOIN (" + causes + ") c USING (src, seq, part, uid)"
+	}, func(r *sql.Rows) error { return r.Scan(&first) })
+	if err != nil {
+		return nil, after, fmt.Errorf("late frames that are scored: %w", err)
+	}
+	if !first.Valid {
+		return out, last, nil
+	}
+	last = first.Int64 - 1
+	if last <= after {
+		return nil, after, nil
+	}
+	out, err = s.lateSpans(ctx, after, late())
+	return out, last, err
+}
+
+// lateSpans returns the spans of frames for which where holds, by drill, of commits after the one given.
+func (s *Store) lateSpans(ctx context.Context, after int64, where string) ([]storage.Late, error) {
+	var out []storage.Late
 	err := s.ask(ctx, func(l layout) string {
-		l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.maxCommit <= after })
-		where := fmt.Sprintf("commit > %d AND commit <= %d AND ts_end < arrived - INTERVAL %d MILLISECOND AND ts >= arrived - INTERVAL %d MILLISECOND", after, last, by.Milliseconds(), within.Milliseconds())
+		l.files = slices.DeleteFunc(slices.Clone(l.files), func(f *file) bool { return f.maxCommit <= after })
 		return "SELECT src, epoch_us(min(ts)), epoch_us(max(ts_end)) FROM (" + l.from(dsFrames, "src, ts, ts_end", where) + ") GROUP BY src ORDER BY src"
 	}, func(r *sql.Rows) error {
 		var src int32
@@ -395,21 +434,17 @@ func (s *Store) LateFrames(ctx context.Context, after int64, by, within time.Dur
 		if err := r.Scan(&src, &from, &to); err != nil {
 			return err
 		}
-		drill := s.sourceName(src).drill
-		if x := spans[drill]; x != nil {
-			x.From, x.To = min(x.From, from*1000), max(x.To, to*1000)
+		x := storage.Late{Drill: s.sourceName(src).drill, From: from * 1000, To: to * 1000}
+		if i := slices.IndexFunc(out, func(o storage.Late) bool { return o.Drill == x.Drill }); i >= 0 {
+			out[i].From, out[i].To = min(out[i].From, x.From), max(out[i].To, x.To)
 		} else {
-			spans[drill] = &storage.Late{Drill: drill, From: from * 1000, To: to * 1000}
+			out = append(out, x)
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, after, fmt.Errorf("late frames: %w", err)
-	}
-	out := make([]storage.Late, 0, len(spans))
-	for _, x := range spans {
-		out = append(out, *x)
+		return nil, fmt.Errorf("late frames: %w", err)
 	}
 	slices.SortFunc(out, func(a, b storage.Late) int { return strings.Compare(a.Drill, b.Drill) })
-	return out, last, nil
+	return out, nil
 }

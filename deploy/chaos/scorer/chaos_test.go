@@ -59,20 +59,13 @@ func (f *flow) scorer(args ...string) *harness.Proc {
 // start, a new version in the middle; between calls what happens between them.
 func (f *flow) feed(n int, between func(i int)) {
 	f.t.Helper()
-	model := func(name string) []byte {
-		b, err := os.ReadFile(harness.Repo(f.t, "simulators", "models", name+".pmml"))
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		return b
-	}
 	f.activate(telemetry.MarkerRules, "rules", 2, []byte(rules))
 	for _, name := range []string{"expected_spp", "washout", "stick_slip"} {
-		f.activate(telemetry.MarkerModel, name, 1, model(name))
+		f.activateFile(name, 1, "")
 	}
 	for i := range n {
 		if i == n/2 {
-			f.activate(telemetry.MarkerModel, "washout", 2, append(model("washout"), "<!-- version 2 -->\n"...))
+			f.activateFile("washout", 2, "<!-- version 2 -->\n")
 		}
 		f.produce(f.in.segment(f.topics, segment))
 		between(i)

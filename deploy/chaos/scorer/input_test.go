@@ -46,7 +46,7 @@ func newFlow(t *testing.T, b *broker, seed uint64, blobs string) *flow {
 	f := &flow{t: t, broker: b, prefix: fmt.Sprintf("chaos%d-%d-%d.", os.Getpid(), time.Now().UnixNano(), flows), blobs: blobs}
 	f.topics = telemetry.NewTopics(f.prefix)
 	f.out = b.client(t, kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	f.in = newInput(seed)
+	f.in = newInput(seed, time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC))
 	adm := kadm.NewClient(f.out)
 	for _, name := range f.topics.All() {
 		n, cfg := int32(partitions), map[string]*string{}
@@ -105,6 +105,16 @@ func (f *flow) activate(kind, name string, version int, model []byte) {
 	f.produce(rs)
 }
 
+// activateFile activates a default model, with something after its text.
+func (f *flow) activateFile(name string, version int, after string) {
+	f.t.Helper()
+	b, err := os.ReadFile(harness.Repo(f.t, "simulators", "models", name+".pmml"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.activate(telemetry.MarkerModel, name, version, append(b, after...))
+}
+
 // put writes a blob where a directory of blobs keeps it.
 func put(dir, hash string, b []byte) error {
 	path := filepath.Join(dir, hash[:2], hash[2:])
@@ -135,8 +145,8 @@ type input struct {
 	frames int
 }
 
-func newInput(seed uint64) *input {
-	in := &input{rng: rand.New(rand.NewPCG(seed, 7)), now: time.Date(2026, 3, 1, 6, 0, 0, 0, time.UTC), seq: make([]uint64, drills)}
+func newInput(seed uint64, from time.Time) *input {
+	in := &input{rng: rand.New(rand.NewPCG(seed, 7)), now: from, seq: make([]uint64, drills)}
 	for i := range drills {
 		faults := []rig.Fault{{Kind: rig.Washout, Start: in.now.Add(-time.Hour), Life: 2 * time.Hour}}
 		if i%2 == 1 {
@@ -196,6 +206,30 @@ func (in *input) segment(topics telemetry.Topics, seconds int) []*kgo.Record {
 		out = append(out, &kgo.Record{Topic: topics.Backfill, Partition: int32(i % partitions), Key: []byte(f.Drill), Value: telemetry.AppendFrame(nil, &f)})
 	}
 	return out
+}
+
+// seconds is so many of all drills, in order. Of those that are kept back, which
+// come instead by the other road when they are old, are runs of some drills and single frames.
+func (in *input) seconds(topics telemetry.Topics, n int, keep bool) (out, kept []*kgo.Record) {
+	for k := range n {
+		for i, r := range in.rigs {
+			f := r.Second(in.now)
+			in.seq[i]++
+			f.Device, f.Boot, f.Seq = fmt.Sprintf("edr-%d", i), "b1", in.seq[i]
+			f.Hash = telemetry.ContentHash(&f)
+			rec := &kgo.Record{Topic: topics.Frames, Partition: int32(i % partitions), Key: []byte(f.Drill)}
+			if keep && (k > n/2 && k < n/2+8 && i%2 == 0 || in.rng.Float64() < 0.1) {
+				f.Origin, rec.Topic = telemetry.Backfill, topics.Backfill
+				kept = append(kept, rec)
+			} else {
+				out = append(out, rec)
+			}
+			rec.Value = telemetry.AppendFrame(nil, &f)
+			in.frames++
+		}
+		in.now = in.now.Add(time.Second)
+	}
+	return out, kept
 }
 
 func again(r *kgo.Record) *kgo.Record {
