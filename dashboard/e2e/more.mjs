@@ -15,8 +15,13 @@ export function more({ open, firstDrill, base, whole, made = false }) {
     const strip = () => page.evaluate(() => { const c = globalThis.mudpulse?.columns.get('SPP'); return c?.length ? [c.t[c.from], c.t[c.to - 1], c.length] : null; });
     const [from, to] = await until('the hour around the moment is there', 60000, async () => { const s = await strip(); return s && s[1] >= at && s; });
     assert.ok(from < at && to >= at && to <= at + 900000, `${from} ${at} ${to}`);
-    await page.getByRole('button', { name: /^Live/ }).click();
+    const then = await page.evaluate(([d, t]) => fetch(`/api/v1/drills/${d}?at=${new Date(t).toISOString()}`).then((r) => r.json()), [id, at]);
+    assert.match(await page.getByTestId('as-of').innerText(), /^As of \d\d:\d\d:\d\d\s+.* ago: health, reasons and alarms are those of then/);
+    assert.equal(await page.locator('section.right [data-testid=health]').innerText(), then.health == null ? '—' : String(Math.round(then.health)));
+    assert.equal(await page.getByTestId('acknowledge').count(), 0, 'nobody answers an alarm of the past here');
+    await page.getByRole('button', { name: 'Back to live' }).click();
     await page.waitForURL((u) => u.search === '');
+    assert.equal(await page.getByTestId('as-of').count(), 0);
     await until('the strip is of now', 20000, async () => { const s = await strip(); return s && s[1] > now; });
     const ink = () => page.locator('canvas').evaluate((c) => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) if (d[i] < 90 && d[i + 3] > 200) n++; return n; });
     await page.keyboard.press('t');

@@ -61,7 +61,8 @@ export async function* drills(page = 400): AsyncGenerator<Drill[]> {
     after = some[some.length - 1].id;
   }
 }
-export const drill = (id: string): Promise<Drill> => json('GET', `/drills/${encodeURIComponent(id)}`);
+/** drill now, or as it was last scored before a moment, ms: then without depth and alarms. */
+export const drill = (id: string, at?: number): Promise<Drill> => json('GET', `/drills/${encodeURIComponent(id)}` + query({ at: at === undefined ? undefined : new Date(at).toISOString() }));
 
 /** series reads channels between two moments: ms since the epoch, RFC 3339, or relative ("-1h", "now"); as they were known at one, where it is given. */
 export function series(id: string, names: string[], from: number | string, to: number | string, points: number, knownAt?: number): Promise<SeriesAnswer> {

@@ -1,3 +1,4 @@
+import { stamp } from './format';
 import type { Alarm, Drill, FleetChange, Reason } from './types';
 
 /** blank is a drill of which nothing is known yet. */
@@ -56,3 +57,11 @@ export function leads(alarms: Alarm[]): Map<string, Alarm[]> {
 }
 export const standing = (a: Alarm): boolean => a.status !== 'returned' && !aside(a) && !(a.cleared && a.status !== 'rtn_unack');
 export const unanswered = (a: Alarm): boolean => a.status === 'unack' || a.status === 'rtn_unack';
+
+/** stoodAt is which of a drill's alarms stood at a moment of the past, ms, as far as it was answered then; most urgent first. */
+export function stoodAt(all: Alarm[], at: number): Alarm[] {
+  const by = (t: string | null | undefined) => { const ms = stamp(t); return ms != null && ms <= at; };
+  return all.filter((a) => by(a.raised) && !by(a.cleared))
+    .map((a) => { const acked = by(a.acked_at); return { ...a, cleared: null, status: acked ? ('ack' as const) : ('unack' as const), acked_by: acked ? a.acked_by : '' }; })
+    .sort((a, b) => a.priority - b.priority || Number(a.status !== 'unack') - Number(b.status !== 'unack') || Date.parse(b.raised) - Date.parse(a.raised));
+}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { RigClock } from './clock';
-import { blank, change, leads, standing } from './merge';
+import { blank, change, leads, standing, stoodAt } from './merge';
 import { keys, press } from './keys';
 import { address, read, type Route } from './route';
 import { lay, ROWS } from './fleet/cells';
@@ -237,4 +237,11 @@ test('ten thousand drills are laid by field and name, each on a place of its own
   const shuffled = [...all].reverse(), b = lay(shuffled, 1080, 8);
   for (const c of b.cells) expect(`${c.x} ${c.y}`).toBe(at.get(shuffled[c.i].id));
   expect(Math.max(...a.cells.filter((c) => all[c.i].field === 'Field 0').map((c) => c.y)) - Math.min(...a.cells.map((c) => c.y))).toBe((ROWS - 1) * 8);
+});
+
+test('at a moment of the past those alarms stand that stood then, as far as they were answered then', () => {
+  const one = (id: string, raised: string, cleared: string | null, acked: string | null, priority = 2) => ({ id, raised: `2026-11-22T${raised}:00Z`, cleared: cleared && `2026-11-22T${cleared}:00Z`, acked_at: acked && `2026-11-22T${acked}:00Z`, acked_by: acked ? 'M. Aas' : '', status: 'returned', priority }) as unknown as Alarm;
+  const all = [one('a', '08:00', '09:00', '08:10'), one('b', '09:30', '11:00', '10:30'), one('c', '09:40', null, '09:50', 1), one('d', '10:05', null, null)];
+  const at = stoodAt(all, Date.parse('2026-11-22T10:00:00Z'));
+  expect(at.map((a) => [a.id, a.status, a.acked_by, a.cleared])).toEqual([['c', 'ack', 'M. Aas', null], ['b', 'unack', '', null]]);
 });

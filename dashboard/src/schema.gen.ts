@@ -6504,7 +6504,10 @@ export interface operations {
     };
     "get-drill": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description RFC 3339, or a time ago as -3h: as it was scored then, by all that is known of then now; who stood in alarm is among the alarms. Default: now */
+                at?: string;
+            };
             header?: never;
             path: {
                 /** @description drill */

@@ -27,6 +27,7 @@ class Store {
   lineSince = $state(0); // performance.now()
   now = $state(Date.now()); // on the rig's clock, ms; four times a second
   wall = $state(0); // performance.now() with it
+  second = $state(0); // of ours: what need not be newer than that looks at it, not at now
   demo = $state(false);
   rate = $state(1);
   offset = $state(0);
@@ -56,7 +57,8 @@ class Store {
   #drills = new Map<string, Drill>();
   #names: string[] = []; // of the drills, sorted
   #alarms = new Map<string, Alarm>();
-  #dirty = { drills: false, alarms: false, watch: false };
+  #score: ScoreMessage | null = null; // the newest, shown with the next frame
+  #dirty = { drills: false, alarms: false, watch: false, score: false };
   #frame = 0;
   #timers: number[] = [];
 
@@ -182,9 +184,8 @@ class Store {
     return this.counts.age_s + Math.max(0, this.wall - this.countsAt - 1000) / 1000;
   }
 
-  get crew(): number | null {
-    return this.meta?.tour ? this.clock.tourEnd([this.meta.tour.start, this.meta.tour.end], this.now) : null;
-  }
+  get crew(): number | null { return this.crewAfter(this.now); }
+  crewAfter(at: number): number | null { return this.meta?.tour ? this.clock.tourEnd([this.meta.tour.start, this.meta.tour.end], at) : null; }
 
   /** tour is when the crew of now came on, ms; null until the server has said when they change. */
   get tour(): number | null {
@@ -246,6 +247,7 @@ class Store {
 
   watch(id: string, columns: Columns, span: number, points: number): () => void {
     this.score = null;
+    this.#dirty.score = false;
     return this.live.watch(id, columns, span, points);
   }
 
@@ -268,7 +270,9 @@ class Store {
         this.#soon();
         break;
       case 'score':
-        this.score = m;
+        this.#score = m;
+        this.#dirty.score = true;
+        this.#soon();
         break;
       case 'alarm':
         this.#alarms.set(m.alarm.id, m.alarm);
@@ -303,7 +307,7 @@ class Store {
 
   #clockSeen(): void { this.demo = this.clock.demo; this.rate = this.clock.rate; this.offset = this.clock.offset; }
 
-  #tick(): void { this.now = this.clock.now(); this.wall = performance.now(); }
+  #tick(): void { this.now = this.clock.now(); this.wall = performance.now(); this.second = Math.floor(this.wall / 1000); }
 
   #soon(): void {
     if (!this.#frame) this.#frame = requestAnimationFrame(() => { this.#frame = 0; this.#show(); });
@@ -319,7 +323,8 @@ class Store {
       this.alarms = [...this.#alarms.values()].sort(api.byUrgency);
     }
     if (this.#dirty.watch) this.watchVersion++;
-    this.#dirty = { drills: false, alarms: false, watch: false };
+    if (this.#dirty.score) this.score = this.#score;
+    this.#dirty = { drills: false, alarms: false, watch: false, score: false };
   }
 }
 

@@ -95,6 +95,7 @@ type Past interface {
 	Commands(ctx context.Context, q storage.CommandQuery) ([]telemetry.Command, error)
 	Unregistered() []storage.SeenChannel
 	Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Series, error)
+	Scores(ctx context.Context, drill string, from, to int64, n int) ([]telemetry.Score, error)
 	Quarantine(ctx context.Context, limit int, before int64) ([]telemetry.Quarantined, int64, error)
 	Ledger(ctx context.Context, q storage.LedgerQuery) (storage.Ledger, error)
 	QuarantineItem(ctx context.Context, id string) (telemetry.Quarantined, bool, error)

@@ -72,6 +72,14 @@ func (s *store) Waveform(_ context.Context, drill, channel string, at int64) (st
 	}
 	return w, x, channel == "TDACC" && at == w.TS, s.fail
 }
+func (s *store) Scores(_ context.Context, drill string, from, to int64, _ int) (out []telemetry.Score, _ error) {
+	for _, x := range s.scores {
+		if x.Drill == drill && x.Tick >= from && x.Tick < to {
+			out = append(out, *x)
+		}
+	}
+	return out, s.fail
+}
 func (s *store) Drills() []storage.Drill          { return s.drills }
 func (s *store) LatestScores() []*telemetry.Score { return s.scores }
 func (s *store) Latest(string) map[string]storage.Value {

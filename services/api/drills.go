@@ -179,15 +179,31 @@ func (a *API) drill(n live.Now) Drill {
 	return d
 }
 
-func (a *API) getDrill(ctx context.Context, in *DrillID) (*body[drillDetail], error) {
+func (a *API) getDrill(ctx context.Context, in *struct {
+	DrillID
+	At string `query:"at" doc:"RFC 3339, or a time ago as -3h: as it was scored then, by all that is known of then now; who stood in alarm is among the alarms. Default: now"`
+}) (*body[drillDetail], error) {
 	n, ok := a.hub.Drill(in.ID)
 	if !ok {
 		return nil, huma.Error404NotFound(fmt.Sprintf("drill %q has sent nothing yet and has no device", in.ID))
+	}
+	if in.At != "" {
+		at, bad := a.moment("at", in.At, 0)
+		if bad != nil {
+			return nil, huma.Error422UnprocessableEntity("the query is refused", bad)
+		}
+		var err error
+		if n, err = a.then(ctx, n, at); err != nil {
+			return nil, err
+		}
 	}
 	d := drillDetail{Drill: a.drill(n), Results: view.Results(n.Score, a.sha), Devices: []deviceSession{}, Active: view.AlarmsOf(n.Standing)}
 	d.Runs = []string{}
 	if n.Score != nil {
 		d.Tick, d.Runs = view.Time(n.Score.Tick), append(d.Runs, n.Score.Runs...)
+	}
+	if in.At != "" {
+		return answer(d), nil
 	}
 	all, err := a.deviceSessions(ctx)
 	if err != nil {
@@ -199,6 +215,28 @@ func (a *API) getDrill(ctx context.Context, in *DrillID) (*body[drillDetail], er
 		}
 	}
 	return answer(d), nil
+}
+
+// scoreReach is how old the last score before a moment may be to count as of then:
+// history and imports are a minute apart.
+const scoreReach = 15 * time.Minute
+
+// then is a drill as it was last scored before a moment. Depth and alarms are
+// asked for by themselves.
+func (a *API) then(ctx context.Context, n live.Now, at int64) (live.Now, error) {
+	out := live.Now{ID: n.ID, Age: math.NaN(), Depth: math.NaN(), Hole: math.NaN(), Change: math.NaN(), Sim: n.Sim}
+	for _, reach := range []time.Duration{time.Minute, scoreReach} {
+		scores, err := a.d.Store.Scores(ctx, n.ID, at-int64(reach), at+1, 0)
+		if err != nil {
+			return out, err
+		}
+		if len(scores) > 0 {
+			out.Score = &scores[len(scores)-1]
+			out.Last = out.Score.Tick
+			break
+		}
+	}
+	return out, nil
 }
 
 // seriesIn asks for channels over a time.

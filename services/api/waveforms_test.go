@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
+	"time"
+
+	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 func linesOf(t *testing.T, a answer) []map[string]any {
@@ -73,4 +76,25 @@ func TestASpectrumNamesTheLinesOfTheBearingThatWasInPlace(t *testing.T) {
 	w.get("/api/v1/drills/RIG-07/spectrum?channel=TDACC&at=2026-11-22T11:58:00.000Z", 404)
 	w.get("/api/v1/drills/RIG-07/spectrum?channel=WOB&at=2026-11-22T11:59:00.000Z", 404)
 	w.get("/api/v1/drills/RIG-99/waveforms", 404)
+}
+
+func TestADrillIsShownAsItWasScoredAtAMoment(t *testing.T) {
+	w := newWorld(t)
+	at := func(before time.Duration, health float64) *telemetry.Score {
+		return &telemetry.Score{Drill: "RIG-07", Tick: noon.Add(-before).UnixNano(), State: telemetry.StateRotary, Health: health, Confidence: 1}
+	}
+	w.store.scores = []*telemetry.Score{at(3*time.Hour, 90), at(2*time.Hour, 61), at(0, 31)}
+	f := func(when, field string, want any) {
+		t.Helper()
+		w.get("/api/v1/drills/RIG-07?at="+when, 200).is(t, field, want)
+	}
+	f("2026-11-22T10:00:00Z", "health", 61.0)
+	f("2026-11-22T10:14:00Z", "health", 61.0) // the last before, as history has one a minute
+	f("2026-11-22T10:14:00Z", "score_tick", "2026-11-22T10:00:00.000Z")
+	f("2026-11-22T10:14:00Z", "last_ts", "2026-11-22T10:00:00.000Z")
+	f("2026-11-22T09:59:59Z", "health", nil) // the one an hour before is none of then
+	f("2026-11-22T09:59:59Z", "state", "unknown")
+	f("-3h", "health", 90.0)
+	w.get("/api/v1/drills/RIG-07?at=yesterday", 422)
+	w.get("/api/v1/drills/RIG-99?at=-3h", 404)
 }
