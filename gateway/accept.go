@@ -32,19 +32,20 @@ const (
 
 // source is who sends: one connection, subscription or caller. One goroutine at a time.
 type source struct {
-	device telemetry.Device // Drill "" may send for any drill: a site's broker
-	state  *deviceState     // nil for callers in process
-	topic  string           // the last one, as parsed:
-	drill  string
-	kind   payload.Kind
-	rule   *rule  // nil: a topic of ours
-	sensor string // the device that the topic names
-	bad    *payload.Error
-	boot   string // of the last frame, and its sender, which count is the ledger's entry of
-	sender string
-	count  any
-	opts   options
-	ask    func(topic string, payload []byte) // publishes to where the messages come from; nil: it cannot
+	device  telemetry.Device // Drill "" may send for any drill: a site's broker
+	state   *deviceState     // nil for callers in process
+	topic   string           // the last one, as parsed:
+	drill   string
+	heading string // record head of a drill
+	kind    payload.Kind
+	rule    *rule  // nil: a topic of ours
+	sensor  string // the device that the topic names
+	bad     *payload.Error
+	boot    string // of the last frame, and its sender, which count is the ledger's entry of
+	sender  string
+	count   any
+	opts    options
+	ask     func(topic string, payload []byte) // publishes to where the messages come from; nil: it cannot
 }
 
 type options struct {
@@ -154,7 +155,7 @@ func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, 
 		if !last {
 			to = nil
 		}
-		if err := g.spool.Append(r, g.head(s), to, token, note); err != nil {
+		if err := g.spool.Append(r, s.head(), to, token, note); err != nil {
 			return err
 		}
 		g.count.Frames.Add(1)
@@ -171,13 +172,11 @@ func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, 
 }
 
 // head returns the record head of the source's drill.
-func (g *Gateway) head(s *source) string {
-	if h, ok := g.heads.Load(s.drill); ok {
-		return h.(string)
+func (s *source) head() string {
+	if s.heading == "" || s.heading[1:] != s.drill {
+		s.heading = string([]byte{byte(len(s.drill))}) + s.drill
 	}
-	h := string([]byte{byte(len(s.drill))}) + s.drill
-	g.heads.Store(s.drill, h)
-	return h
+	return s.heading
 }
 
 // identify completes a frame: who, when, identity, hash, validation. Runs that

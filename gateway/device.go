@@ -164,16 +164,24 @@ func (c *client) valid() (telemetry.Device, bool) {
 	return dev, ok && !dev.Disabled && dev.Drill == c.source.device.Drill && (c.cert || dev.Password == c.source.device.Password)
 }
 
-// sweep looks at every connected device once a second until ctx is done: it cuts
-// off those that were revoked or changed, whether they publish or not, and
-// renews their names.
+// sweep looks, once a second until ctx is done, whether devices have changed. It
+// then cuts off those that were revoked or changed, whether they publish or not,
+// and renews their names. It goes on for as long as a device may be on its way
+// in that was let in by what the registry said before.
 func (g *Gateway) sweep(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	seen, until := uint64(0), time.Time{}
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
+			return
 		case <-tick.C:
+		}
+		if n := g.registry.Changes(); n != seen {
+			seen, until = n, time.Now().Add(2*g.cfg.Listen.ConnectTimeout)
+		}
+		if time.Now().Before(until) {
 			g.listener.Disconnect(func(c listener.Client) bool { return !c.(*client).renew() }, revoked)
 		}
 	}

@@ -31,6 +31,8 @@ import (
 type Registry interface {
 	// Device returns the device of that user name.
 	Device(username string) (telemetry.Device, bool)
+	// Changes counts the changes of devices: as long as it stays the same, so do they.
+	Changes() uint64
 }
 
 // Coverage says how far the consumers of the log are safe. Where it is given,

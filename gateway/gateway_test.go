@@ -29,6 +29,7 @@ var phc = sync.OnceValue(func() string { return credential.Hash(password) })
 type registry struct {
 	mu      sync.Mutex
 	devices map[string]telemetry.Device
+	changes uint64
 }
 
 func devices(n int) *registry {
@@ -47,7 +48,14 @@ func (r *registry) Device(name string) (telemetry.Device, bool) {
 	return d, ok
 }
 
-func (r *registry) set(d telemetry.Device) { r.mu.Lock(); defer r.mu.Unlock(); r.devices[d.ID] = d }
+func (r *registry) Changes() uint64 { r.mu.Lock(); defer r.mu.Unlock(); return r.changes }
+
+func (r *registry) set(d telemetry.Device) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.devices[d.ID] = d
+	r.changes++
+}
 
 var topics = telemetry.NewTopics(telemetry.DefaultPrefix)
 

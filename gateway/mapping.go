@@ -171,7 +171,7 @@ func (g *Gateway) decode(s *source, k *worker, body []byte, now time.Time) ([]pa
 	if s.kind == payload.Sparkplug {
 		return g.sparkplugItems(s, k, body, now)
 	}
-	o := payload.Options{Now: now, WITS: g.wits}
+	o := payload.Options{Now: now, WITS: g.wits, Device: s.sender, Boot: s.boot}
 	if s.rule != nil {
 		o.Columns, o.Field = s.rule.Columns, s.rule.Field
 	}

@@ -21,6 +21,9 @@ const (
 // A Decoder decodes frames without allocating per reading: it keeps the
 // strings it has seen and reuses the frame's memory. One goroutine.
 type Decoder struct {
+	// Device and Boot are tried before the table: what the sender said last.
+	Device, Boot string
+
 	names map[string]string
 	order []string  // channel of the nth run of the frame before: most often it is the same again
 	f     []float64 // arena of values
@@ -158,9 +161,13 @@ func (d *Decoder) Decode(b []byte, f *Frame) error {
 		case 1:
 			f.Drill = d.intern(s)
 		case 2:
-			f.Device = d.intern(s)
+			if f.Device = d.Device; f.Device != string(s) {
+				f.Device = d.intern(s)
+			}
 		case 3:
-			f.Boot = d.intern(s)
+			if f.Boot = d.Boot; f.Boot != string(s) {
+				f.Boot = d.intern(s)
+			}
 		case 4:
 			f.Seq = v
 		case 5:

@@ -38,6 +38,8 @@ type Options struct {
 	Columns []string  // CSV without a header line: ts, boot, seq, device, channels
 	Field   bool      // WITS: values are in oilfield units, not metric ones
 	WITS    func(item string) (channel string, ok bool)
+
+	Device, Boot string // what the sender called itself last: most often it is the same again
 }
 
 // Decode decodes one message of a kind other than Sparkplug, whose names stand
@@ -51,6 +53,7 @@ func (d *Decoder) Decode(kind Kind, b []byte, o Options) ([]Item, *Error) {
 	case JSON:
 		return d.JSON(b)
 	case Protobuf:
+		d.proto.Device, d.proto.Boot = o.Device, o.Boot
 		return d.Protobuf(b)
 	}
 	if len(b) > telemetry.MaxFrameBytes {

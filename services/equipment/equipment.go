@@ -58,6 +58,7 @@ type Registry struct {
 	devices map[string]telemetry.Device
 	by      map[string]string
 	drills  map[string]Drill
+	changes uint64 // of devices
 }
 
 // New returns a registry that knows nothing until Load.
@@ -88,6 +89,7 @@ func (r *Registry) load(ctx context.Context) error {
 			return fmt.Errorf("names of device %q: %w", d.ID, err)
 		}
 		r.devices[d.ID], r.by[d.ID] = d, by
+		r.changes++
 		return nil
 	})
 	if err != nil {
@@ -136,6 +138,13 @@ func (r *Registry) Device(username string) (telemetry.Device, bool) {
 	defer r.mu.RUnlock()
 	d, ok := r.devices[username]
 	return d, ok
+}
+
+// Changes counts the changes of devices.
+func (r *Registry) Changes() uint64 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.changes
 }
 
 // Devices lists the devices by drill and name.
@@ -208,6 +217,7 @@ func (r *Registry) put(ctx context.Context, id, drill, by string) (string, error
 		return "", fmt.Errorf("device %q: %w", id, err)
 	}
 	r.devices[id], r.by[id] = d, by
+	r.changes++
 	r.out.Wake()
 	return password, nil
 }
@@ -244,6 +254,7 @@ func (r *Registry) Revoke(ctx context.Context, id string) error {
 	}
 	delete(r.devices, id)
 	delete(r.by, id)
+	r.changes++
 	r.out.Wake()
 	return nil
 }

@@ -75,6 +75,7 @@ func (r *Registry) SetNames(ctx context.Context, id string, names map[string]tel
 		return fmt.Errorf("names of device %q: %w", id, err)
 	}
 	r.devices[id] = d
+	r.changes++
 	r.out.Wake()
 	return nil
 }

@@ -39,8 +39,9 @@ type Devices struct {
 	path string // of the copy; empty: none
 	log  *slog.Logger
 
-	mu   sync.RWMutex
-	byID map[string]telemetry.Device
+	mu      sync.RWMutex
+	byID    map[string]telemetry.Device
+	changes uint64
 }
 
 // NewDevices reads the copy at path, if there is one.
@@ -65,6 +66,13 @@ func (d *Devices) Device(username string) (telemetry.Device, bool) {
 	return dev, ok && !dev.Disabled
 }
 
+// Changes counts the changes of devices.
+func (d *Devices) Changes() uint64 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.changes
+}
+
 // Handle takes one record of the control topic; others than devices are ignored.
 func (d *Devices) Handle(key string, value []byte) {
 	id, ok := strings.CutPrefix(key, telemetry.ControlDevice+"/")
@@ -75,6 +83,7 @@ func (d *Devices) Handle(key string, value []byte) {
 	defer d.mu.Unlock()
 	if value == nil {
 		delete(d.byID, id)
+		d.changes++
 	} else {
 		var dev telemetry.Device
 		if err := json.Unmarshal(value, &dev); err != nil || dev.ID != id {
@@ -85,6 +94,7 @@ func (d *Devices) Handle(key string, value []byte) {
 			return
 		}
 		d.byID[id] = dev
+		d.changes++
 	}
 	if err := d.save(maps.Clone(d.byID)); err != nil {
 		d.log.Warn("copy of the devices not written", "file", d.path, "err", err)

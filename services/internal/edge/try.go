@@ -80,3 +80,4 @@ func printOutcome(w io.Writer, o gateway.Outcome) {
 type nobody struct{}
 
 func (nobody) Device(string) (telemetry.Device, bool) { return telemetry.Device{}, false }
+func (nobody) Changes() uint64                        { return 0 }
