@@ -117,7 +117,7 @@ func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, 
 		if s.state != nil {
 			s.state.note(s.bad.Message)
 		}
-		return g.quarantine(s, s.bad, nil, body[:min(len(body), 4<<10)], size, now, w, withCode(w, token, code))
+		return g.quarantine(s, s.bad, nil, body[:min(len(body), 4<<10)], size, now, w, withCode(w, token, code, s.bad))
 	}
 	if size > g.cfg.MaxPayload {
 		e := &payload.Error{Code: payload.TooLarge, Message: fmt.Sprintf("%d bytes, at most %d are taken", size, g.cfg.MaxPayload), Cure: "send one second a message"}
@@ -166,6 +166,9 @@ func (g *Gateway) take(s *source, topic, body []byte, size int, w spool.Waiter, 
 		}
 		if s.state != nil {
 			s.state.frame(f, now, w == nil)
+			if it.Unread != "" {
+				s.state.note("channels." + it.Unread + ": a value is no number and was left out; cure: send numbers, null where there is none")
+			}
 		}
 	}
 	return nil
@@ -247,13 +250,15 @@ func (g *Gateway) reject(s *source, e *payload.Error, raw []byte, size int, now 
 	if s.state != nil {
 		s.state.note(e.Error())
 	}
-	return g.quarantine(s, e, nil, raw, size, now, w, withCode(w, token, listener.PayloadInvalid))
+	return g.quarantine(s, e, nil, raw, size, now, w, withCode(w, token, listener.PayloadInvalid, e))
 }
 
-// withCode gives the acknowledgement a reason code, where the waiter knows such.
-func withCode(w spool.Waiter, token uint64, code byte) uint64 {
-	if c, ok := w.(interface{ WithCode(uint64, byte) uint64 }); ok {
-		return c.WithCode(token, code)
+// withCode gives the acknowledgement a reason, where the waiter knows such.
+func withCode(w spool.Waiter, token uint64, code byte, e *payload.Error) uint64 {
+	if c, ok := w.(interface {
+		WithCode(token uint64, code byte, text string) uint64
+	}); ok {
+		return c.WithCode(token, code, e.Error()+"; cure: "+e.Cure)
 	}
 	return token
 }
@@ -375,6 +380,7 @@ type FrameOutcome struct {
 	Flags    []string          `json:"flags,omitempty"`
 	Readings int               `json:"readings"`
 	Dropped  int               `json:"dropped,omitempty"` // samples that could not be read
+	Unread   string            `json:"unread,omitempty"`  // the first channel that had such
 	Channels []ChannelOutcome  `json:"channels"`
 }
 
@@ -418,7 +424,7 @@ func (g *Gateway) Try(device telemetry.Device, topic string, body []byte) Outcom
 			out.Verdict = "partial"
 			out.Quarantined = append(out.Quarantined, g.quarantined(s, &k.aside[i], &id, it.Raw, len(it.Raw), now))
 		}
-		fo := FrameOutcome{Drill: f.Drill, ID: id, Time: time.Unix(0, f.TS).UTC(), Origin: f.Origin.String(), Flags: flagNames(f.Flags), Readings: f.Readings(), Dropped: it.Dropped}
+		fo := FrameOutcome{Drill: f.Drill, ID: id, Time: time.Unix(0, f.TS).UTC(), Origin: f.Origin.String(), Flags: flagNames(f.Flags), Readings: f.Readings(), Dropped: it.Dropped, Unread: it.Unread}
 		for _, r := range f.Runs {
 			co := ChannelOutcome{Channel: r.Channel}
 			if ch := g.catalogue.Get(r.Channel); ch != nil {

@@ -140,12 +140,31 @@ func (g *Gateway) resolve(s *source, topic []byte) {
 		drill, kind, err := ownTopic(s.topic)
 		s.drill, s.kind = drill, kind
 		if err != nil {
-			s.bad = &payload.Error{Code: CodeTopic, Field: "topic", Message: err.Error(), Cure: "publish JSON on " + telemetry.MQTTTopic(s.device.Drill) + ", or write a rule for the topic"}
+			s.bad = &payload.Error{Code: CodeTopic, Field: "topic", Message: err.Error() + ", or …/ and one of " + kinds, Cure: "publish JSON on " + ownJSON(s.device) + ", or write a rule for the topic"}
 		}
 	}
 	if s.bad == nil && s.device.Drill != "" && s.drill != s.device.Drill { // a site's broker vouches for its drills
 		s.bad = &payload.Error{Code: CodeDrill, Field: "topic", Message: fmt.Sprintf("device %s may publish for drill %s, not for %q", s.device.ID, s.device.Drill, s.drill), Cure: "publish on " + telemetry.MQTTTopic(s.device.Drill) + ", or add a device for that drill"}
 	}
+}
+
+// kinds are the levels that a topic of ours may end in, beside frames.
+var kinds = func() string {
+	var names []string
+	for _, k := range payload.Kinds {
+		if k != payload.Sparkplug && k != payload.JSON && k != payload.Protobuf {
+			names = append(names, string(k))
+		}
+	}
+	return strings.Join(names, ", ")
+}()
+
+// ownJSON returns the topic of a device for JSON.
+func ownJSON(d telemetry.Device) string {
+	if d.Drill == "" {
+		return "mudpulse/v1/{drill}/frames"
+	}
+	return telemetry.MQTTTopic(d.Drill)
 }
 
 // ownTopic reads mudpulse/v1/DRILL/frames, …/frames.pb and …/KIND.

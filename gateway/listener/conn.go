@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -18,6 +19,7 @@ const (
 	smallBuffer = 2 << 10  // of a connection that is mostly idle
 	largeBuffer = 64 << 10 // of one in flood
 	maxUnread   = 1 << 20  // bytes of acknowledgements that a client leaves unread before it is cut off
+	maxReason   = 300      // bytes of the words in an acknowledgement
 	maxDiscard  = 64 << 20 // of an oversize packet that is read past; beyond it the client is cut off
 )
 
@@ -42,6 +44,7 @@ type conn struct {
 	deadlineAt time.Time
 	rate       bucket
 	will       *will
+	silent     bool // the client wants no words in acknowledgements
 
 	direct   tryWriter // nc, where it can be written without waiting; nil: it cannot
 	mu       sync.Mutex
@@ -49,7 +52,8 @@ type conn struct {
 	out      []byte
 	spare    []byte
 	writing  bool
-	inflight int // messages of QoS 1 and 2 that are not acknowledged
+	texts    map[uint16]string // of refusals that are on their way to the disk, by packet id
+	inflight int               // messages of QoS 1 and 2 that are not acknowledged
 }
 
 type tryWriter interface {
@@ -291,7 +295,7 @@ func (c *conn) connect() error {
 	hello := Hello{Remote: c.nc.RemoteAddr().String(), Transport: c.transport}
 	if t, ok := c.nc.(*tls.Conn); ok {
 		if err := t.Handshake(); err != nil {
-			c.l.Counters.Refused.Add(1)
+			c.l.refused(hello, fmt.Errorf("TLS: %w", err))
 			return err
 		}
 		if chains := t.ConnectionState().VerifiedChains; len(chains) > 0 {
@@ -325,7 +329,7 @@ func (c *conn) connect() error {
 		}
 	}
 	if err != nil {
-		c.l.Counters.Refused.Add(1)
+		c.l.refused(hello, err)
 		var code Code
 		if errors.As(err, &code) {
 			c.send(refusal(code, c.version))
@@ -359,6 +363,8 @@ func (c *conn) connect() error {
 	p.MaximumPacketSize = uint32(c.l.cfg.MaxPacket)
 	p.SessionExpiryInterval, p.SessionExpiryIntervalFlag = uint32(expiry/time.Second), true
 	p.WildcardSubAvailableFlag, p.SubIDAvailableFlag, p.SharedSubAvailableFlag = true, true, true
+	c.silent = pk.Properties.RequestProblemInfoFlag && pk.Properties.RequestProblemInfo == 0 ||
+		pk.Properties.MaximumPacketSize > 0 && pk.Properties.MaximumPacketSize < 2*maxReason
 	c.rate = bucket{perSecond: c.l.cfg.MaxRate}
 	if pk.Connect.WillFlag {
 		c.will = &will{[]byte(pk.Connect.WillTopic), pk.Connect.WillPayload}
@@ -458,7 +464,7 @@ func (c *conn) seen(id uint16) bool {
 	}
 	s.mu.Unlock()
 	if r.durable {
-		c.send(appendAck(nil, typePubrec, id, r.code, c.version))
+		c.send(appendAck(nil, typePubrec, id, r.code, c.version, ""))
 	}
 	return ok
 }
@@ -478,102 +484,8 @@ func (c *conn) pubrel(first byte, body []byte) error {
 	if !ok && c.version == 5 {
 		code = 0x92 // packet identifier not found
 	}
-	c.send(appendAck(nil, typePubcomp, id, code, c.version))
+	c.send(appendAck(nil, typePubcomp, id, code, c.version, ""))
 	return nil
-}
-
-// WithCode returns the token whose acknowledgement carries a reason code.
-func (c *conn) WithCode(token uint64, code byte) uint64 { return token | uint64(code)<<24 }
-
-// Spooled queues the acknowledgement of a message that is durable.
-func (c *conn) Spooled(token uint64) bool {
-	id, qos, code := uint16(token), byte(token>>16)&3, byte(token>>24)
-	packet := byte(typePuback)
-	if qos == 2 {
-		packet = typePubrec
-		s := c.session
-		s.mu.Lock()
-		r, ok := s.received[id]
-		if ok {
-			if code >= 0x80 && c.version == 5 {
-				delete(s.received, id) // a refusing PUBREC ends it
-			} else {
-				s.received[id] = received{durable: true, code: code}
-			}
-		}
-		s.mu.Unlock()
-		if r.again != nil && r.again != c {
-			r.again.send(appendAck(nil, typePubrec, id, code, r.again.version))
-		}
-		c.l.crash("mqtt-pubrec")
-	} else {
-		c.l.crash("mqtt-ack")
-	}
-	c.l.Counters.Acked.Add(1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.inflight--
-	first := len(c.out) == 0
-	c.out = appendAck(c.out, packet, id, code, c.version)
-	return first
-}
-
-// Flush writes what is queued.
-func (c *conn) Flush() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.flush()
-}
-
-// flush writes what goes at once, and starts the writer for the rest, unless it
-// is at work. c.mu is held.
-func (c *conn) flush() {
-	c.ready.Broadcast()
-	if c.writing || len(c.out) == 0 {
-		return
-	}
-	if c.direct != nil {
-		n, err := c.direct.TryWrite(c.out)
-		if err == nil && n == len(c.out) {
-			c.out = c.out[:0]
-			return
-		}
-		c.out = c.out[:copy(c.out, c.out[n:])]
-	}
-	c.writing = true
-	go c.write()
-}
-
-// send queues b and writes it.
-func (c *conn) send(b []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.out = append(c.out, b...)
-	c.flush()
-}
-
-// write writes what is queued until nothing is. run waits for it.
-func (c *conn) write() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for len(c.out) > 0 {
-		b := c.out
-		c.out = c.spare[:0]
-		c.mu.Unlock()
-		_, err := c.nc.Write(b)
-		c.mu.Lock()
-		c.spare = b[:0]
-		if cap(b) > 4<<10 {
-			c.spare = nil
-		}
-		if err != nil || len(c.out) > maxUnread {
-			c.out = nil
-			c.nc.Close() // the reader ends
-			break
-		}
-	}
-	c.writing = false
-	c.ready.Broadcast()
 }
 
 // bucket lets perSecond messages pass a second, a second's worth at once.

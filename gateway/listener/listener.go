@@ -45,7 +45,7 @@ type Handler interface {
 type Client interface {
 	// Publish hands one message to the spool, which tells w, if not nil, when it
 	// is durable, with the token or, where the acknowledgement is to say more,
-	// with w's WithCode(token, code); it waits where the spool withholds. Topic and payload
+	// with w's WithCode(token, code, text); it waits where the spool withholds. Topic and payload
 	// are valid during the call. size is the payload's, of which oversize
 	// messages give only the head. With an error the client is cut off without
 	// an acknowledgement.
@@ -77,6 +77,7 @@ type Listener struct {
 
 	mu       sync.Mutex
 	conns    map[*conn]struct{}
+	refusals refusals
 	sessions map[string]*session // user name, NUL, client id
 	stopping bool
 	wg       sync.WaitGroup

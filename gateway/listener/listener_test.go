@@ -1,12 +1,17 @@
 package listener_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -83,13 +88,18 @@ func (x taken) durable() {
 
 func listen(t *testing.T, change func(*listener.Config)) (*listener.Listener, *desk) {
 	t.Helper()
+	return serve(t, change, slog.New(slog.DiscardHandler))
+}
+
+func serve(t *testing.T, change func(*listener.Config), log *slog.Logger) (*listener.Listener, *desk) {
+	t.Helper()
 	cfg := listener.DefaultConfig()
 	cfg.TCP = "127.0.0.1:0"
 	if change != nil {
 		change(&cfg)
 	}
 	d := &desk{came: make(chan struct{}, 1000)}
-	l, err := listener.New(cfg, d, slog.New(slog.DiscardHandler), crash.None)
+	l, err := listener.New(cfg, d, log, crash.None)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,6 +255,59 @@ func TestNoMoreIsReadThanMayBeUnacknowledged(t *testing.T) {
 		d.next(t)
 	}
 }
+
+func TestARefusalIsToldInWordsToWhoWantsThem(t *testing.T) {
+	l, d := listen(t, nil)
+	refuse := func(w *wire, first byte, body []byte) {
+		w.send(first, body)
+		x := d.next(t)
+		x.token = x.w.(interface {
+			WithCode(uint64, byte, string) uint64
+		}).WithCode(x.token, listener.PayloadInvalid, "channels: is missing")
+		x.durable()
+	}
+	five := connect(t, l, 5, 2, nil)
+	refuse(five, 0x32, append(text("t"), 0, 7, 0))
+	five.expect(append([]byte{0x40, 27, 0, 7, listener.PayloadInvalid, 23, 0x1f, 0, 20}, "channels: is missing"...)...)
+	three := connect(t, l, 4, 2)
+	refuse(three, 0x32, append(text("t"), 0, 8))
+	three.expect(0x40, 2, 0, 8)
+}
+
+func TestWhoIsRefusedIsLoggedOnceAMinute(t *testing.T) {
+	var out logged
+	l, _ := serve(t, nil, slog.New(slog.NewTextHandler(&out, nil)))
+	tcp, _, _ := l.Addr()
+	for range 3 {
+		nc, err := net.Dial("tcp", tcp.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.Write([]byte{0x16, 3, 1, 0, 1, 0}) // a TLS client hello begins so
+		nc.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if _, err := io.ReadAll(nc); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+			t.Fatal(err)
+		}
+		nc.Close()
+	}
+	for end := time.Now().Add(20 * time.Second); l.Counters.Refused.Load() < 3; runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("%d refused", l.Counters.Refused.Load())
+		}
+	}
+	if s := out.String(); strings.Count(s, "connection refused") != 1 || !strings.Contains(s, "TLS on an address without it") {
+		t.Error(s)
+	}
+}
+
+// logged is a log that may be read while it is written.
+type logged struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) { l.mu.Lock(); defer l.mu.Unlock(); return l.b.Write(p) }
+func (l *logged) String() string              { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
 
 func TestPingsAreAnsweredWhileNothingIsTaken(t *testing.T) {
 	l, d := listen(t, func(c *listener.Config) { c.ReceiveMaximum = 3 })

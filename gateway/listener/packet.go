@@ -46,12 +46,6 @@ const (
 	TopicInvalid   = 0x90
 )
 
-var reasons = map[byte]string{
-	0x80: "not taken", NotAuthorized: "this device may publish on its own drill's topics only; see the quarantine",
-	TopicInvalid: "publish on mudpulse/v1/{drill}/frames or …/frames.pb; see the quarantine", QuotaExceeded: "too much",
-	PayloadInvalid: "the message is no frame; see the quarantine",
-}
-
 func protocolError(format string, args ...any) error {
 	return Code{0x82, "protocol error: " + fmt.Sprintf(format, args...)}
 }
@@ -134,12 +128,19 @@ func parsePublish(first byte, b []byte, version byte) (p publish, err error) {
 }
 
 // appendAck appends PUBACK, PUBREC or PUBCOMP. MQTT 3 has no reason codes.
-func appendAck(b []byte, packet byte, id uint16, code byte, version byte) []byte {
-	if version < 5 || code == Success {
+func appendAck(b []byte, packet byte, id uint16, code byte, version byte, text string) []byte {
+	switch {
+	case version < 5 || code == Success:
 		return append(b, packet<<4, 2, byte(id>>8), byte(id))
+	case text == "":
+		return append(b, packet<<4, 3, byte(id>>8), byte(id), code)
 	}
-	text := reasons[code]
-	b = append(b, packet<<4, byte(2+1+1+3+len(text)), byte(id>>8), byte(id), code, byte(3+len(text)), 0x1f, 0, byte(len(text)))
+	properties := 3 + len(text)
+	n := binary.AppendUvarint(nil, uint64(properties))
+	b = binary.AppendUvarint(append(b, packet<<4), uint64(3+len(n)+properties))
+	b = append(b, byte(id>>8), byte(id), code)
+	b = append(b, n...)
+	b = append(b, 0x1f, byte(len(text)>>8), byte(len(text)))
 	return append(b, text...)
 }
 
@@ -151,6 +152,9 @@ func parseConnect(first byte, body []byte) (pk packets.Packet, err error) {
 		}
 	}()
 	pk.FixedHeader = packets.FixedHeader{Type: packets.Connect, Remaining: len(body)}
+	if first == 0x16 { // a TLS record
+		return pk, Code{0x81, "TLS on an address without it: connect to the one of --mqtt-tls, or without TLS"}
+	}
 	if first != typeConnect<<4 {
 		return pk, protocolError("the first packet must be CONNECT")
 	}

@@ -157,6 +157,7 @@ func (d *Decoder) channels(it *Item) *Error {
 			return &Error{TooLarge, "channels", "more than " + strconv.Itoa(telemetry.MaxRuns) + " in one frame", "send them in frames of their own"}
 		}
 		r := telemetry.Run{Channel: d.intern(key)}
+		d.channel = r.Channel
 		from := len(d.values)
 		switch d.peek() {
 		case '{':
@@ -318,7 +319,7 @@ func (d *Decoder) sample(it *Item) *Error {
 		return e
 	}
 	if !ok {
-		it.Dropped++
+		it.drop(d.channel)
 	}
 	d.values = append(d.values, v)
 	return nil
@@ -391,10 +392,10 @@ func (d *Decoder) time(at string) (ns int64, ok bool, e *Error) {
 	if len(s) == 0 {
 		return 0, false, nil
 	}
-	if ms, err := strconv.ParseInt(view(s), 10, 64); err == nil && ms > -maxMillis && ms < maxMillis {
+	if ms, err := strconv.ParseInt(view(s), 10, 64); err == nil && ms > -maxMillis && ms < maxMillis && !likelySeconds(float64(ms)) {
 		return ms * 1e6, true, nil
 	}
-	if ms, err := strconv.ParseFloat(view(s), 64); err == nil && math.Abs(ms) < maxMillis {
+	if ms, err := strconv.ParseFloat(view(s), 64); err == nil && math.Abs(ms) < maxMillis && !likelySeconds(ms) {
 		return int64(math.Round(ms*1e3)) * 1e3, true, nil
 	}
 	if quoted {
@@ -402,7 +403,5 @@ func (d *Decoder) time(at string) (ns int64, ok bool, e *Error) {
 			return microseconds(t.UnixNano()), true, nil
 		}
 	}
-	return 0, false, &Error{WrongShape, at, "is no time between 1900 and 2200", `send RFC 3339 with a zone, as "2026-11-22T10:00:00.000Z", or milliseconds since 1970`}
+	return 0, false, noTime(at, view(s))
 }
-
-const maxMillis = 7_258_000_000_000 // the year 2200

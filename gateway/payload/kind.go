@@ -221,7 +221,7 @@ func (d *Decoder) frameOf(samples []Sample, raw []byte) *Error {
 	runs := map[string]*telemetry.Run{}
 	for _, s := range samples {
 		if s.Dropped {
-			it.Dropped++
+			it.drop(s.Name)
 			continue
 		}
 		r := runs[s.Name]

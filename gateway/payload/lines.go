@@ -18,7 +18,7 @@ var times = []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2
 
 func textTime(s string) (ns int64, ok bool) {
 	if ms, err := strconv.ParseFloat(s, 64); err == nil {
-		return int64(math.Round(ms*1e3)) * 1e3, math.Abs(ms) < maxMillis
+		return int64(math.Round(ms*1e3)) * 1e3, math.Abs(ms) < maxMillis && !likelySeconds(ms)
 	}
 	for _, layout := range times {
 		if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1900 && t.Year() < 2200 {
@@ -89,7 +89,9 @@ func (d *Decoder) line(line, columns []string, decimalComma bool, where string) 
 			}
 			ns, ok := textTime(value)
 			if !ok {
-				return &Error{WrongShape, where + " " + name, strconv.Quote(value) + " is no time between 1900 and 2200", `send RFC 3339, as 2026-11-22T10:00:00Z, or milliseconds since 1970`}
+				e := noTime(where+" "+name, value)
+				e.Message = strconv.Quote(value) + " " + e.Message
+				return e
 			}
 			f.TS, timed = microseconds(ns), true
 		case "device":
@@ -111,7 +113,7 @@ func (d *Decoder) line(line, columns []string, decimalComma bool, where string) 
 			}
 			v, err := strconv.ParseFloat(value, 64)
 			if err != nil {
-				it.Dropped++
+				it.drop(name)
 				continue
 			}
 			if runs++; runs > telemetry.MaxRuns {

@@ -146,6 +146,9 @@ func thing(out []Sample, v any, device, at string) ([]Sample, *Error) {
 		if m["ts"] != nil && (!ok || ms < -maxMillis || ms > maxMillis) {
 			return nil, &Error{WrongShape, at + ".ts", "is no number of milliseconds since 1970", "send ts as 1451649600512"}
 		}
+		if ok && likelySeconds(float64(ms)) {
+			return nil, noTime(at+".ts", strconv.FormatInt(ms, 10))
+		}
 		if ok {
 			like.TS, like.Untimed = ms*milli, false
 		}

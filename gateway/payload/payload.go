@@ -41,6 +41,7 @@ type Item struct {
 	Frame   telemetry.Frame   // Drill is empty in JSON; Flags may hold FlagUnnumbered and FlagUntimed
 	Raw     []byte            // the bytes of this frame within the message
 	Dropped int               // samples that could not be read
+	Unread  string            // the first channel that had such
 	Aside   []Error           // runs that are no runs; the rest goes on
 	Units   map[string]string // of runs, by name, where the message gives them
 }
@@ -53,9 +54,10 @@ type Decoder struct {
 	q      []telemetry.Quality
 	proto  telemetry.Decoder
 
-	b     []byte // the message
-	i     int    // next byte
-	depth int
+	b       []byte // the message
+	i       int    // next byte
+	depth   int
+	channel string // whose samples are read
 }
 
 // intern returns b as a string, allocated once for each value.
@@ -84,7 +86,7 @@ func (d *Decoder) item() *Item {
 		d.items = d.items[:n+1]
 		it := &d.items[n]
 		it.Frame.Reset()
-		it.Aside, it.Raw, it.Dropped, it.Units = it.Aside[:0], nil, 0, nil
+		it.Aside, it.Raw, it.Dropped, it.Unread, it.Units = it.Aside[:0], nil, 0, "", nil
 		return it
 	}
 	d.items = append(d.items, Item{})
@@ -175,6 +177,13 @@ func (d *Decoder) add(it *Item, r telemetry.Run) {
 		return
 	}
 	it.Frame.Runs = append(it.Frame.Runs, r)
+}
+
+// drop counts a sample of a channel that could not be read.
+func (it *Item) drop(channel string) {
+	if it.Dropped++; it.Unread == "" {
+		it.Unread = channel
+	}
 }
 
 const maxSpan = int64(24 * 3600 * 1e9) // ns

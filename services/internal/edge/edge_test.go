@@ -94,7 +94,12 @@ func TestTrySaysWhatWouldBecomeOfAMessage(t *testing.T) {
 	f("pardo/RIG-49/td-0761/json", `{"ts":1795348800000,"values":{"hookload":281.4,"gas_units":12}}`, true, "frame of RIG-49, td-0761", "HKLD", "[1252] kN", "1 values left out")
 	f("wits/RIG-07", "&&\n01213046\n!!\n", true, "SPP", "[21] MPa", "flagged untimed")
 	f("mudpulse/v1/RIG-07/frames", `{"ts":`, false, "malformed", "cure:")
-	f("somewhere", `{}`, false, "refused", "write a rule")
+	f("somewhere", `{}`, false, "refused", "write a rule", "frames.pb", "senml", "mudpulse/v1/{drill}/frames")
+	f("mudpulse/v1/RIG-07/frames", `{"ts":1795724619,"channels":{"SPP":22}}`, false, "ts: looks like seconds: it would be 2026-11-26T20:23:39Z", "cure: send RFC 3339")
+	f("mudpulse/v1/RIG-07/thingsboard", `{"ts":1795724619,"values":{"SPP":22}}`, false, "ts: looks like seconds")
+	f("mudpulse/v1/RIG-07/csv", "ts,SPP\n1795724619,22\n", false, "looks like seconds")
+	f("mudpulse/v1/RIG-07/frames", `{"ts":4102444800000,"channels":{"SPP":22}}`, true, "flagged future", "NTP")
+	f("mudpulse/v1/RIG-07/frames", `{"channels":{"WOB":100,"SPP":"high"}}`, true, "channels.SPP: a value is no number", "cure:")
 }
 
 func TestTheStatusPageWorksWithKafkaAway(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/mudpulse/mudpulse/gateway"
 	"github.com/mudpulse/mudpulse/services/internal/process"
@@ -59,10 +60,13 @@ func printOutcome(w io.Writer, o gateway.Outcome) {
 	for _, f := range o.Frames {
 		fmt.Fprintf(w, "frame of %s, %s, %s, %d readings, travels as %s\n", f.Drill, f.ID, f.Time.Format("2006-01-02T15:04:05.000Z07:00"), f.Readings, f.Origin)
 		for _, x := range f.Flags {
-			fmt.Fprintf(w, "  flagged %s\n", x)
+			fmt.Fprintf(w, "  flagged %s\n", strings.TrimSpace(x+why(x)))
 		}
 		if f.Dropped > 0 {
 			fmt.Fprintf(w, "  %d values left out: not wanted, or not readable\n", f.Dropped)
+		}
+		if f.Unread != "" {
+			fmt.Fprintf(w, "  channels.%s: a value is no number\n  cure: send numbers, null where there is none\n", f.Unread)
 		}
 		for _, c := range f.Channels {
 			note := c.Unit
@@ -75,6 +79,23 @@ func printOutcome(w io.Writer, o gateway.Outcome) {
 	for _, q := range o.Quarantined {
 		fmt.Fprintf(w, "set aside: %s: %s: %s\n  cure: %s\n", q.Code, q.Field, q.Message, q.Cure)
 	}
+}
+
+// why explains a flag to who can do something about it.
+func why(flag string) string {
+	switch flag {
+	case "future":
+		return ": ts is ahead of this machine's clock: set the device's clock (NTP), or its zone"
+	case "past":
+		return ": ts is older than thirty days: set the device's clock, unless this is history"
+	case "unnumbered":
+		return ": without boot and seq it is known by a hash, and a gap is not noticed"
+	case "untimed":
+		return ": without ts it gets the gateway's time, and can come twice"
+	case "partial":
+		return ": some of it is set aside, see below"
+	}
+	return ""
 }
 
 type nobody struct{}

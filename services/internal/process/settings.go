@@ -129,8 +129,11 @@ func (s *Settings) Validate() error {
 	if s.SpoolBytes < 1<<20 {
 		bad("spool-bytes", "must be at least 1048576, not %d", s.SpoolBytes)
 	}
-	if s.AmendWithin < 0 || s.AmendLook <= 0 {
+	if s.AmendWithin < 0 {
 		bad("amend-within", "must not be negative, not %v", s.AmendWithin)
+	}
+	if s.AmendLook <= 0 {
+		bad("amend-look", "must be positive, not %v", s.AmendLook)
 	}
 	if s.Checkpoint <= 0 {
 		bad("checkpoint", "must be positive, not %v", s.Checkpoint)
