@@ -78,8 +78,10 @@ func AppendFrame(b []byte, f *Frame) []byte {
 		if len(r.Values) > 0 {
 			b = append(b, 4<<3|2)
 			b = binary.AppendUvarint(b, uint64(8*len(r.Values)))
-			for _, v := range r.Values {
-				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+			at := len(b)
+			b = slices.Grow(b, 8*len(r.Values))[:at+8*len(r.Values)]
+			for i, v := range r.Values {
+				binary.LittleEndian.PutUint64(b[at+8*i:], math.Float64bits(v))
 			}
 		}
 		if len(r.Quality) > 0 {
@@ -133,7 +135,7 @@ func (d *Decoder) Decode(b []byte, f *Frame) error {
 	d.f, d.q = d.f[:0], d.q[:0]
 	f.Flags |= FlagUnnumbered
 	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
+		num, typ, n := consumeTag(b)
 		if n < 0 {
 			return wireError("frame", 0, n)
 		}
@@ -215,7 +217,7 @@ var frameTypes = [...]protowire.Type{ // every number below its length is a fiel
 // run reads the nth run.
 func (d *Decoder) run(b []byte, nth int, r *Run) error {
 	for len(b) > 0 {
-		num, typ, n := protowire.ConsumeTag(b)
+		num, typ, n := consumeTag(b)
 		if n < 0 {
 			return wireError("run", 0, n)
 		}
@@ -311,6 +313,14 @@ func (f *Frame) Clone() *Frame {
 
 func wireError(what string, num protowire.Number, n int) error {
 	return fmt.Errorf("%s: field %d: not protobuf: %w", what, num, protowire.ParseError(n))
+}
+
+// consumeTag reads a tag, which is one byte for the numbers below 16.
+func consumeTag(b []byte) (protowire.Number, protowire.Type, int) {
+	if len(b) > 0 && b[0] >= 1<<3 && b[0] < 0x80 {
+		return protowire.Number(b[0] >> 3), protowire.Type(b[0] & 7), 1
+	}
+	return protowire.ConsumeTag(b)
 }
 
 // appendTag appends a tag, which is one byte for the numbers below 16.

@@ -61,8 +61,8 @@ func telegraf(t *testing.T, l *log, b *broker) *forwarder {
 }
 
 // Ours and Telegraf on the same road, from the same broker, through the same
-// failures. Not in the CI dose: deploy/chaos/gateway/peer.sh builds Telegraf
-// and runs it. Telegraf's losses are printed, ours fail the test where the
+// failures. Not in the CI dose: deploy/chaos/gateway/peer.sh, which the long dose
+// ends with, builds Telegraf and runs it. Telegraf's losses are printed, ours fail the test where the
 // broker is not the one who lost.
 func TestBesideTelegraf(t *testing.T) {
 	if os.Getenv("TELEGRAF") == "" {
