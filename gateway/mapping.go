@@ -199,7 +199,15 @@ func (g *Gateway) decode(s *source, k *worker, body []byte, now time.Time) ([]pa
 	case e != nil:
 		return nil, e
 	case len(items) == 0:
-		return nil, &payload.Error{Code: payload.WrongShape, Message: "the message holds no frame", Cure: `send {"ts":…,"channels":{…}} or an array of such`}
+		e := &payload.Error{Code: payload.WrongShape, Message: "the message holds no frame", Cure: `send {"ts":…,"channels":{…}} or an array of such`}
+		switch s.kind {
+		case payload.JSON, payload.Protobuf:
+		case payload.CSV:
+			e.Cure = "send a header line, as ts,WOB,SPP, and a line of values under it"
+		default:
+			e.Cure = "send at least one value, as docs/payloads.md shows for " + string(s.kind)
+		}
+		return nil, e
 	case s.kind == payload.Protobuf && items[0].Frame.Drill != "" && items[0].Frame.Drill != s.drill:
 		return nil, &payload.Error{Code: payload.WrongShape, Field: "drill", Message: fmt.Sprintf("the frame says drill %q, the topic %q", items[0].Frame.Drill, s.drill), Cure: "leave drill out of the frame"}
 	}

@@ -33,6 +33,7 @@ var Help = map[string]string{
 	"mqtt_connects_total": "Connections accepted as a device's.", "mqtt_refused_total": "Connections refused, and those cut off for what they sent.",
 	"mqtt_messages_total": "PUBLISH packets read.", "mqtt_bytes_total": "Bytes of them.", "mqtt_acked_total": "Acknowledgements written, after the spool's fsync.",
 	"mqtt_paused_total": "Times that reading of a connection paused, for its rate or its window.", "mqtt_wills_total": "Wills told of devices that went away without a goodbye.",
+	"mqtt_pings_total":     "Pings of devices answered.",
 	"sparkplug_gaps_total": "Gaps in the sequence of Sparkplug nodes.", "connections": "Devices connected.",
 	"spool_bytes": "Bytes of the spool on disk.", "spool_segments": "Files of the spool.", "spool_fsyncs_total": "Batches made durable.",
 	"spool_damaged_total": "Places of the spool whose bytes were damaged: the ledger names them.", "spool_full": "1 while the spool is full and acknowledgements wait.",

@@ -117,6 +117,7 @@ func TestJSONIsReadAsTheContractSays(t *testing.T) {
 	f(`[{"ts":0,"channels":{"A":1}},7]`, "wrong_shape [1]: is no object")
 	f(`[{"ts":0,"channels":{"A":1}},{"ts":"yesterday","channels":{"A":1}}]`, "wrong_shape [1].ts: is no time between 1900 and 2200")
 	f(`{"ts":1795724619,"channels":{"A":1}}`, "wrong_shape ts: looks like seconds: it would be 2026-11-26T20:23:39Z")
+	f(`{"ts":"2026-11-26T20:00:00","channels":{"A":1}}`, "wrong_shape ts: has no zone")
 	f(`{"ts":1795724619000000,"channels":{"A":1}}`, "wrong_shape ts: looks like microseconds: it would be 2026-11-26T20:23:39Z")
 	f(`{"ts":1.795724619e18,"channels":{"A":1}}`, "wrong_shape ts: looks like nanoseconds: it would be 2026-11-26T20:23:39Z")
 	f(`{"ts":0,"boot":"b","seq":-1,"channels":{}}`, "wrong_shape seq: is no whole number from 0 to 18446744073709551615")

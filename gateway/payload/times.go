@@ -3,6 +3,7 @@ package payload
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,9 +18,12 @@ func likelySeconds(ms float64) bool { return ms >= 946_684_800 && ms < maxMillis
 
 // noTime says what is wrong with a time, and what it would be in another unit.
 func noTime(at, text string) *Error {
-	e := &Error{WrongShape, at, "is no time between 1900 and 2200", cureTime}
+	e := &Error{WrongShape, strings.TrimPrefix(at, "."), "is no time between 1900 and 2200", cureTime}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
+		if _, err := time.Parse("2006-01-02T15:04:05.999999999", text); err == nil {
+			e.Message, e.Cure = "has no zone", "send "+text+"Z if that is UTC, or with its zone as +02:00"
+		}
 		return e
 	}
 	for _, u := range []struct {

@@ -97,6 +97,7 @@ func TestTrySaysWhatWouldBecomeOfAMessage(t *testing.T) {
 	f("somewhere", `{}`, false, "refused", "write a rule", "frames.pb", "senml", "mudpulse/v1/{drill}/frames")
 	f("mudpulse/v1/RIG-07/frames", `{"ts":1795724619,"channels":{"SPP":22}}`, false, "ts: looks like seconds: it would be 2026-11-26T20:23:39Z", "cure: send RFC 3339")
 	f("mudpulse/v1/RIG-07/thingsboard", `{"ts":1795724619,"values":{"SPP":22}}`, false, "ts: looks like seconds")
+	f("mudpulse/v1/RIG-07/csv", "22,100\n", false, "holds no frame", "cure: send a header line")
 	f("mudpulse/v1/RIG-07/csv", "ts,SPP\n1795724619,22\n", false, "looks like seconds")
 	f("mudpulse/v1/RIG-07/frames", `{"ts":4102444800000,"channels":{"SPP":22}}`, true, "flagged future", "NTP")
 	f("mudpulse/v1/RIG-07/frames", `{"channels":{"WOB":100,"SPP":"high"}}`, true, "channels.SPP: a value is no number", "cure:")
