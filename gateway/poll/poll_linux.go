@@ -26,6 +26,7 @@ type Listener struct {
 	most  time.Duration
 	pace  atomic.Int64
 	stop  atomic.Bool
+	done  chan struct{} // closed when Run ends
 
 	mu    sync.Mutex
 	conns []*Conn // by file descriptor
@@ -38,15 +39,26 @@ func New(ln *net.TCPListener, most time.Duration) (*Listener, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	return &Listener{TCPListener: ln, epoll: fd, most: most}, nil
+	return &Listener{TCPListener: ln, epoll: fd, most: most, done: make(chan struct{})}, nil
 }
 
 // Pace returns how long a round lasts at present; 0 where nothing is awaited.
 func (l *Listener) Pace() time.Duration { return time.Duration(l.pace.Load()) }
 
-// Stop ends Run within a sweep. Connections must be closed before: none is
+// Stop ends Run and waits for it. Connections must be closed before: none is
 // woken any more.
-func (l *Listener) Stop() { l.stop.Store(true) }
+func (l *Listener) Stop() {
+	// A pipe that can be read wakes it; without one it notices within a sweep.
+	var p [2]int
+	if syscall.Pipe2(p[:], syscall.O_CLOEXEC) == nil {
+		defer syscall.Close(p[0])
+		defer syscall.Close(p[1])
+		syscall.Write(p[1], []byte{0})
+		syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_ADD, p[0], &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: -1})
+	}
+	l.stop.Store(true)
+	<-l.done
+}
 
 // Accept takes a connection over from the net package, whose poller would wake
 // for each of its messages.
@@ -91,6 +103,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 
 // Run tells connections that they can be read and written, until Stop.
 func (l *Listener) Run() {
+	defer close(l.done)
 	defer syscall.Close(l.epoll)
 	events := make([]syscall.EpollEvent, 512)
 	swept, since := time.Now(), time.Now()
@@ -122,10 +135,10 @@ func (l *Listener) wake(events []syscall.EpollEvent) (open int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range events {
-		c := l.conns[e.Fd]
-		if c == nil {
+		if e.Fd < 0 || l.conns[e.Fd] == nil { // Stop, or closed meanwhile
 			continue
 		}
+		c := l.conns[e.Fd]
 		if e.Events&gone != 0 {
 			c.ended.Store(true)
 		}
