@@ -155,3 +155,25 @@ func TestWrongMappingsAreRefusedByKey(t *testing.T) {
 		t.Errorf("an unknown key: %v", err)
 	}
 }
+
+func TestAFileOfOtherColumnsIsRefusedOnceWithThoseItHas(t *testing.T) {
+	f := func(name, text string, m Mapping, want ...string) {
+		t.Helper()
+		im, err := Open(write(t, name, text), m, telemetry.DefaultCatalogue(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = im.Frames(context.Background(), func(*telemetry.Frame, float64) error { t.Error("a frame"); return nil })
+		for _, w := range want {
+			if err == nil || !strings.Contains(err.Error(), w) || im.BadRows != 0 {
+				t.Errorf("%s: %v, %d bad rows; want %q", name, err, im.BadRows, w)
+			}
+		}
+	}
+	f("a.csv", "Timestamp,SPP\n2026-01-01T00:00:00Z,20\n", Mapping{Drill: "R1"}, `no column is called "time"`, "there are: Timestamp, SPP", `{"time": "…"}`)
+	f("a.csv", "time,SPP\n2026-01-01T00:00:00Z,20\n", Mapping{DrillColumn: "rig"}, `no column is called "rig", which should give the drill`, `{"drill_column": "…"}`)
+	f("a.csv", "time;SPP\n2026-01-01T00:00:00Z;20\n", Mapping{Drill: "R1"}, `there are: time;SPP; say what stands between the columns`)
+	f("a.csv", "time,SPP,SPP\n2026-01-01T00:00:00Z,20,21\n", Mapping{Drill: "R1"}, `column "SPP" stands twice`)
+	f("a.csv", "2026-01-01T00:00:00Z,20\n", Mapping{Drill: "R1", Columns: []string{"at", "SPP"}}, `no column is called "time"`)
+	f("a.parquet", "PAR0 is not it", Mapping{Drill: "R1"}, "is no Parquet file that can be read")
+}

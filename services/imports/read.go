@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,30 @@ import (
 
 // maxLine bounds a line of text.
 const maxLine = 16 << 20
+
+// has refuses a file whose columns cannot be what the mapping says, once and not row by row.
+func (im *Import) has(columns []string) error {
+	list := strings.Join(columns[:min(len(columns), 20)], ", ")
+	if len(columns) > 20 {
+		list += ", …"
+	}
+	for i, c := range columns {
+		if c != "" && slices.Contains(columns[:i], c) {
+			return fmt.Errorf("column %q stands twice: rename one, or leave it out", c)
+		}
+	}
+	for _, x := range []struct{ key, column, what string }{{"time", im.m.Time, "the time"}, {"drill_column", im.m.DrillColumn, "the drill"}} {
+		if x.column == "" || slices.Contains(columns, x.column) {
+			continue
+		}
+		cure := fmt.Sprintf("say which one is %s with --mapping FILE that holds {%q: \"…\"} (docs/import.md)", x.what, x.key)
+		if len(columns) == 1 && strings.ContainsAny(columns[0], ";\t|") {
+			cure = "say what stands between the columns with --mapping FILE that holds {\"delimiter\": \";\"} (docs/import.md)"
+		}
+		return fmt.Errorf("no column is called %q, which should give %s; there are: %s; %s", x.column, x.what, list, cure)
+	}
+	return nil
+}
 
 // readCSV reads rows of text; a row with more or fewer fields than columns is bad.
 func (im *Import) readCSV(_ context.Context, f func(record) error) error {
@@ -35,6 +60,7 @@ func (im *Import) readCSV(_ context.Context, f func(record) error) error {
 	if im.m.Header != nil {
 		header = *im.m.Header
 	}
+	checked := false
 	take := func(fields []string, line int, done int64) error {
 		if header {
 			header = false
@@ -44,7 +70,13 @@ func (im *Import) readCSV(_ context.Context, f func(record) error) error {
 					columns[i] = strings.TrimSpace(strings.TrimPrefix(c, "\ufeff"))
 				}
 			}
-			return nil
+			return im.has(columns)
+		}
+		if !checked {
+			checked = true
+			if err := im.has(columns); err != nil {
+				return err
+			}
 		}
 		if len(fields) != len(columns) {
 			return f(record{line: line, bad: fmt.Sprintf("it has %d fields, and there are %d columns", len(fields), len(columns)), done: done})
@@ -177,11 +209,15 @@ func (im *Import) readParquet(ctx context.Context, f func(record) error) error {
 	db.SetMaxOpenConns(1)
 	rows, err := db.QueryContext(ctx, "SELECT * FROM read_parquet(?)", im.path)
 	if err != nil {
-		return err
+		why, _, _ := strings.Cut(err.Error(), "\n") // DuckDB adds our statement
+		return fmt.Errorf("is no Parquet file that can be read: %s", why)
 	}
 	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil {
+		return err
+	}
+	if err := im.has(names); err != nil {
 		return err
 	}
 	values, dst := make([]any, len(names)), make([]any, len(names))

@@ -103,8 +103,13 @@ func (c *Commands) importFile(env Env) error {
 		err = s.flush()
 	}
 	s.report(1, true)
-	if err != nil {
+	switch {
+	case err != nil && s.n == 0:
+		return fmt.Errorf("nothing is imported: %w", err)
+	case err != nil:
 		return fmt.Errorf("import, after %d frames: %w; the same command goes on from there", s.n, err)
+	case im.Rows == 0:
+		return fmt.Errorf("nothing is imported: %s holds no rows", a.File)
 	}
 	verb := "imported as history"
 	if a.DryRun {
@@ -116,6 +121,9 @@ func (c *Commands) importFile(env Env) error {
 	}
 	if im.BadRows > 0 {
 		fmt.Fprintf(env.Out, "%d bad rows, all of them in %s\n", im.BadRows, a.Bad)
+	}
+	if im.BadRows == im.Rows {
+		return errors.Join(errors.New("nothing is imported: every row is bad"), list.err)
 	}
 	return list.err
 }
