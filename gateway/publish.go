@@ -134,10 +134,13 @@ func (p *publisher) runLive(stop context.Context) {
 }
 
 // reader returns a reader at the lane's next record.
-func (p *publisher) reader(l *lane) *spool.Reader {
+func (p *publisher) reader(l *lane) *spool.Reader { return p.readerAfter(l, nil) }
+
+// readerAfter goes on where before stood, if it may be.
+func (p *publisher) readerAfter(l *lane, before *spool.Reader) *spool.Reader {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.g.spool.Reader(l.next)
+	return p.g.spool.ReaderAfter(l.next, before)
 }
 
 // idle notes that the live lane has sent everything below index, and reports
@@ -190,6 +193,7 @@ func (p *publisher) leave(rec spool.Record) bool {
 // runBackfill follows behind the live lane until that has finished.
 func (p *publisher) runBackfill(stop context.Context) {
 	l := &p.backfill
+	var r *spool.Reader
 	pace := &pacer{perSecond: p.g.cfg.BackfillRate}
 	for stop.Err() == nil {
 		p.mu.Lock()
@@ -202,7 +206,7 @@ func (p *publisher) runBackfill(stop context.Context) {
 			return
 		}
 		p.again(stop, l)
-		r := p.reader(l)
+		r = p.readerAfter(l, r)
 		p.fill(stop, l, r, pace)
 		r.Close()
 	}

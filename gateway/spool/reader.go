@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // chunk is read at once. Records point into it, so it is given back to the
@@ -170,6 +171,22 @@ type Reader struct {
 // Reader returns a reader that starts at index, or at the first record kept above it.
 func (l *Log) Reader(index uint64) *Reader { return &Reader{l: l, from: index} }
 
+// ReaderAfter is Reader, but goes on where before stands, a closed reader, if that
+// came no further and is in the same segment: else one that is made again and again
+// reads the segment from its beginning each time.
+func (l *Log) ReaderAfter(index uint64, before *Reader) *Reader {
+	r := l.Reader(index)
+	if before == nil || before.s.seg == nil || before.from > index {
+		return r
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holds(index) == before.s.seg {
+		r.s = scanner{log: l, seg: before.s.seg, off: before.s.off, last: before.s.last}
+	}
+	return r
+}
+
 // Index returns the index that the next record has at least.
 func (r *Reader) Index() uint64 { return r.from }
 
@@ -216,16 +233,10 @@ func (r *Reader) advance() bool {
 	defer r.l.mu.Unlock()
 	r.seen = r.l.sealings
 	var to *segment
-	for _, s := range r.l.segs {
-		switch {
-		case r.s.seg != nil && s.name <= r.s.seg.name:
-		case r.s.seg != nil:
-			if to == nil {
-				to = s
-			}
-		case to == nil || s.first > 0 && s.first <= r.from:
-			to = s
-		}
+	if r.s.seg == nil {
+		to = r.l.holds(r.from)
+	} else if i := slices.IndexFunc(r.l.segs, func(s *segment) bool { return s.name > r.s.seg.name }); i >= 0 {
+		to = r.l.segs[i]
 	}
 	if to == nil {
 		r.from = max(r.from, r.l.synced) // what is missing below was damaged
@@ -235,6 +246,16 @@ func (r *Reader) advance() bool {
 	last := r.s.last
 	r.s = scanner{log: r.l, seg: to, last: last}
 	return true
+}
+
+// holds returns the segment that an index lies in, or else the first that is kept. mu is held.
+func (l *Log) holds(index uint64) (to *segment) {
+	for _, s := range l.segs {
+		if to == nil || s.first > 0 && s.first <= index {
+			to = s
+		}
+	}
+	return to
 }
 
 // Wait returns when there may be a next record, a segment was sealed, ctx is

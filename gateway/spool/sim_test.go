@@ -20,6 +20,7 @@ type disk struct {
 	dead    bool              // the process was killed: nothing has an effect any more
 	fail    func(op string) error
 	open    atomic.Int32 // files open for reading
+	read    atomic.Int64 // bytes read
 	space   int          // bytes that can still be written; negative: no bound
 }
 
@@ -183,6 +184,7 @@ func (h *handle) ReadAt(b []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	n := copy(b, h.f.data[off:])
+	h.d.read.Add(int64(n))
 	if n < len(b) {
 		return n, io.EOF
 	}

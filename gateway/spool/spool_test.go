@@ -487,6 +487,46 @@ func TestAReaderFollowsTheWriterAndWaits(t *testing.T) {
 	stop()
 }
 
+func TestAReaderMadeAgainGoesOnWhereTheLastOneStood(t *testing.T) {
+	d := newDisk()
+	cfg := config()
+	cfg.SegmentBytes, cfg.MaxBytes = 2<<20, 16<<20
+	l, err := spool.Open(cfg, spool.Options{FS: d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := run(l)
+	defer stop()
+	const n = 3000
+	a := &acks{ch: make(chan uint64, n)}
+	put(t, l, 0, n, a)
+	for range n {
+		<-a.ch
+	}
+	var r *spool.Reader
+	read := func(from, count int) {
+		t.Helper()
+		r = l.ReaderAfter(uint64(from+1), r)
+		for i := from; i < from+count; i++ {
+			rec, ok, err := r.Next()
+			if err != nil || !ok || number(t, rec) != i {
+				t.Fatalf("record %d: index %d %v %v", i, rec.Index, ok, err)
+			}
+		}
+		r.Close()
+	}
+	for i := 0; i < n; i += 30 { // some of them lie in the second segment
+		read(i, 20) // and ten are left out
+	}
+	if size, got := int64(3<<20), d.read.Load(); got > n/30*(256<<10+64<<10) {
+		t.Errorf("%d bytes read of %d: each reader reads from the segment's beginning", got, size)
+	}
+	read(7, 20) // back: a segment before
+	read(2000, 5)
+	read(1999, 5) // back by six
+	read(2900, 5)
+}
+
 func TestNoIndexIsGivenTwice(t *testing.T) {
 	d := filled(t, 5)
 	name, _ := only(t, d)
