@@ -94,6 +94,9 @@ const paint = await page.evaluate(() => Math.round(performance.getEntriesByName(
 console.log(`${DRILLS} drills × 1 frame/s × ${FAST.length * 10 + MEDIUM.length * 2 + SLOW.length} readings; ${cpus().length} cores, load ${loadavg()[0].toFixed(0)}; first contentful paint ${paint} ms after navigation (budget 500)`);
 if (wanted('page')) await measure('one page');
 
+/** silent describes drills that say nothing, up to n of them. */
+let described = 0;
+async function silent(n) { for (; described < n; described++) await own.call('PUT', `/drills/RIG-${String(DRILLS + described + 1).padStart(5, '0')}`, { field: `Field ${described % 40}`, contractor: 'bench' }); }
 let closed = 0;
 const clients = [], got = new Array(CLIENTS).fill(0);
 for (let i = 0; i < CLIENTS && wanted('clients'); i++) {
@@ -111,19 +114,32 @@ if (CLIENTS && wanted('clients')) {
   got.fill(0);
   await measure(`one page and ${CLIENTS} clients`);
   console.log(frames());
-  const lazy = connect(Number(own.addresses.http.split(':')[1]), '127.0.0.1');
-  lazy.on('error', () => undefined);
-  lazy.write(`GET /api/v1/live HTTP/1.1\r\nHost: ${own.addresses.http}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer ${token}\r\n\r\n`);
-  await sleep(300);
-  lazy.pause(); // it never reads again
-  const wish = Buffer.from(JSON.stringify({ op: 'fleet', on: true })), mask = Buffer.from([1, 2, 3, 4]);
-  lazy.write(Buffer.concat([Buffer.from([0x81, 0x80 | wish.length]), mask, wish.map((b, i) => b ^ mask[i % 4])]));
-  const before = closed;
+  // What a client does not read lies in the kernel's buffers first, megabytes of it: only a large message asked for again and again
+  // fills them in seconds. So there are more drills first, that say nothing, and what is compared is before and after with them.
+  await silent(1500);
+  await sleep(5000);
   got.fill(0);
-  await measure('and one client that stopped reading');
-  console.log(`${frames()}; cut off meanwhile: ${closed - before}`);
+  await measure('the same with 1,500 more drills that say nothing');
+  console.log(frames());
+  const slow = async () => Number(/^api_live_slow_total (\S+)/m.exec(await (await fetch(`${base}/metrics`)).text())?.[1] ?? NaN);
+  let stopped = true, cuts = [], end = () => undefined;
+  const ignore = () => { // it asks for the whole fleet four times a second and never reads; cut off, it comes again
+    const s = connect(Number(own.addresses.http.split(':')[1]), '127.0.0.1'), began = Date.now(), mask = Buffer.from([1, 2, 3, 4]);
+    const wish = Buffer.from(JSON.stringify({ op: 'fleet', on: true })), frame = Buffer.concat([Buffer.from([0x81, 0x80 | wish.length]), mask, wish.map((b, i) => b ^ mask[i % 4])]);
+    s.on('error', () => undefined);
+    s.write(`GET /api/v1/live HTTP/1.1\r\nHost: ${own.addresses.http}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer ${token}\r\n\r\n`);
+    s.pause();
+    const timer = setInterval(() => s.write(frame), 250);
+    end = () => { clearInterval(timer); s.destroy(); };
+    s.on('close', () => { clearInterval(timer); if (stopped) { cuts.push(Math.round((Date.now() - began) / 1000)); ignore(); } });
+  };
+  ignore();
+  const before = closed, slowBefore = await slow();
+  got.fill(0);
+  await measure('and one client that never reads');
+  stopped = false; end();
+  console.log(`${frames()}; of the ${CLIENTS} cut off meanwhile: ${closed - before}; the one that never reads was cut off ${(await slow()) - slowBefore} times, after ${cuts.join(', ') || '—'} s`);
   for (const c of clients) c.terminate();
-  lazy.destroy();
 }
 
 if (wanted('traces')) {
@@ -132,7 +148,7 @@ if (wanted('traces')) {
 }
 
 if (WALL > DRILLS && wanted('wall')) {
-  for (let i = DRILLS + 1; i <= WALL; i++) await own.call('PUT', `/drills/RIG-${String(i).padStart(5, '0')}`, { field: `Field ${i % 40}`, contractor: 'bench' });
+  await silent(WALL - DRILLS);
   for (const view of ['rows', 'cells']) {
     await page.evaluate((v) => localStorage.setItem('mudpulse.fleet', v), view);
     await page.goto(base);

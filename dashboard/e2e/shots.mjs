@@ -4,16 +4,28 @@ import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DESK, launch, PHONE } from './browser.mjs';
 import { enter } from './enter.mjs';
+import { routes } from './suite.mjs';
 
 const out = process.env.SHOTS_DIR ?? fileURLToPath(new URL('../shots/', import.meta.url));
 mkdirSync(out, { recursive: true });
 const only = process.argv.slice(2);
+const { every, read } = await routes();
+/** named says what a picture of an address is called. */
+function named(path) {
+  const u = new URL(path, 'http://page'), r = read(u.pathname, u.search), first = { drilling: 'drill', active: 'alarms', ledger: 'data', people: 'people' };
+  if (r.screen === 'drill' && r.at) return 'drill-moment';
+  if (r.waveform) return 'waveform';
+  if (r.screen === 'models' && r.name) return 'model';
+  if (r.add) return 'device-add';
+  if (r.of) return 'names';
+  return first[r.tab] ?? (r.screen === 'alarms' ? `alarms-${r.tab}` : r.screen === 'admin' && r.tab === 'channels' ? 'admin-channels' : (r.tab ?? r.screen));
+}
 let fake = null;
 if (!process.env.MUDPULSE_URL) fake = await (await import('./fake/server.mjs')).start();
 const base = process.env.MUDPULSE_URL ?? fake.url;
 const browser = await launch();
 const state = await enter(browser, base, fake ? fake.link : process.env.MUDPULSE_LINK);
-for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'], ['night', DESK, 'desk'], ['night', PHONE, 'phone']]) {
+for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'], ['night', DESK, 'desk'], ['night', PHONE, 'phone']].filter(([theme]) => (process.env.SHOTS_THEMES ?? 'day,night').includes(theme))) {
   const context = await browser.newContext({ viewport: size, storageState: state, deviceScaleFactor: name === 'phone' ? 2 : 1, hasTouch: name === 'phone', colorScheme: theme === 'night' ? 'dark' : 'light' });
   const page = await context.newPage();
   page.on('console', (m) => { if (m.type() === 'error') console.error('page:', m.text()); });
@@ -21,20 +33,30 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
   await page.goto(base);
   await page.locator('[data-drill]').first().waitFor();
   const worst = process.env.DRILL ?? (await page.locator('[data-drill]').first().getAttribute('data-drill'));
-  const screens = [['fleet', '/'], ['drill', `/d/${worst}`], ['spectrum', `/d/${worst}/spectrum`], ['hole', `/d/${worst}/hole`], ['scores', `/d/${worst}/scores`], ['alarms', '/alarms'], ['models', '/models'], ['data', '/data'], ['quarantine', '/data/quarantine'], ['devices', '/data/devices'], ['device-add', '/data/devices/add'], ['equipment', '/data/equipment'], ['exports', '/data/exports'], ['notifications', '/admin/notifications'], ['machine', `/d/${worst}`], ['people', '/admin'], ['rules', '/alarms/rules'], ['handover', '/handover'], ['replay', `/replay/${worst}`], ...(name === 'desk' ? [['wall', '/wall']] : [])];
-  for (const [what, path] of screens) {
+  const get = (path) => page.evaluate((x) => fetch('/api/v1' + x).then((r) => r.json()).catch(() => ({})), path);
+  const { devices } = await get('/devices'), { models } = await get('/models'), { waveforms } = await get(`/drills/${encodeURIComponent(worst)}/waveforms`), { clock } = await get('/meta');
+  const alarm = (await get('/alarms?state=active')).alarms?.[0] ?? (await get('/alarms?state=history&limit=1')).alarms?.[0];
+  // Every screen that route.ts knows, and what a person opens on some of them.
+  const screens = every({ drill: worst, device: devices?.[0]?.id ?? 'none', model: models?.[0]?.name ?? 'none', alarm: alarm?.id ?? '', waveform: waveforms?.[0] ? `${waveforms[0].channel}@${waveforms[0].at}` : '', at: Date.parse(clock.now) - 600000 }).map((path) => [named(path), path]);
+  const drill = `/d/${encodeURIComponent(worst)}`, press = (key) => async () => { await page.keyboard.press(key); };
+  screens.push(['machine', drill], ['write', drill, async () => {
+    const open = page.getByRole('button', { name: 'Write here' });
+    await open.click();
+    await page.getByLabel('What').fill('Tight hole at the last stand, reamed twice; then free');
+    await page.screenshot({ path: `${out}/write-${name}-${theme}.png` });
+    await page.getByLabel('For, minutes').fill('4');
+    await page.getByRole('button', { name: 'Write it down' }).click();
+    await page.locator('[data-note]').first().waitFor();
+  }], ['written', drill], ['replay-then', `/replay/${encodeURIComponent(worst)}`, async () => { await page.getByRole('button', { name: 'As known then' }).click(); await page.getByText(/nown at \d/).waitFor(); }], ['find', '/', press('/')], ['help', '/', press('?')]);
+  for (const [what, path, act] of screens) {
     if (only.length && !only.includes(what)) continue;
     await page.evaluate((r) => localStorage.setItem('mudpulse.readings', r), what === 'machine' ? 'all' : 'drilling');
     await page.goto(base + path);
     await page.waitForLoadState('networkidle', { timeout: 2500 }).catch(() => {});
-    await page.waitForTimeout(['drill', 'replay'].includes(what) ? 7000 : 2500);
-    await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });
-  }
-  if (!only.length || only.includes('evidence')) {
-    await page.goto(`${base}/alarms`);
-    const to = page.locator('a[href^="/alarms/evidence"]').first();
-    await to.waitFor({ timeout: 8000 }).catch(() => {});
-    if (await to.count()) { await to.click(); await page.waitForTimeout(5000); await page.screenshot({ path: `${out}/evidence-${name}-${theme}.png` }); }
+    await page.waitForTimeout(['drill', 'machine', 'replay', 'evidence'].includes(what) ? 6000 : 2000);
+    try { await act?.(); } catch (err) { console.error(`${what} at ${name}: ${err.message.split('\n')[0]}`); process.exitCode = 1; continue; }
+    if (act) await page.waitForTimeout(800);
+    if (what !== 'write') await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });
   }
   await context.close();
 }
