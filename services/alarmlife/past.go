@@ -18,7 +18,7 @@ type Past interface {
 
 const (
 	pastPage = 50_000 // steps that are read at once
-	fullPage = 500    // alarms whose steps are read whole at once
+	fullPage = 2000   // alarms whose steps are read whole at once
 )
 
 // Replay gives event and command all that a Book needs to hold what stands now,

@@ -100,11 +100,12 @@ func alarms[T any](ctx context.Context, s *Store, q storage.AlarmQuery) ([]T, er
 		c.add("id = ?", q.ID)
 	}
 	if q.IDs != nil {
-		args := make([]any, len(q.IDs))
+		ids := make([]string, len(q.IDs))
 		for i, id := range q.IDs {
-			args[i] = id
+			ids[i] = lit(id)
 		}
-		c.add("id IN (NULL"+strings.Repeat(",?", len(args))+")", args...)
+		// Joined by hash: thousands of parameters would each be compared with every row.
+		c.add("id IN (SELECT unnest([" + strings.Join(ids, ", ") + "]::VARCHAR[]))")
 	}
 	if q.Drill != "" {
 		c.add("drill = ?", q.Drill)
@@ -115,7 +116,9 @@ func alarms[T any](ctx context.Context, s *Store, q storage.AlarmQuery) ([]T, er
 	if q.Since != 0 {
 		c.add(fmt.Sprintf("ts >= make_timestamp(%d)", us(q.Since)))
 	}
-	return records[T](ctx, s, "alarms", fmt.Sprintf("SELECT record FROM store.alarms%s ORDER BY ts DESC, commit DESC, rowid DESC LIMIT %d", c.String(), limit(q.Limit)), c.args...)
+	// Records are long: they are read of the rows that are wanted, once it is known which.
+	return records[T](ctx, s, "alarms", fmt.Sprintf(`SELECT a.record FROM (SELECT rowid AS r, ts, commit FROM store.alarms%s ORDER BY ts DESC, commit DESC, r DESC LIMIT %d) k
+JOIN store.alarms a ON a.rowid = k.r ORDER BY k.ts DESC, k.commit DESC, k.r DESC`, c.String(), limit(q.Limit)), c.args...)
 }
 
 // Commands returns commands, newest first.
