@@ -78,6 +78,34 @@ func (r *Runner) TrialPlace(ctx context.Context, id string) (before int, ok bool
 
 func trialJob(id string) *Job { return &Job{Name: "rules " + id} }
 
+// runTrials works off the edited rules; failing, it ends the tests too.
+func (r *Runner) runTrials(ctx context.Context, fail func()) error {
+	for {
+		if err := r.Trials(ctx); err != nil && ctx.Err() == nil {
+			fail()
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.edits:
+		}
+	}
+}
+
+// Trials tries all edited rules that wait, in the order in which they were asked for.
+func (r *Runner) Trials(ctx context.Context) error {
+	for {
+		waiting, err := r.models.WaitingRuleTrials(ctx)
+		if err != nil || len(waiting) == 0 {
+			return err
+		}
+		if err := r.trial(ctx, waiting[0]); err != nil {
+			return err
+		}
+	}
+}
+
 // trial tries one set of rules, and keeps what came of it.
 func (r *Runner) trial(ctx context.Context, t models.RuleTrial) error {
 	ref := trialJob(t.ID).ref()

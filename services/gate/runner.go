@@ -131,21 +131,6 @@ func (r *Runner) Run(ctx context.Context) error {
 	return errors.Join(err, <-trials)
 }
 
-// runTrials works off the edited rules; failing, it ends the tests too.
-func (r *Runner) runTrials(ctx context.Context, fail func()) error {
-	for {
-		if err := r.Trials(ctx); err != nil && ctx.Err() == nil {
-			fail()
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-r.edits:
-		}
-	}
-}
-
 func (r *Runner) runTests(ctx context.Context) error {
 	look := time.NewTicker(time.Hour)
 	defer look.Stop()
@@ -190,19 +175,6 @@ func (r *Runner) Again(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
-}
-
-// Trials tries all edited rules that wait, in the order in which they were asked for.
-func (r *Runner) Trials(ctx context.Context) error {
-	for {
-		waiting, err := r.models.WaitingRuleTrials(ctx)
-		if err != nil || len(waiting) == 0 {
-			return err
-		}
-		if err := r.trial(ctx, waiting[0]); err != nil {
-			return err
-		}
-	}
 }
 
 // Work tests all versions that wait.
