@@ -10,7 +10,7 @@ import (
 // Views are what SQL may read, by name. They hide numbered names, versions and
 // where rows lie.
 var Views = []string{"readings", "readings_fast", "readings_medium", "readings_slow", "readings_narrow", "frames", "scores", "outputs", "reasons", "health",
-	"features_1m", "score_versions", "alarms", "commands", "labels", "drills", "quarantine", "activations", "decided", "channels", "gateways"}
+	"features_1m", "score_versions", "alarms", "commands", "labels", "drills", "quarantine", "activations", "decided", "channels", "gateways", "waveforms"}
 
 // makeViews makes the views anew: they follow the catalogue.
 func (s *Store) makeViews() error {
@@ -72,6 +72,8 @@ LEFT JOIN (SELECT id, any_value(rule) AS rule, min(raised) AS raised FROM store.
 	view("features_1m", "Features by the minute, a row per drill, minute and channel; at most half a minute behind the readings.", s.featuresView())
 	view("score_versions", "Every version of every score: arrived says since when it was known, ord which is later. What was known at T: arrived <= T, the greatest ord of each drill and tick.",
 		"SELECT drill, tick, arrived, ord, produced, state, health, confidence"+subs.String()+", time_left, cause_hash, origin, simulated FROM store.all_scores")
+	view("waveforms", "Snapshots of waveforms, a row each: when it began, rate in samples a second, count of samples, shaft's speed in rpm, bytes that its samples take. The samples: GET /api/v1/drills/DRILL/waveforms.",
+		"SELECT s.drill, w.channel, w.ts, 1e9 / nullif(w.every_ns, 0) AS rate, len(w.samples) AS count, w.shaft, (8 * len(w.samples) + coalesce(octet_length(w.quality), 0))::BIGINT AS bytes, w.arrived FROM store.waveforms w JOIN store.sources s ON s.src = w.src")
 	view("quarantine", "Messages and runs that were set aside: why, and what cures it.", "SELECT id, gateway, drill, device, topic, received, code, field, message, cure, raw, raw_size, arrived FROM store.quarantine")
 	view("activations", "Switches of models, rules and channels.", `SELECT id, kind, name, version, action, sha256, shadow, person, ts, arrived FROM store.markers`)
 	view("decided", "Which version of a model judged, from since to until (NULL: still): role on, canary (in its place, on these drills) or shadow; drills are globs, NULL all. To the second: the model of each row of outputs.", `

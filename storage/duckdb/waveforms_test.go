@@ -88,6 +88,11 @@ func TestASnapshotIsKeptWholeAndGivenAgainBitForBit(t *testing.T) {
 		if err != nil || len(list) != 3 || list[0].ID.Seq != 5 || list[0].Samples != 12800 || list[0].Every != 78125 || list[0].Channel != "TDACC" || list[0].Shaft != 1187.5 {
 			t.Fatalf("%+v, %v", list, err)
 		}
+		var of string
+		if err := s.SQL().QueryRow("SELECT string_agg(concat_ws(' ', drill, channel, rate, count, shaft, bytes), ', ' ORDER BY ts) FROM waveforms WHERE ts >= make_timestamp(?)", list[1].TS/1000).Scan(&of); err != nil ||
+			of != "RIG-01 TDACC 12800.0 12800 1187.5 115200, RIG-01 TDACC 12800.0 12800 1187.5 102400" {
+			t.Errorf("the view: %s %v", of, err)
+		}
 		w, x, found, err := s.Waveform(ctx, "RIG-01", "TDACC", list[1].TS)
 		if err != nil || !found || w != list[1] || len(x) != 12800 || x[5] != want[3].Runs[0].Values[5] || x[7] == x[7] {
 			t.Errorf("%+v %v %v", w, found, err)
