@@ -15,7 +15,14 @@ test('a page says within three seconds that the server is gone, and catches up w
   const { base, link } = own;
   const page = await (await browser.newContext({ viewport: { ...DESK, height: 420 }, reducedMotion: 'reduce' })).newPage();
   page.setDefaultTimeout(30000);
-  await page.addInitScript(() => localStorage.setItem('mudpulse.debug', 'on'));
+  // By the page's own clock: when it heard something last, when its line was shut, and when the banner stood in the document.
+  await page.addInitScript(() => {
+    localStorage.setItem('mudpulse.debug', 'on');
+    const own = (globalThis.line = { heard: 0, shut: 0, said: 0, on: false });
+    globalThis.WebSocket = class extends WebSocket { constructor(...a) { super(...a); this.addEventListener('message', () => { own.heard = performance.now(); }); this.addEventListener('close', () => { own.shut = performance.now(); }); } };
+    new MutationObserver(() => { const on = /Not connected/.test(document.querySelector('.banner')?.textContent ?? ''); if (on && !own.on) own.said = performance.now(); own.on = on; }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  const measured = {};
   await page.goto(link);
   await page.locator('[data-drill]').first().waitFor();
   await page.goto(`${base}/d/RIG-07`);
@@ -34,6 +41,7 @@ test('a page says within three seconds that the server is gone, and catches up w
   const stopped = Date.now();
   await banner.waitFor({ timeout: 10000 });
   const said = Date.now() - stopped;
+  measured.pause = await page.evaluate(() => Math.round(line.said - line.heard));
   assert.ok(said <= 6000, `said after ${said} ms: it is to be said within 3 s, and this machine may be busy`);
   await page.getByText(/Not connected for (3\d|[4-9]\d) s/).waitFor({ timeout: 60000 }); // half a minute
   own.signal('SIGCONT');
@@ -46,6 +54,7 @@ test('a page says within three seconds that the server is gone, and catches up w
   // Killed, and started again: the same page goes on, signed in.
   own.signal('SIGKILL');
   await banner.waitFor({ timeout: 10000 });
+  measured.kill = await page.evaluate(() => Math.round(line.said - line.shut));
   await own.ended();
   const kept = await strip();
   await own.start();
@@ -65,6 +74,8 @@ test('a page says within three seconds that the server is gone, and catches up w
   assert.ok(late <= 6000, `said ${late} ms after the line came back: it is to be said within 3 s, and this machine may be busy`);
   await until('the strip is of the new time, without doubles', 60000, async () => { const s = await strip(); return s.last > kept.last + 6000000 && s.doubles === 0 && s.n > 10; });
   assert.equal(await pane.evaluate((el) => el.scrollTop), place);
+  for (const [what, ms] of Object.entries(measured)) assert.ok(ms >= 0 && ms <= 6000, `${what} was said after ${ms} ms`);
+  t.diagnostic(`by the page's own clock: a pause was said ${measured.pause} ms after the last message, a kill ${measured.kill} ms after the line was shut, a moved clock ${Math.round(late)} ms after the line came back`);
   t.diagnostic(`silence was said ${said} ms after it began; the jump ${Math.round(late)} ms after the line came back`);
 });
 
