@@ -54,6 +54,10 @@ var rewrites = []rewrite{
 	{regexp.MustCompile(`(?i)CASE WHEN a\.attstattarget[\s\S]*?END AS attstattarget`), "NULL AS attstattarget"},
 	{regexp.MustCompile(`(?i)pg_catalog\.pg_(?:table|relation|total_relation)_size\([^)]*\)`), "0"},
 	{regexp.MustCompile(`(?i)pg_catalog\.(\w+)\(`), "$1("},
+	// The store's own tables, which nobody may read, are nobody's list.
+	{regexp.MustCompile(`(?i)\b(from|join)\s+information_schema\.(tables|columns)\b`), "$1 (SELECT * FROM information_schema.$2 WHERE table_schema = 'main')"},
+	{regexp.MustCompile(`(?i)\b(from|join)\s+(?:pg_catalog\.)?pg_tables\b`), "$1 (SELECT * FROM pg_catalog.pg_tables WHERE schemaname = 'main')"},
+	{regexp.MustCompile(`(?i)\b(from|join)\s+(?:pg_catalog\.)?pg_views\b`), "$1 (SELECT * FROM pg_catalog.pg_views WHERE schemaname = 'main' AND NOT (viewname LIKE 'duckdb%' OR viewname LIKE 'sqlite%' OR viewname LIKE 'pragma%'))"},
 }
 
 // typeName writes types as Postgres does: reflection knows them by these names.
@@ -87,7 +91,7 @@ var empties = regexp.MustCompile(`(?i)\b(?:pg_catalog\.)?(pg_policy|pg_statistic
 // mentions reports whether a statement asks for the catalog; only such are rewritten.
 func mentionsCatalog(q string) bool {
 	low := strings.ToLower(q)
-	return strings.Contains(low, "pg_") || strings.Contains(low, "::reg") || strings.Contains(low, "version()") || strings.Contains(low, "current_setting(") || strings.Contains(low, "quote_ident(")
+	return strings.Contains(low, "pg_") || strings.Contains(low, "::reg") || strings.Contains(low, "version()") || strings.Contains(low, "current_setting(") || strings.Contains(low, "quote_ident(") || strings.Contains(low, "information_schema")
 }
 
 // translate returns the statement in DuckDB's words, and whether its answer is empty.

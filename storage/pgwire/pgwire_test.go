@@ -307,6 +307,17 @@ WHERE c.relkind IN ('r','p','v','m','S','f','') AND n.nspname <> 'pg_catalog' AN
 			t.Errorf("%v has no description", v[1])
 		}
 	}
+	for _, q := range []string{
+		"SELECT table_name FROM information_schema.tables ORDER BY 1", "select viewname from pg_views", "SELECT v.viewname FROM pg_catalog.pg_views v",
+		"SELECT DISTINCT c.table_name FROM information_schema.tables t JOIN information_schema.columns c ON t.table_name = c.table_name AND t.table_schema = c.table_schema",
+	} {
+		if got := f(q); len(got) != len(duckdb.Views) {
+			t.Errorf("%s: %d, want the %d views: %v", q, len(got), len(duckdb.Views), got)
+		}
+	}
+	if got := f("SELECT tablename FROM pg_tables"); len(got) != 0 {
+		t.Errorf("tables that nobody may read are listed: %v", got)
+	}
 	found := f("SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relname OPERATOR(pg_catalog.~) '^(health)$' COLLATE pg_catalog.default AND pg_catalog.pg_table_is_visible(c.oid) ORDER BY 2, 3;")
 	if len(found) != 1 {
 		t.Fatalf("health: %v", found)
