@@ -82,11 +82,26 @@ async function drill(readings) {
   });
   await sleep(3000); // the page's first work is not a frame's
 }
+/** profile prints, where PROFILE is set, which functions of the page took the processor, until its function is called. */
+async function profile() {
+  if (!process.env.PROFILE) return async () => undefined;
+  await cdp.send('Profiler.enable');
+  await cdp.send('Profiler.setSamplingInterval', { interval: 200 });
+  await cdp.send('Profiler.start');
+  return async () => {
+    const { profile: p } = await cdp.send('Profiler.stop'), self = new Map(), at = new Map(p.nodes.map((n) => [n.id, n.callFrame]));
+    p.samples.forEach((id, i) => { const f = at.get(id), name = `${f.functionName || '(anonymous)'} ${f.url.split('/').pop()}:${f.lineNumber + 1}:${f.columnNumber + 1}`; self.set(name, (self.get(name) ?? 0) + p.timeDeltas[i] / 1000); });
+    for (const [name, ms] of [...self].sort((a, b) => b[1] - a[1]).slice(0, 25)) console.log(`  ${(ms / SECONDS).toFixed(2)} ms/s  ${name}`);
+  };
+}
 async function measure(what) {
+  const told = await profile();
   await page.evaluate(() => { const m = globalThis.mudpulse; m.late.length = m.ms.length = globalThis.long.length = 0; });
   const sent = seq, before = await script();
   await sleep(SECONDS * 1000);
-  const used = (await script()) - before, m = await page.evaluate(() => { const { late, ms } = globalThis.mudpulse; return { late: [...late], ms: [...ms], long: [...globalThis.long] }; });
+  const used = (await script()) - before;
+  await told();
+  const m = await page.evaluate(() => { const { late, ms } = globalThis.mudpulse; return { late: [...late], ms: [...ms], long: [...globalThis.long] }; });
   console.log(`${what}: ${m.late.length} frames drawn; published → drawn p50 ${Math.round(part(m.late, 0.5))} ms, p99 ${Math.round(part(m.late, 0.99))} ms; all script ${(used / m.ms.length).toFixed(1)} ms a draw, the draw itself p50 ${part(m.ms, 0.5).toFixed(1)} ms, p99 ${part(m.ms, 0.99).toFixed(1)} ms; tasks over 50 ms: ${m.long.length}${m.long.length ? ` (${m.long.join(', ')})` : ''}; heap ${(await heap()).toFixed(1)} MB; ${((seq - sent) / SECONDS).toFixed(0)} frames/s sent; server ${own.megabytes.toFixed(0)} MB; load ${loadavg()[0].toFixed(0)}`);
 }
 await drill('drilling');
