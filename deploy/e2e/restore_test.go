@@ -21,7 +21,9 @@ import (
 func TestARestoredPlatformGoesOnWhereItsBackupStood(t *testing.T) {
 	p := run(t, t.TempDir(), nil)
 	dev := p.device("RIG-07")
-	harness.Wait(t, 30*time.Second, "the rules to be taken", func() bool { return p.tell(http.MethodPut, "/rules", lifeRules) == http.StatusAccepted })
+	harness.Wait(t, 30*time.Second, "the rules to be taken", func() bool {
+		return p.tell(http.MethodPut, "/rules?untried=true&note=of+this+test", lifeRules) == http.StatusAccepted
+	})
 	p.cli("channel", "add", "Lube_Temp", "--unit", "degC")
 	table := filepath.Join(t.TempDir(), "equipment.csv")
 	if err := os.WriteFile(table, []byte("what,drill,position,serial,kind,from\npart,,,SN-1234,bit\nrun,RIG-07,bit,SN-1234,,2026-11-20T02:00:00Z\n"), 0o600); err != nil {

@@ -102,7 +102,7 @@ func (b *Book) List(ctx context.Context, q Query) ([]Annotation, error) {
 	}
 	// The first bound on from_ts is for the index: none is longer.
 	rows, err := b.db.QueryContext(ctx, `SELECT id, drill, from_ts, to_ts, text, by_whom, told FROM annotations
-		WHERE (? = '' OR drill = ?) AND from_ts >= ? AND from_ts <= ? AND to_ts >= ? ORDER BY from_ts DESC, id LIMIT ?`,
+		WHERE (? = '' OR drill = ?) AND from_ts >= ? AND from_ts <= ? AND to_ts >= ? ORDER BY from_ts DESC, told, rowid LIMIT ?`,
 		q.Drill, q.Drill, q.From-int64(MaxStretch), q.To, q.From, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list annotations: %w", err)
