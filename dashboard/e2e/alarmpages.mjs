@@ -99,6 +99,7 @@ test('a technician puts a bit in and takes it out, and the page counts its hours
   await page.getByRole('button', { name: 'Put it in', exact: true }).click();
   await page.getByRole('alert').waitFor();
   await page.getByLabel('Serial number').fill('SN-1');
+  await page.getByLabel('In since (UTC)').fill(new Date(Date.now() - 60_000).toISOString().slice(0, 19)); // a run has a length: out in the same second is refused
   await page.getByRole('button', { name: 'Put it in', exact: true }).click();
   await lead(page, /1 part is in place on RIG-01/);
   await until('scores name the run', 60000, async () => ((await own.call('GET', `/drills/${id}`)).runs ?? []).includes('bit:SN-1'));
