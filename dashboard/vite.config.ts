@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 
-// In `npm run dev`, MUDPULSE names a running product (or e2e/fake) to take the API from.
+// In `npm run dev`, MUDPULSE names a running product to take the API from.
 const api = process.env.MUDPULSE ?? 'http://127.0.0.1:8080';
 
 export default defineConfig({

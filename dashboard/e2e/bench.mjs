@@ -2,6 +2,7 @@
 // it. Parts: a page; 500 clients beside it; one that stops reading; 24 traces; 10,000 drills on the wall; SOAK seconds of soak.
 import { connect } from 'node:net';
 import { cpus, loadavg } from 'node:os';
+import { extname, join } from 'node:path';
 import WebSocket from 'ws';
 import { DESK, launch } from './browser.mjs';
 import { Device } from './mqtt.mjs';
@@ -21,10 +22,11 @@ const { base, token } = own, auth = { Authorization: `Bearer ${token}` };
 const FAST = ['HKLD', 'WOB', 'BPOS', 'RPM', 'TQ', 'SPP', 'FLIN', 'TDKW'], MEDIUM = ['FLOUT', 'ROP', 'VIBAX', 'VIBLAT', 'SSI', 'PPULS', 'TDVEL', 'TDENV'], SLOW = ['DBTM', 'PVT', 'MDI', 'MDO', 'MTO', 'TDWT', 'TDBT', 'GBOT'];
 const LIKE = { HKLD: 1100, WOB: 90, BPOS: 20, RPM: 120, TQ: 15, SPP: 22, FLIN: 2100, TDKW: 190, FLOUT: 2080, ROP: 20, VIBAX: 0.3, VIBLAT: 0.5, SSI: 0.2, PPULS: 0.2, TDVEL: 1.5, TDENV: 4, DBTM: 3000, PVT: 60, MDI: 1280, MDO: 1285, MTO: 45, TDWT: 80, TDBT: 60, GBOT: 55 };
 const round = (v) => Math.round(v * 1000) / 1000, about = (c) => round(LIKE[c] * (1 + (Math.random() - 0.5) / 50));
-function frame(seq, ts) {
+function frame(seq, ts, part = 1) { // part: of a second's frame that much is in it
   const channels = {};
-  for (const c of FAST) channels[c] = { every_ms: 100, values: Array.from({ length: 10 }, () => about(c)) };
-  for (const c of MEDIUM) channels[c] = { every_ms: 500, values: [about(c), about(c)] };
+  if (part > 1) for (const c of [...FAST, ...MEDIUM]) channels[c] = about(c);
+  else for (const c of FAST) channels[c] = { every_ms: 100, values: Array.from({ length: 10 }, () => about(c)) };
+  if (part === 1) for (const c of MEDIUM) channels[c] = { every_ms: 500, values: [about(c), about(c)] };
   for (const c of SLOW) channels[c] = about(c);
   return JSON.stringify({ boot: 'bench', seq, ts, channels });
 }
@@ -36,9 +38,14 @@ for (let i = 1; i <= DRILLS; i++) {
 await Promise.all(devices.map((d) => d.at.open()));
 let seq = 0, running = true;
 // Each at its own part of the second. The last sample's time is the moment it is sent: that is what the page is asked for.
-const beats = devices.map(async (d, i) => { await sleep((i * 1000) / DRILLS); let n = 0; while (running) { const due = Date.now(); d.at.publish(frame(++n, due - 900)); seq++; await sleep(Math.max(0, 1000 - (Date.now() - due))); } });
+let often = 1; // frames a second of the drill that is watched
+const beats = devices.map(async (d, i) => { await sleep((i * 1000) / DRILLS); let n = 0; while (running) { const due = Date.now(), part = i ? 1 : often; d.at.publish(frame(++n, due - (part > 1 ? 0 : 900), part)); seq++; await sleep(Math.max(0, 1000 / part - (Date.now() - due))); } });
 
-const browser = await launch(), context = await browser.newContext({ viewport: DESK });
+const browser = await launch(...(process.env.PAGE ? ['--disable-features=LocalNetworkAccessChecks'] : [])), context = await browser.newContext({ viewport: DESK });
+if (process.env.PAGE) await context.route((u) => !u.pathname.startsWith('/api/'), (r) => { // another build's page on this product: two are compared in one run
+  const { pathname } = new URL(r.request().url()), path = extname(pathname) ? pathname : '/index.html';
+  return r.fulfill({ path: join(process.env.PAGE, path) });
+});
 const page = await context.newPage(), cdp = await context.newCDPSession(page);
 await cdp.send('Performance.enable');
 await page.addInitScript(() => {
@@ -46,10 +53,25 @@ await page.addInitScript(() => {
   globalThis.long = [];
   new PerformanceObserver((l) => { for (const e of l.getEntries()) globalThis.long.push(Math.round(e.duration)); }).observe({ type: 'longtask' });
 });
+if (process.env.LOUD) page.on("console", (m) => console.log(m.text())).on("pageerror", (e) => console.log(e));
 await page.goto(own.link);
 await page.getByTestId('answer').waitFor();
 const script = async () => { const { metrics } = await cdp.send('Performance.getMetrics'); return metrics.find((m) => m.name === 'ScriptDuration').value * 1000; };
 const heap = async () => { await cdp.send('HeapProfiler.collectGarbage'); return (await page.evaluate(() => performance.memory.usedJSHeapSize)) / 1e6; };
+
+/** perFrame sums the page's script between one animation frame's end and the next one's: messages, timers, effects and the draw. In
+    ms of the processor's own time, an entry a frame. */
+let scripts = [];
+const SCRIPT = new Set(['FunctionCall', 'FireAnimationFrame', 'TimerFire', 'RunMicrotasks', 'EvaluateScript', 'MinorGC', 'MajorGC', 'EventDispatch']);
+function perFrame(events) {
+  const out = [];
+  let end = -1, sum = 0;
+  for (const e of events.filter((e) => e.ph === 'X' && SCRIPT.has(e.name)).sort((a, b) => a.ts - b.ts || b.dur - a.dur)) {
+    if (e.ts >= end) { sum += e.tdur ?? e.dur; end = e.ts + e.dur; } // what lies within another is in it
+    if (e.name === 'FireAnimationFrame') { out.push(sum / 1000); sum = 0; }
+  }
+  return out;
+}
 
 /** tasks follows the page's main thread: longest first, the time a task took and of it the processor's own, ms. On a busy machine the two
     differ by what others ran meanwhile. */
@@ -65,6 +87,7 @@ async function tasks() {
     const events = JSON.parse(text).traceEvents, frames = new Map();
     for (const e of events) if (e.name === 'FireAnimationFrame') frames.set(`${e.pid} ${e.tid}`, (frames.get(`${e.pid} ${e.tid}`) ?? 0) + 1);
     const main = [...frames].sort((a, b) => b[1] - a[1])[0]?.[0];
+    scripts = perFrame(events.filter((e) => `${e.pid} ${e.tid}` === main));
     return events.filter((e) => e.ph === 'X' && /RunTask$/.test(e.name) && `${e.pid} ${e.tid}` === main).map((e) => ({ ms: e.dur / 1000, cpu: (e.tdur ?? e.dur) / 1000 }));
   };
 }
@@ -97,12 +120,13 @@ async function profile() {
 async function measure(what) {
   const told = await profile();
   await page.evaluate(() => { const m = globalThis.mudpulse; m.late.length = m.ms.length = globalThis.long.length = 0; });
-  const sent = seq, before = await script();
+  const traced = process.env.PROFILE ? null : await tasks(), sent = seq, before = await script();
   await sleep(SECONDS * 1000);
   const used = (await script()) - before;
   await told();
+  await traced?.();
   const m = await page.evaluate(() => { const { late, ms } = globalThis.mudpulse; return { late: [...late], ms: [...ms], long: [...globalThis.long] }; });
-  console.log(`${what}: ${m.late.length} frames drawn; published → drawn p50 ${Math.round(part(m.late, 0.5))} ms, p99 ${Math.round(part(m.late, 0.99))} ms; all script ${(used / m.ms.length).toFixed(1)} ms a draw, the draw itself p50 ${part(m.ms, 0.5).toFixed(1)} ms, p99 ${part(m.ms, 0.99).toFixed(1)} ms; tasks over 50 ms: ${m.long.length}${m.long.length ? ` (${m.long.join(', ')})` : ''}; heap ${(await heap()).toFixed(1)} MB; ${((seq - sent) / SECONDS).toFixed(0)} frames/s sent; server ${own.megabytes.toFixed(0)} MB; load ${loadavg()[0].toFixed(0)}`);
+  console.log(`${what}: ${m.late.length} frames drawn; published → drawn p50 ${Math.round(part(m.late, 0.5))} ms, p99 ${Math.round(part(m.late, 0.99))} ms; all script ${(used / SECONDS).toFixed(1)} ms a second, ${scripts.length ? `of each of ${(scripts.length / SECONDS).toFixed(1)} frames a second p50 ${part(scripts, 0.5).toFixed(1)} ms, p99 ${part(scripts, 0.99).toFixed(1)} ms, ` : ''} the draw itself p50 ${part(m.ms, 0.5).toFixed(1)} ms, p99 ${part(m.ms, 0.99).toFixed(1)} ms; tasks over 50 ms: ${m.long.length}${m.long.length ? ` (${m.long.join(', ')})` : ''}; heap ${(await heap()).toFixed(1)} MB; ${((seq - sent) / SECONDS).toFixed(0)} frames/s sent; server ${own.megabytes.toFixed(0)} MB; load ${loadavg()[0].toFixed(0)}`);
 }
 await drill('drilling');
 const paint = await page.evaluate(() => Math.round(performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? NaN));
@@ -160,6 +184,10 @@ if (CLIENTS && wanted('clients')) {
 if (wanted('traces')) {
   await drill('all');
   await measure('24 traces');
+  often = 10;
+  await sleep(3000);
+  await measure('24 traces, 10 frames a second');
+  often = 1;
 }
 
 if (WALL > DRILLS && wanted('wall')) {

@@ -9,10 +9,10 @@ export function findChromium() {
   return null;
 }
 
-export async function launch() {
+export async function launch(...more) {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('no Chromium on this machine: install the package "chromium", or name one in the variable CHROMIUM');
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb'] });
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage', '--force-color-profile=srgb', ...more] });
 }
 
 export const DESK = { width: 1440, height: 900 };

@@ -1,5 +1,5 @@
 // Pictures of every screen at both sizes, day and night, of whatever runs at MUDPULSE_URL (signed in by MUDPULSE_LINK or
-// MUDPULSE_TOKEN), or of the made-up drills when neither is set. Written to SHOTS_DIR (default dashboard/shots), which git ignores.
+// MUDPULSE_TOKEN). Written to SHOTS_DIR (default dashboard/shots), which git ignores.
 import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DESK, launch, PHONE } from './browser.mjs';
@@ -20,11 +20,10 @@ function named(path) {
   if (r.of) return 'names';
   return first[r.tab] ?? (r.screen === 'alarms' ? `alarms-${r.tab}` : r.screen === 'admin' && r.tab === 'channels' ? 'admin-channels' : (r.tab ?? r.screen));
 }
-let fake = null;
-if (!process.env.MUDPULSE_URL) fake = await (await import('./fake/server.mjs')).start();
-const base = process.env.MUDPULSE_URL ?? fake.url;
+const base = process.env.MUDPULSE_URL;
+if (!base) throw new Error('MUDPULSE_URL is not set: the address of the running product');
 const browser = await launch();
-const state = await enter(browser, base, fake ? fake.link : process.env.MUDPULSE_LINK);
+const state = await enter(browser, base, process.env.MUDPULSE_LINK);
 for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'], ['night', DESK, 'desk'], ['night', PHONE, 'phone']].filter(([theme]) => (process.env.SHOTS_THEMES ?? 'day,night').includes(theme))) {
   const context = await browser.newContext({ viewport: size, storageState: state, deviceScaleFactor: name === 'phone' ? 2 : 1, hasTouch: name === 'phone', colorScheme: theme === 'night' ? 'dark' : 'light' });
   const page = await context.newPage();
@@ -67,7 +66,6 @@ if (!only.length || only.includes('signin')) {
   await page.screenshot({ path: `${out}/signin-desk-day.png` });
 }
 await browser.close();
-await fake?.close();
 console.log(`pictures in ${out}`);
 if (process.env.SHOTS_DOCS) { // those that the README shows
   const docs = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url));

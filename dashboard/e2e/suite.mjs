@@ -1,5 +1,5 @@
-// What a person does at the page, in a real browser, against whatever runs at `base`: the product (run.mjs) or the made-up
-// drills (fake/run.mjs). Every wait is for the thing itself, with a limit; none is for time to pass.
+// What a person does at the page, in a real browser, against the product that runs at `base` (run.mjs).
+// Every wait is for the thing itself, with a limit; none is for time to pass.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -43,7 +43,7 @@ export async function inaccessible(page, where) {
 }
 
 /** suite runs every test; open(options) gives a page that is signed in, on the base. */
-export function suite({ browser, base, state, alarmWithin = 150000, made = false }) {
+export function suite({ browser, base, state, alarmWithin = 150000 }) {
   const foreign = [];
   async function open(t, path = '/', { size = DESK, theme = 'day', touch = false, locale = 'en-GB' } = {}) {
     const context = await browser.newContext({ viewport: size, storageState: state(), hasTouch: touch, locale, reducedMotion: 'reduce' });
@@ -164,7 +164,7 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     whole(page);
   });
 
-  test('a technician adds a device, sees its first frame, mends what was set aside and sends it again', { skip: made && 'made-up drills have no gateway' }, async (t) => {
+  test('a technician adds a device, sees its first frame, mends what was set aside and sends it again', async (t) => {
     const page = await open(t, '/data/devices/add');
     const drill = `RIG-T${Date.now() % 100000}`;
     await page.getByLabel('Drill', { exact: true }).fill(drill);
@@ -235,7 +235,7 @@ export function suite({ browser, base, state, alarmWithin = 150000, made = false
     whole(page);
   });
 
-  test('an administrator lets an operator in, who may answer and not change; a token opens what its role may', { skip: made && 'made-up drills have no people' }, async (t) => {
+  test('an administrator lets an operator in, who may answer and not change; a token opens what its role may', async (t) => {
     const page = await open(t, '/admin');
     const name = `Op ${Date.now().toString(36)}`;
     await page.getByRole('button', { name: 'Invite somebody' }).click();
