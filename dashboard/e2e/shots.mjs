@@ -1,5 +1,6 @@
 // Pictures of every screen at both sizes, day and night, of whatever runs at MUDPULSE_URL (signed in by MUDPULSE_LINK or
 // MUDPULSE_TOKEN). Written to SHOTS_DIR (default dashboard/shots), which git ignores.
+// Names of screens as arguments, SHOTS_THEMES=day and SHOTS_SIZES=phone take fewer; DRILL=RIG-05 takes another drill than the worst.
 import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DESK, launch, PHONE } from './browser.mjs';
@@ -24,8 +25,8 @@ const base = process.env.MUDPULSE_URL;
 if (!base) throw new Error('MUDPULSE_URL is not set: the address of the running product');
 const browser = await launch();
 const state = await enter(browser, base, process.env.MUDPULSE_LINK);
-for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'], ['night', DESK, 'desk'], ['night', PHONE, 'phone']].filter(([theme]) => (process.env.SHOTS_THEMES ?? 'day,night').includes(theme))) {
-  const context = await browser.newContext({ viewport: size, storageState: state, deviceScaleFactor: name === 'phone' ? 2 : 1, hasTouch: name === 'phone', colorScheme: theme === 'night' ? 'dark' : 'light' });
+for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'], ['night', DESK, 'desk'], ['night', PHONE, 'phone']].filter(([theme, , name]) => (process.env.SHOTS_THEMES ?? 'day,night').includes(theme) && (process.env.SHOTS_SIZES ?? 'desk,phone').includes(name))) {
+  const context = await browser.newContext({ viewport: size, storageState: state, deviceScaleFactor: name === 'phone' ? 2 : 1, hasTouch: name === 'phone', colorScheme: theme === 'night' ? 'dark' : 'light', reducedMotion: 'reduce' }); // else a mark is met between two blinks
   const page = await context.newPage();
   page.on('console', (m) => { if (m.type() === 'error') console.error('page:', m.text()); });
   page.on('pageerror', (e) => console.error('page:', e.message));
@@ -51,8 +52,8 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
     if (only.length && !only.includes(what)) continue;
     await page.evaluate((r) => localStorage.setItem('mudpulse.readings', r), what === 'machine' ? 'all' : 'drilling');
     await page.goto(base + path);
-    await page.waitForLoadState('networkidle', { timeout: 2500 }).catch(() => {});
-    await page.waitForTimeout(['drill', 'machine', 'replay', 'evidence'].includes(what) ? 6000 : 2000);
+    await page.waitForLoadState('networkidle', { timeout: 1000 }).catch(() => {});
+    await page.waitForTimeout(['drill', 'machine', 'replay', 'evidence'].includes(what) ? 3500 : 1500);
     try { await act?.(); } catch (err) { console.error(`${what} at ${name}: ${err.message.split('\n')[0]}`); process.exitCode = 1; continue; }
     if (act) await page.waitForTimeout(800);
     if (what !== 'write') await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });

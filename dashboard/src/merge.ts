@@ -61,7 +61,9 @@ export const unanswered = (a: Alarm): boolean => a.status === 'unack' || a.statu
 /** stoodAt is which of a drill's alarms stood at a moment of the past, ms, as far as it was answered then; most urgent first. */
 export function stoodAt(all: Alarm[], at: number): Alarm[] {
   const by = (t: string | null | undefined) => { const ms = stamp(t); return ms != null && ms <= at; };
-  return all.filter((a) => by(a.raised) && !by(a.cleared))
+  // History that never said when an alarm ended: the next of its rule does.
+  const followed = (a: Alarm) => a.status === 'returned' && !a.cleared && all.some((b) => b !== a && b.rule === a.rule && b.drill === a.drill && by(b.raised) && Date.parse(b.raised) > Date.parse(a.raised));
+  return all.filter((a) => by(a.raised) && !by(a.cleared) && !followed(a))
     .map((a) => { const acked = by(a.acked_at); return { ...a, cleared: null, status: acked ? ('ack' as const) : ('unack' as const), acked_by: acked ? a.acked_by : '' }; })
     .sort((a, b) => a.priority - b.priority || Number(a.status !== 'unack') - Number(b.status !== 'unack') || Date.parse(b.raised) - Date.parse(a.raised));
 }

@@ -244,4 +244,7 @@ test('at a moment of the past those alarms stand that stood then, as far as they
   const all = [one('a', '08:00', '09:00', '08:10'), one('b', '09:30', '11:00', '10:30'), one('c', '09:40', null, '09:50', 1), one('d', '10:05', null, null)];
   const at = stoodAt(all, Date.parse('2026-11-22T10:00:00Z'));
   expect(at.map((a) => [a.id, a.status, a.acked_by, a.cleared])).toEqual([['c', 'ack', 'M. Aas', null], ['b', 'unack', '', null]]);
+  // Of two of one rule whose end nobody told, the later stands; before it was raised, the earlier.
+  const twice = [{ ...one('x', '08:00', null, null), rule: 'r' }, { ...one('y', '09:00', null, null), rule: 'r' }];
+  expect(['08:30', '09:30'].map((time) => stoodAt(twice, Date.parse(`2026-11-22T${time}:00Z`)).map((a) => a.id))).toEqual([['x'], ['y']]);
 });

@@ -3215,12 +3215,14 @@ export interface components {
             feature: string;
             model: string;
             normal: number | null;
+            /** @description what is measured now, where text is an alarm's of since */
+            now?: string;
             /** @description taken from 100 */
             points: number | null;
             /** Format: date-time */
             since: string | null;
             subsystem: string;
-            /** @description in a driller's words */
+            /** @description in a driller's words; where an alarm of the subsystem stands, those it was raised with */
             text: string;
             unit: string;
             value: number | null;

@@ -1,55 +1,60 @@
 import type { Column, Columns } from '../columns';
 import type { Gauge } from '../units';
+import type { Key } from '../words/en';
+import { t } from '../words/words.svelte';
 
 /** A trace of the strip: which channel, how it is called there, its fixed scale in SI, and its order in the track (1–4),
     which is its line: ink, mid-grey, ink dashed, grey dotted. lo > hi draws it from right to left. */
 export interface Trace { channel: string; name: string; lo: number; hi: number; style: 1 | 2 | 3 | 4; unit?: string; decimals?: number }
 export interface Track { title: string; traces: Trace[] }
 
+/** trace has its name in the language that is spoken. */
+const trace = (channel: string, lo: number, hi: number, style: Trace['style'], more: { unit?: string; decimals?: number } = {}): Trace => ({ channel, get name() { return t(`trace.${channel}` as Key); }, lo, hi, style, ...more });
+
 export const TRACKS: Track[] = [
-  { title: 'Hook load, block', traces: [
-    { channel: 'HKLD', name: 'Hook load', lo: 0, hi: 2000, style: 1 },
-    { channel: 'BPOS', name: 'Block', lo: 0, hi: 40, style: 2 },
+  { get title() { return t('track.hook'); }, traces: [
+    trace('HKLD', 0, 2000, 1),
+    trace('BPOS', 0, 40, 2),
   ] },
-  { title: 'Weight, penetration, energy', traces: [
-    { channel: 'WOB', name: 'WOB', lo: 0, hi: 200, style: 1 },
-    { channel: 'ROP', name: 'ROP', lo: 60, hi: 0, style: 2 },
-    { channel: 'MSE', name: 'MSE', lo: 0, hi: 2000, style: 3, unit: 'MPa', decimals: 0 },
+  { get title() { return t('track.weight'); }, traces: [
+    trace('WOB', 0, 200, 1),
+    trace('ROP', 60, 0, 2),
+    trace('MSE', 0, 2000, 3, { unit: 'MPa', decimals: 0 }),
   ] },
-  { title: 'Rotation, torque', traces: [
-    { channel: 'RPM', name: 'RPM', lo: 0, hi: 200, style: 1 },
-    { channel: 'TQ', name: 'Torque', lo: 0, hi: 60, style: 2 },
-    { channel: 'SSI', name: 'Stick-slip', lo: 0, hi: 2, style: 3 },
+  { get title() { return t('track.rotation'); }, traces: [
+    trace('RPM', 0, 200, 1),
+    trace('TQ', 0, 60, 2),
+    trace('SSI', 0, 2, 3),
   ] },
-  { title: 'Standpipe, flow', traces: [
-    { channel: 'SPP', name: 'Standpipe', lo: 0, hi: 40, style: 1 },
-    { channel: 'FLIN', name: 'Flow in', lo: 0, hi: 5000, style: 2 },
-    { channel: 'FLOUT', name: 'Flow out', lo: 0, hi: 5000, style: 4 },
-    { channel: 'PVT', name: 'Pit volume', lo: 0, hi: 150, style: 3 },
+  { get title() { return t('track.flow'); }, traces: [
+    trace('SPP', 0, 40, 1),
+    trace('FLIN', 0, 5000, 2),
+    trace('FLOUT', 0, 5000, 4),
+    trace('PVT', 0, 150, 3),
   ] },
 ];
 
 /** The machine behind the drilling: what shakes, what turns, what gets warm, what flows. */
 export const MACHINE: Track[] = [
-  { title: 'Vibration, pulsation', traces: [
-    { channel: 'VIBAX', name: 'Axial', lo: 0, hi: 3, style: 1 },
-    { channel: 'VIBLAT', name: 'Lateral', lo: 0, hi: 5, style: 2 },
-    { channel: 'PPULS', name: 'Pulsation', lo: 0, hi: 2, style: 3 },
+  { get title() { return t('track.shake'); }, traces: [
+    trace('VIBAX', 0, 3, 1),
+    trace('VIBLAT', 0, 5, 2),
+    trace('PPULS', 0, 2, 3),
   ] },
-  { title: 'Top drive', traces: [
-    { channel: 'TDKW', name: 'Power', lo: 0, hi: 1000, style: 1 },
-    { channel: 'TDVEL', name: 'Gearbox', lo: 0, hi: 10, style: 2 },
-    { channel: 'TDENV', name: 'Bearing', lo: 0, hi: 20, style: 3 },
+  { get title() { return t('track.topdrive'); }, traces: [
+    trace('TDKW', 0, 1000, 1),
+    trace('TDVEL', 0, 10, 2),
+    trace('TDENV', 0, 20, 3),
   ] },
-  { title: 'Warmth', traces: [
-    { channel: 'TDWT', name: 'Winding', lo: 0, hi: 160, style: 1 },
-    { channel: 'TDBT', name: 'Bearing', lo: 0, hi: 120, style: 2 },
-    { channel: 'GBOT', name: 'Gear oil', lo: 0, hi: 120, style: 3 },
+  { get title() { return t('track.warmth'); }, traces: [
+    trace('TDWT', 0, 160, 1),
+    trace('TDBT', 0, 120, 2),
+    trace('GBOT', 0, 120, 3),
   ] },
-  { title: 'Mud', traces: [
-    { channel: 'MDI', name: 'Mud in', lo: 900, hi: 1800, style: 1 },
-    { channel: 'MDO', name: 'Mud out', lo: 900, hi: 1800, style: 4 },
-    { channel: 'MTO', name: 'Warmth out', lo: 0, hi: 100, style: 3 },
+  { get title() { return t('track.mud'); }, traces: [
+    trace('MDI', 900, 1800, 1),
+    trace('MDO', 900, 1800, 4),
+    trace('MTO', 0, 100, 3),
   ] },
 ];
 

@@ -2,6 +2,7 @@ import type { Column, Columns } from '../columns';
 import type { AlarmStatus } from '../types';
 import type { Track, Trace } from './scales';
 import { day, hm, stateWord } from '../format';
+import { t as say } from '../words/words.svelte';
 
 /* The strip: time runs down, the newest line is the bottom line. Everything is drawn from columns, once a frame. */
 
@@ -99,7 +100,7 @@ export function draw(g: CanvasRenderingContext2D, p: Picture, c: Palette): void 
     g.strokeStyle = c['--rule-2']; g.lineWidth = 1;
     g.strokeRect(xs[k] + 0.5, 0.5, w - 1, H - 1);
   });
-  for (const s of stretches) if (UNJUDGED.has(s.name) && y(s.to) - Math.max(0, y(s.from)) > 26) word(g, c, `Not judged: ${s.name === 'connection' ? 'connection' : stateWord(s.name).toLowerCase()}`, xs[xs.length - 1] + w / 2, (Math.max(0, y(s.from)) + Math.min(H, y(s.to))) / 2);
+  for (const s of stretches) if (UNJUDGED.has(s.name) && y(s.to) - Math.max(0, y(s.from)) > 26) word(g, c, say('strip.unjudged', { state: s.name === 'connection' ? say('strip.connection') : stateWord(s.name).toLowerCase() }), xs[xs.length - 1] + w / 2, (Math.max(0, y(s.from)) + Math.min(H, y(s.to))) / 2);
   if (p.notes) written(g, p, c, p.notes, w, y);
   for (const k of p.ticks) if (k.t >= p.t0 && k.t <= p.t1) tick(g, p, c, k, y(k.t));
   if (p.cursor != null) cursor(g, p, c, y(p.cursor));

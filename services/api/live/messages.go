@@ -51,7 +51,9 @@ func (h *Hub) encode(d *drill) []byte {
 	if len(standing) > 0 && standing[0].Standing() {
 		top := view.AlarmOf(standing[0])
 		r.TopAlarm = &top
-		r.Reason = &reason{top.Subsystem, top.Reason}
+		if standing[0].Cleared == 0 { // else its words are not of now
+			r.Reason = &reason{top.Subsystem, top.Reason}
+		}
 	}
 	d.row = mustJSON(r)
 	return d.row

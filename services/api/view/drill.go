@@ -39,7 +39,8 @@ func Subsystems(s *telemetry.Score) []Subsystem {
 type Reason struct {
 	Subsystem string `json:"subsystem"`
 	Code      string `json:"code"`
-	Text      string `json:"text" doc:"in a driller's words"`
+	Text      string `json:"text" doc:"in a driller's words; where an alarm of the subsystem stands, those it was raised with"`
+	Now       string `json:"now,omitempty" doc:"what is measured now, where text is an alarm's of since"`
 	Points    Num    `json:"points" doc:"taken from 100"`
 	Feature   string `json:"feature"`
 	Value     Num    `json:"value"`
@@ -55,8 +56,10 @@ type Channels interface {
 }
 
 // Reasons puts s's reasons into words. Where an alarm of the subsystem stands,
-// its words and its time are better than any made from numbers. Else a reason
-// that took fewer than from points is not told: it explains nothing.
+// its words and its time are better than any made from numbers; they are of then,
+// so what is measured now stands beside them. An alarm that went back by itself
+// says nothing of now. A reason without an alarm that took fewer than from points
+// is not told: it explains nothing.
 func Reasons(s *telemetry.Score, cat Channels, standing []*alarmlife.Alarm, from float64) []Reason {
 	out := []Reason{}
 	if s == nil {
@@ -71,9 +74,9 @@ func Reasons(s *telemetry.Score, cat Channels, standing []*alarmlife.Alarm, from
 		v.Text, v.Unit = words(r, cat)
 		alarmed := false
 		for _, a := range standing {
-			if a.Subsystem == r.Subsystem && !used[a.ID] && a.Standing() {
+			if a.Subsystem == r.Subsystem && !used[a.ID] && a.Standing() && a.Cleared == 0 {
 				used[a.ID] = true
-				v.Text, v.Since, alarmed = a.Reason, Time(a.Raised), true
+				v.Text, v.Now, v.Since, alarmed = a.Reason, v.Text, Time(a.Raised), true
 				break
 			}
 		}

@@ -45,4 +45,11 @@ func TestAReasonOfFewPointsIsNotTold(t *testing.T) {
 	f(13, nil)
 	hot := &alarmlife.Alarm{AlarmEvent: telemetry.AlarmEvent{ID: "RIG-11/winding/1", Subsystem: telemetry.SubsystemTopDrive, Reason: "The winding is hot.", Raised: 1}, Status: alarmlife.Unack}
 	f(3, []*alarmlife.Alarm{hot}, pressure, "The winding is hot.")
+	r := Reasons(s, telemetry.DefaultCatalogue(), []*alarmlife.Alarm{hot}, 3)[1]
+	if r.Now != winding || r.Since != Time(hot.Raised) {
+		t.Errorf("what is measured now is %q since %v, want %q since when the alarm was raised", r.Now, r.Since, winding)
+	}
+	hot.Cleared = 2 // went back by itself: its words are not of now
+	f(3, []*alarmlife.Alarm{hot}, pressure)
+	f(0, []*alarmlife.Alarm{hot}, pressure, ssi, winding)
 }
