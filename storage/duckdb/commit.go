@@ -251,6 +251,7 @@ func (s *Store) known(ctx context.Context, query string, ids []string) (map[stri
 // fillScores lays out the scores that are not stored yet. A scorer that starts
 // again repeats records: a tick that is not newer than its drill's last is
 // looked up, by tick, cause and content: in memory, and in the tables where it is older than that.
+// A version that is not its tick's first is noted in amended.
 func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 	s.kept = s.kept[:0]
 	if len(b.Scores) == 0 {
@@ -272,8 +273,8 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 		newest[sc.Drill] = max(last, sc.Tick)
 	}
 	content := s.content
-	skip := make(map[int]bool, len(doubtful))
-	ask := s.mem.settle(b, content, doubtful, skip)
+	skip, again := make(map[int]bool, len(doubtful)), make(map[int]bool, len(doubtful)) // stored; another version of its tick is
+	ask := s.mem.settle(b, content, doubtful, skip, again)
 	for from := 0; from < len(ask); from += 500 {
 		part := ask[from:min(from+500, len(ask))]
 		var q strings.Builder
@@ -290,14 +291,15 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 		}
 		err := s.ask(ctx, func(l layout) string {
 			rows := l.within(lo, hi+1).from(dsScores, "drill, tick, cause_hash, content", fmt.Sprintf("tick BETWEEN make_timestamp(%d) AND make_timestamp(%d)", lo, hi))
-			return "SELECT DISTINCT v.i FROM (VALUES " + q.String() + ") v(i, drill, tick, cause, content) JOIN (" + rows +
-				") s ON s.drill = v.drill AND s.tick = v.tick AND s.cause_hash = v.cause AND s.content = v.content"
+			return "SELECT v.i, bool_or(s.cause_hash = v.cause AND s.content = v.content) FROM (VALUES " + q.String() + ") v(i, drill, tick, cause, content) JOIN (" + rows +
+				") s ON s.drill = v.drill AND s.tick = v.tick GROUP BY v.i"
 		}, func(r *sql.Rows) error {
 			var i int
-			if err := r.Scan(&i); err != nil {
+			var same bool
+			if err := r.Scan(&i, &same); err != nil {
 				return err
 			}
-			skip[i] = true
+			skip[i], again[i] = same, true
 			return nil
 		}, args...)
 		if err != nil {
@@ -309,7 +311,11 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 		tick           int64
 		cause, content uint64
 	}
-	batch := make(map[identity]bool, len(doubtful))
+	type tickOf struct {
+		drill string
+		tick  int64
+	}
+	batch, ticks := make(map[identity]bool, len(doubtful)), make(map[tickOf]bool, len(doubtful))
 	isDoubtful := make(map[int]bool, len(doubtful))
 	for _, i := range doubtful {
 		isDoubtful[i] = true
@@ -322,8 +328,14 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 				continue
 			}
 			batch[id] = true
+			at := tickOf{sc.Drill, id.tick}
+			again[i] = again[i] || ticks[at]
+			ticks[at] = true
 		}
 		s.ord++
+		if again[i] {
+			s.tab.amended.add(sc.Drill, us(sc.Tick), s.ord)
+		}
 		s.kept = append(s.kept, i)
 		if err := s.addScore(sc, content[i], b.Arrived, s.ord); err != nil {
 			return err

@@ -45,6 +45,10 @@ func (r *recent) has(id scoreID) bool {
 	return false
 }
 
+func (r *recent) hasTick(tick int64) bool {
+	return slices.ContainsFunc(r.list, func(id scoreID) bool { return id.tick == tick })
+}
+
 func (r *recent) add(id scoreID) {
 	if r.from == unknownFrom {
 		r.from = id.tick
@@ -75,8 +79,9 @@ func (r *recent) forget() {
 	r.trim = max(recentLeast, min(2*len(r.list), len(r.list)+recentMost/2))
 }
 
-// settle tells of doubtful scores of a batch which are stored; what it cannot tell is left in the list it returns.
-func (m *memory) settle(b *storage.Batch, content []uint64, doubtful []int, stored map[int]bool) []int {
+// settle tells of doubtful scores of a batch which are stored, and of which another
+// version is; what it cannot tell is left in the list it returns.
+func (m *memory) settle(b *storage.Batch, content []uint64, doubtful []int, stored, again map[int]bool) []int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var ask []int
@@ -89,6 +94,8 @@ func (m *memory) settle(b *storage.Batch, content []uint64, doubtful []int, stor
 			ask = append(ask, i)
 		case d.recent.has(id):
 			stored[i] = true
+		case d.recent.hasTick(id.tick):
+			again[i] = true
 		}
 	}
 	return ask

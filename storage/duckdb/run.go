@@ -129,7 +129,8 @@ func (s *Store) retire(ctx context.Context) error {
 		where := fmt.Sprintf(" WHERE hour < %d AND part NOT IN (SELECT part FROM store.parts)", at)
 		statements = append(statements,
 			"CREATE OR REPLACE TEMP TABLE gone AS SELECT -1::BIGINT AS part, (-2147483648)::INTEGER AS hour, src, min(first_ts), max(last_ts), max(arrived), sum(frames)::BIGINT, sum(readings)::BIGINT, arg_max(simulated, last_ts) FROM store.sealed_sources"+where+" GROUP BY src",
-			"DELETE FROM store.sealed_sources"+where, "INSERT INTO store.sealed_sources SELECT * FROM gone")
+			"DELETE FROM store.sealed_sources"+where, "INSERT INTO store.sealed_sources SELECT * FROM gone",
+			fmt.Sprintf("DELETE FROM store.amended WHERE tick < make_timestamp(%d)", hourStart(at)/1000))
 	}
 	if err := s.swap(nil, old, nil, statements, CrashPruned); err != nil {
 		return err

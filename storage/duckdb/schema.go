@@ -36,6 +36,7 @@ type tables struct {
 	waveforms  *table // snapshots, whole
 	lost       *table // what the log no longer had when it was to be stored
 	retired    *table // numbers of frames that retention dropped, in stores of version 1
+	amended    *table // versions of scores that are not the first of their tick
 }
 
 // dataTables are what grows with time. Each partition has its own.
@@ -121,6 +122,7 @@ func newTables(cat *telemetry.Catalogue) *tables {
 		waveforms: newTable("waveforms", i32("src"), u64("seq"), u32("part"), u64("uid"), text("channel"), stamp("ts"), i64("offset_ns"), i64("every_ns"), f64("shaft"),
 			listF64("samples"), blob("quality"), stamp("arrived"), i64("commit")),
 		lost:    newTable("lost", text("topic"), i32("place"), i64("lo"), i64("hi"), stamp("arrived"), i64("commit")),
+		amended: newTable("amended", text("drill"), stamp("tick"), i64("ord")),
 		retired: newTable("retired", i32("src"), u64("lo"), u64("hi"), u64("n")),
 	}
 	t.rows = newDataTables(cat, "")
@@ -132,7 +134,7 @@ const readingMeta = 7
 
 // global are the tables that do not grow by the hour.
 func (t *tables) global() []*table {
-	return []*table{t.sources, t.channels, t.layouts, t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup, t.waveforms, t.lost, t.retired}
+	return []*table{t.sources, t.channels, t.layouts, t.alarms, t.commands, t.quarantine, t.markers, t.gateways, t.accepted, t.registered, t.commits, t.dedup, t.waveforms, t.lost, t.retired, t.amended}
 }
 
 // ddl returns the statements that make what is missing.

@@ -331,6 +331,9 @@ func (s *Store) openFiles() error {
 	if err := s.load(context.Background()); err != nil {
 		return err
 	}
+	if err := s.fillAmended(); err != nil {
+		return err
+	}
 	if err := s.refreshViews(); err != nil {
 		return err
 	}

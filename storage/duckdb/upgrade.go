@@ -3,6 +3,7 @@ package duckdb
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -70,6 +71,42 @@ func fromVersion1() []string {
 	}
 	return append(out, fmt.Sprintf("INSERT INTO store.parts VALUES (0, %d, 0, 0, 0, 0)", mixed),
 		"DELETE FROM store.meta WHERE key IN ('schema', 'readings_from')", "INSERT INTO store.meta VALUES ('schema', "+lit(schemaVersion)+")")
+}
+
+// fillAmended notes which scores have versions after the first, in a store that was
+// written before that was noted: day by day, in one transaction.
+func (s *Store) fillAmended() error {
+	var done int
+	if err := s.db.QueryRow("SELECT count(*) FROM store.meta WHERE key = 'amended'").Scan(&done); err != nil || done > 0 {
+		return err
+	}
+	l := s.layoutNow()
+	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, r := range l.hotRange {
+		lo, hi = min(lo, r[0]), max(hi, r[1])
+	}
+	for _, f := range l.files {
+		if f.dataset == dsScores {
+			lo, hi = min(lo, f.lo), max(hi, f.hi)
+		}
+	}
+	statements := []string{"DELETE FROM store.amended"}
+	const day = 86400e6
+	for from := lo; from <= hi; from += day {
+		in := l.within(from, from+day)
+		if len(in.hot) == 0 && len(groups(in.files, dsScores)) == 0 {
+			continue
+		}
+		rows := in.from(dsScores, "drill, tick, ord", fmt.Sprintf("tick >= make_timestamp(%d) AND tick < make_timestamp(%d)", from, from+day))
+		statements = append(statements, "INSERT INTO store.amended SELECT drill, tick, max(ord) FROM ("+rows+") GROUP BY drill, tick HAVING count(*) > 1")
+	}
+	if len(statements) > 1 {
+		s.log.Info("versions of scores are counted, once", "days", len(statements)-1)
+	}
+	if err := s.transaction(append(statements, "INSERT INTO store.meta VALUES ('amended', '1')")); err != nil {
+		return fmt.Errorf("count versions of scores: %w; the store is as it was", err)
+	}
+	return nil
 }
 
 // dropOldTypes drops the tables that only give types where another program of

@@ -25,8 +25,8 @@ func (s *Store) makeViews() error {
 		var cols, back []string
 		for i, c := range t.cols[readingMeta:] {
 			cols = append(cols, "r."+ident(c.name))
-			long = append(long, fmt.Sprintf("SELECT %s, r.ts, %s AS channel, r.%s AS value, coalesce(substr(r.quality, %d, 1), '0')::UTINYINT AS quality, r.seq, r.part, r.arrived FROM store.all_%s r JOIN store.sources s ON s.src = r.src WHERE r.%s IS NOT NULL",
-				src, lit(c.name), ident(c.name), i+1, t.name, ident(c.name)))
+			long = append(long, fmt.Sprintf("SELECT r.src, r.ts, %s AS channel, r.%s AS value, coalesce(substr(r.quality, %d, 1), '0')::UTINYINT AS quality, r.seq, r.part, r.arrived FROM store.all_%s r WHERE r.%s IS NOT NULL",
+				lit(c.name), ident(c.name), i+1, t.name, ident(c.name)))
 			back = append(back, c.name)
 		}
 		if len(cols) == 0 {
@@ -36,11 +36,14 @@ func (s *Store) makeViews() error {
 			class, class.Hz(), strings.Join(back, " ")),
 			fmt.Sprintf("SELECT %s, r.ts, %s, r.quality, r.seq, r.part, r.arrived FROM store.all_%s r JOIN store.sources s ON s.src = r.src", src, strings.Join(cols, ", "), t.name))
 	}
-	narrow := fmt.Sprintf("SELECT %s, r.ts, c.tag AS channel, r.value, r.quality, r.seq, r.part, r.arrived FROM store.all_readings_narrow r JOIN store.sources s ON s.src = r.src JOIN store.channels c ON c.ch = r.ch", src)
+	const narrow = "SELECT r.src, r.ts, c.tag AS channel, r.value, r.quality, r.seq, r.part, r.arrived FROM store.all_readings_narrow r JOIN store.channels c ON c.ch = r.ch"
+	named := func(rows string) string { // the join is outside: one for all channels
+		return "SELECT " + src + ", r.* EXCLUDE (src) FROM (" + rows + ") r JOIN store.sources s ON s.src = r.src"
+	}
 	long = append(long, narrow)
-	view("readings_narrow", "Readings of all other channels, and of those not registered, a row per sample.", narrow)
+	view("readings_narrow", "Readings of all other channels, and of those not registered, a row per sample.", named(narrow))
 	view("readings", "All readings, a row per sample and channel; SI units. quality: 0 good, 1 stale, 2 out of range, 3 estimated. The tables readings_fast, _medium and _slow have a column per channel.",
-		strings.Join(long, " UNION ALL "))
+		named(strings.Join(long, " UNION ALL ")))
 	view("frames", "Messages as they were stored, a row per frame. origin: 0 live, 1 backfill.",
 		"SELECT s.drill, s.device, s.boot, r.seq, r.part, r.uid, r.ts, r.ts_end, r.received, r.arrived, r.origin, r.simulated, r.flags, r.gateway, r.topic, r.readings FROM store.all_frames r JOIN store.sources s ON s.src = r.src")
 
@@ -48,18 +51,16 @@ func (s *Store) makeViews() error {
 	for _, name := range telemetry.Subsystems {
 		fmt.Fprintf(&subs, ", health_%[1]s, confidence_%[1]s", name)
 	}
-	const last = " QUALIFY row_number() OVER (PARTITION BY drill, tick ORDER BY ord DESC) = 1"
 	view("scores", "What the models said, a row per drill and second in its last version; outputs and reasons are views of their own. Health 0 to 100; time_left in hours; runs names the bit and other parts in place, a JSON list.",
-		"SELECT drill, tick, state, state_since, health, confidence"+subs.String()+", time_left, time_left_low, time_left_high, origin, simulated, len(cause_seq) AS frames, arrived, (SELECT l.names->>'$.r' FROM store.layouts l WHERE l.layout = all_scores.layout) AS runs FROM store.all_scores"+last)
-	view("health", "Health of drills, a row per drill and second.", "SELECT drill, tick, health, confidence, state"+subs.String()+" FROM store.all_scores"+last)
+		"SELECT drill, tick, state, state_since, health, confidence"+subs.String()+", time_left, time_left_low, time_left_high, origin, simulated, len(cause_seq) AS frames, arrived, l.names->>'$.r' AS runs FROM "+lastScores+" LEFT JOIN store.layouts l ON l.layout = r.layout")
+	view("health", "Health of drills, a row per drill and second.", "SELECT drill, tick, health, confidence, state"+subs.String()+" FROM "+lastScores)
 	view("outputs", "Models' outputs, a row per drill, second, model and output; text where the output is no number.",
-		`WITH l AS (SELECT r.*, `+layoutNames+`)
-SELECT drill, tick, n.model, n.shadow, n.output, v AS value, CASE WHEN texts IS NULL THEN NULL ELSE json_extract_string(texts, '$.t."' || (i - 1) || '"') END AS text
-FROM (SELECT drill, tick, texts, unnest(names) AS n, unnest(outputs[:len(names)]) AS v, unnest(range(1, len(names) + 1)) AS i FROM l)`)
+		`SELECT drill, tick, n.model, n.shadow, n.output, v AS value, CASE WHEN texts IS NULL THEN NULL ELSE json_extract_string(texts, '$.t."' || (i - 1) || '"') END AS text
+FROM (SELECT drill, tick, texts, unnest(names) AS n, unnest(outputs[:len(names)]) AS v, unnest(range(1, len(names) + 1)) AS i FROM `+lastScores+` JOIN `+layoutNames+` l ON l.layout = r.layout)`)
 	view("reasons", "Where points of health went, a row per drill, second and reason.",
 		`SELECT drill, tick, n->>'$.s' AS subsystem, n->>'$.m' AS model, n->>'$.c' AS code, n->>'$.f' AS feature, v[1] AS points, v[2] AS value, v[3] AS normal
 FROM (SELECT drill, tick, unnest(from_json(l.names, '["JSON"]')) AS n, unnest(list_transform(range(0, len(reasons) // 3), k -> reasons[k * 3 + 1 : k * 3 + 3])) AS v
-FROM (SELECT * FROM store.all_scores`+last+`) r JOIN store.layouts l ON l.layout = r.reasons_layout WHERE len(reasons) > 0)`)
+FROM `+lastScores+` JOIN store.layouts l ON l.layout = r.reasons_layout WHERE len(reasons) > 0)`)
 	view("alarms", "Steps of alarms as they were detected: raised, cleared, amended. record is the whole event, its evidence with it, as JSON.",
 		"SELECT id, event, drill, rule, ts, raised, priority, subsystem, record->>'$.title' AS title, record->>'$.reason' AS reason, record->>'$.signal' AS signal, (record->>'$.value')::DOUBLE AS value, (record->>'$.limit')::DOUBLE AS threshold, record->>'$.unit' AS unit, record->>'$.model' AS model, arrived, record FROM store.alarms")
 	view("commands", "What people did to alarms.", `SELECT id, kind, drill, alarm, person, ts, text, value, arrived FROM store.commands`)
@@ -69,7 +70,7 @@ LEFT JOIN (SELECT id, any_value(rule) AS rule, min(raised) AS raised FROM store.
 	view("drills", "Drills, from the frames that were stored.",
 		"SELECT s.drill, min(r.first) AS first, max(r.last) AS last, sum(r.frames)::BIGINT AS frames, sum(r.readings)::BIGINT AS readings FROM (SELECT src, min(ts) AS first, max(ts_end) AS last, count(*) AS frames, sum(readings) AS readings FROM store.hot_frames GROUP BY src"+
 			" UNION ALL SELECT src, make_timestamp(first_ts), make_timestamp(last_ts), frames, readings FROM store.sealed_sources WHERE "+notHot+") r JOIN store.sources s ON s.src = r.src GROUP BY s.drill")
-	view("features_1m", "Features by the minute, a row per drill, minute and channel; at most half a minute behind the readings.", s.featuresView())
+	view("features_1m", "Features by the minute, a row per drill, minute and channel; at most half a minute behind the readings. Put together when it is asked: name a day or a channel.", s.featuresView())
 	view("score_versions", "Every version of every score: arrived says since when it was known, ord which is later. What was known at T: arrived <= T, the greatest ord of each drill and tick.",
 		"SELECT drill, tick, arrived, ord, produced, state, health, confidence"+subs.String()+", time_left, cause_hash, origin, simulated FROM store.all_scores")
 	view("waveforms", "Snapshots of waveforms, a row each: when it began, rate in samples a second, count of samples, shaft's speed in rpm, bytes that its samples take. The samples: GET /api/v1/drills/DRILL/waveforms.",
@@ -92,10 +93,13 @@ WHERE a.action = 'activate' GROUP BY a.model, a.version, a.role, a.drills, a.ts,
 	return nil
 }
 
-// layoutNames and its FROM unfold a layout of outputs into one name per number.
-const layoutNames = `flatten(list_transform(from_json(l.names->'$.m', '[{"m":"VARCHAR","s":"BOOLEAN","o":["VARCHAR"]}]'),
-m -> list_transform(m.o, o -> {'model': m.m, 'shadow': coalesce(m.s, false), 'output': o}))) AS names
-FROM (SELECT * FROM store.all_scores QUALIFY row_number() OVER (PARTITION BY drill, tick ORDER BY ord DESC) = 1) r JOIN store.layouts l ON l.layout = r.layout`
+// lastScores are the scores in their last versions. Hardly any tick has a second
+// one, and which do is noted: so nothing is sorted or gathered, and a LIMIT ends the scan.
+const lastScores = "store.all_scores r ANTI JOIN store.amended later ON later.drill = r.drill AND later.tick = r.tick AND later.ord > r.ord"
+
+// layoutNames are the layouts of outputs, each unfolded once into one name per number.
+const layoutNames = `(SELECT layout, flatten(list_transform(from_json(names->'$.m', '[{"m":"VARCHAR","s":"BOOLEAN","o":["VARCHAR"]}]'),
+m -> list_transform(m.o, o -> {'model': m.m, 'shadow': coalesce(m.s, false), 'output': o}))) AS names FROM store.layouts)`
 
 func (s *Store) channelsView() string {
 	var rows []string
