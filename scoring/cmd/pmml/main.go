@@ -33,6 +33,10 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	if len(args) == 0 {
 		return errors.New(usage)
 	}
+	if a := args[0]; a == "help" || a == "-h" || a == "--help" {
+		_, err := io.WriteString(out, usage)
+		return err
+	}
 	var full, explain bool
 	var files []string
 	for _, a := range args[1:] {

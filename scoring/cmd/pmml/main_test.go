@@ -37,6 +37,7 @@ func TestThePmmlToolSaysWhatAStrangerNeeds(t *testing.T) {
 	}
 	rows := "{\"WOB__mean__60s\": 2}\n{\"WOB__mean__60s\": 0}\n{\"WOB__mean__60s\": \"x\"}\n"
 	f("pmml inspect MODEL.pmml", "")
+	f("pmml inspect MODEL.pmml", "", "--help")
 	f("paint: no such command", "", "paint", old)
 	f("diff wants 2 model files, not 1", "", "diff", old)
 	f(`"Kind": "RegressionModel"`, "", "inspect", old)

@@ -27,7 +27,16 @@ type Doctor struct {
 	Data    string   `help:"Data directory of the gateway." default:".data" placeholder:"DIR"`
 	Brokers []string `help:"Its Kafka." placeholder:"HOST:PORT"`
 	Prefix  string   `help:"Prefix of its topics." default:"mudpulse."`
-	Site    string   `help:"Its site file." placeholder:"FILE"`
+
+	SASLUser      string `name:"sasl-user" help:"Its user at the brokers."`
+	SASLPassword  string `name:"sasl-password" help:"Its password; better in the environment." env:"MUDPULSE_SASL_PASSWORD"`
+	SASLMechanism string `name:"sasl-mechanism" help:"PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512." default:"SCRAM-SHA-256"`
+	KafkaTLS      bool   `name:"kafka-tls" help:"It speaks TLS to the brokers."`
+	KafkaCA       string `name:"kafka-ca" help:"Certificate authority of the brokers, PEM." placeholder:"FILE"`
+	KafkaCert     string `name:"kafka-cert" help:"Its certificate for the brokers, PEM." placeholder:"FILE"`
+	KafkaKey      string `name:"kafka-key" help:"Its key, PEM." placeholder:"FILE"`
+
+	Site string `help:"Its site file." placeholder:"FILE"`
 }
 
 // Run prints the findings; it is an error if one is bad.
@@ -72,7 +81,7 @@ func (d *Doctor) Run(ctx context.Context, out io.Writer) error {
 		}
 	}
 	if len(d.Brokers) > 0 {
-		say("Kafka at "+strings.Join(d.Brokers, ","), d.kafka(ctx), "check names, ports, TLS and credentials; frames wait in the spool meanwhile")
+		say("Kafka at "+strings.Join(d.Brokers, ","), d.kafka(ctx), "mend what is named; frames wait in the spool meanwhile")
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d of these want attention", bad)
@@ -120,17 +129,26 @@ func ready(ctx context.Context, addr string) error {
 func (d *Doctor) kafka(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(d.Brokers...), kgo.RetryTimeout(5*time.Second))
+	cfg := kafka.DefaultConfig()
+	cfg.Brokers, cfg.Prefix = d.Brokers, d.Prefix
+	cfg.User, cfg.Password, cfg.Mechanism = d.SASLUser, d.SASLPassword, d.SASLMechanism
+	cfg.TLS, cfg.CAFile, cfg.CertFile, cfg.KeyFile = d.KafkaTLS, d.KafkaCA, d.KafkaCert, d.KafkaKey
+	opts, err := cfg.Options()
+	if err != nil {
+		return err
+	}
+	cl, err := kgo.NewClient(append(opts, kgo.RetryTimeout(5*time.Second))...)
 	if err != nil {
 		return err
 	}
 	defer cl.Close()
-	cfg := kafka.DefaultConfig()
-	cfg.Prefix = d.Prefix
 	t := cfg.Topics()
 	there, err := kadm.NewClient(cl).ListTopics(ctx, t.Frames, t.Backfill, t.Quarantine, t.Gateways)
 	if err != nil {
-		return err
+		return cfg.Cure(err)
 	}
-	return there.Error()
+	if err := there.Error(); err != nil {
+		return fmt.Errorf("%w: start the centre (mudpulse, scorer), which makes the topics, or name their prefix with --prefix", err)
+	}
+	return nil
 }

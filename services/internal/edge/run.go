@@ -35,6 +35,7 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *promet
 	if len(s.Brokers) == 0 {
 		return errors.New("brokers: must name the Kafka to forward to, as --brokers HOST:PORT")
 	}
+	process.WarnOfLimits(log)
 	s.Parts = []string{"gateway"}
 	if err := s.Validate(); err != nil {
 		return err

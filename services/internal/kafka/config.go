@@ -54,9 +54,9 @@ func (c Config) Validate() error {
 	case c.Prefix == "" || len(c.Prefix) > 100:
 		return fmt.Errorf("prefix: must have 1 to 100 characters, not %q", c.Prefix)
 	case c.User != "" && c.Mechanism != "PLAIN" && c.Mechanism != "SCRAM-SHA-256" && c.Mechanism != "SCRAM-SHA-512":
-		return fmt.Errorf("sasl_mechanism: must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, not %q", c.Mechanism)
+		return fmt.Errorf("sasl-mechanism: must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, not %q", c.Mechanism)
 	case (c.CertFile == "") != (c.KeyFile == ""):
-		return fmt.Errorf("tls_cert and tls_key: give both or neither")
+		return fmt.Errorf("kafka-cert and kafka-key: give both or neither")
 	}
 	return nil
 }
@@ -87,17 +87,17 @@ func (c Config) Options() ([]kgo.Opt, error) {
 		if c.CAFile != "" {
 			pem, err := os.ReadFile(c.CAFile)
 			if err != nil {
-				return nil, fmt.Errorf("tls_ca: %w", err)
+				return nil, fmt.Errorf("kafka-ca: %w", err)
 			}
 			t.RootCAs = x509.NewCertPool()
 			if !t.RootCAs.AppendCertsFromPEM(pem) {
-				return nil, fmt.Errorf("tls_ca: %s holds no certificate in PEM", c.CAFile)
+				return nil, fmt.Errorf("kafka-ca: %s holds no certificate in PEM", c.CAFile)
 			}
 		}
 		if c.CertFile != "" {
 			cert, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
 			if err != nil {
-				return nil, fmt.Errorf("tls_cert: %w", err)
+				return nil, fmt.Errorf("kafka-cert: %w", err)
 			}
 			t.Certificates = []tls.Certificate{cert}
 		}

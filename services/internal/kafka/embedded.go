@@ -67,7 +67,10 @@ func (e *Embedded) open(dir, addr string, cfg Config) error {
 	}
 	e.cluster, err = kfake.NewCluster(
 		kfake.NumBrokers(1), kfake.Ports(0), kfake.ClusterID(e.id), kfake.DataDir(data),
-		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, addr) }),
+		kfake.ListenFn(func(network, _ string) (net.Listener, error) {
+			l, err := net.Listen(network, addr)
+			return patient{l}, err
+		}),
 		kfake.DefaultNumPartitions(int(cfg.Partitions)),
 		kfake.GroupMinSessionTimeout(time.Second),
 		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": "15000", "message.max.bytes": "8388608"}),
@@ -77,6 +80,20 @@ func (e *Embedded) open(dir, addr string, cfg Config) error {
 	}
 	e.addr = e.cluster.ListenAddrs()[0]
 	return nil
+}
+
+// patient is a listener that outlives what passes: kfake listens no more after the
+// first error, and without its log the process is deaf.
+type patient struct{ net.Listener }
+
+func (p patient) Accept() (net.Conn, error) {
+	for {
+		c, err := p.Listener.Accept()
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			return c, err
+		}
+		time.Sleep(50 * time.Millisecond) // too many open files, a connection gone
+	}
 }
 
 // clusterID reads the log's identity, or makes one: whoever removes the data

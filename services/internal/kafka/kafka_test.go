@@ -2,9 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -143,6 +147,41 @@ func TestAWrongKeyIsNamed(t *testing.T) {
 	f(func(c *Config) { c.Partitions = 0 }, "partitions")
 	f(func(c *Config) { c.Replication = 0 }, "replication")
 	f(func(c *Config) { c.Prefix = "" }, "prefix")
-	f(func(c *Config) { c.User, c.Mechanism = "u", "X" }, "sasl_mechanism")
-	f(func(c *Config) { c.KeyFile = "k" }, "tls_cert and tls_key")
+	f(func(c *Config) { c.User, c.Mechanism = "u", "X" }, "sasl-mechanism")
+	f(func(c *Config) { c.KeyFile = "k" }, "kafka-cert and kafka-key")
+}
+
+// flaky is a listener whose first accepts fail, as where too many files are open.
+type flaky struct {
+	net.Listener
+	fail int
+}
+
+func (f *flaky) Accept() (net.Conn, error) {
+	if f.fail--; f.fail >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return f.Listener.Accept()
+}
+
+func TestTheEmbeddedLogListensOnAfterTooManyOpenFiles(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := patient{&flaky{l, 2}}
+	dialed, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialed.Close()
+	c, err := p.Accept()
+	if err != nil {
+		t.Fatalf("it listens no more: %v", err)
+	}
+	c.Close()
+	l.Close()
+	if _, err := p.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed, and: %v", err)
+	}
 }

@@ -75,6 +75,7 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, out io.Writ
 	if err := s.Validate(); err != nil {
 		return err
 	}
+	process.WarnOfLimits(log)
 	stop, err := s.StartProfile()
 	if err != nil {
 		return err
@@ -152,7 +153,7 @@ func (p *platform) openLog(ctx context.Context) (err error) {
 	defer cl.Close()
 	wait, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
-	if err := kafka.EnsureTopics(wait, cl, p.kafka); err != nil {
+	if err := kafka.Reach(wait, cl, p.kafka, p.log); err != nil {
 		return fmt.Errorf("kafka %s: %w", strings.Join(p.kafka.Brokers, ","), err)
 	}
 	return nil

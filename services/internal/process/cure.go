@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
+	"strings"
 	"syscall"
 )
 
@@ -25,10 +27,26 @@ func (s *Settings) Cure(err error) error {
 		}
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: the user that runs this must be able to write to %s; give it that directory, or another with --data", err, s.Data)
-	case errors.Is(err, syscall.ENOSPC):
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
+		return fmt.Errorf("%w: there is a file where a directory should be; name another with --data", err)
+	case errors.Is(err, syscall.EMFILE):
+		return fmt.Errorf("%w: let this process have more open files: ulimit -n 65536, or LimitNOFILE= of its unit", err)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), err != nil && strings.Contains(err.Error(), "database or disk is full"): // SQLite's words
 		return fmt.Errorf("%w: free space on the disk of %s, or move it and say where with --data; nothing that was acknowledged is lost", err, s.Data)
 	}
 	return err
+}
+
+// fewFiles is how many open files are too few: the store's and the log's are up to
+// a hundred, and each device and each page takes one.
+const fewFiles = 1024
+
+// WarnOfLimits says which limits of the system are low for what this process does.
+func WarnOfLimits(log *slog.Logger) {
+	var files syscall.Rlimit // the soft limit is the hard one: Go raises it at the start
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && files.Cur < fewFiles {
+		log.Warn("few files may be open: each device and each page takes one; say ulimit -n 65536, or LimitNOFILE= in its unit", "open_files", files.Cur)
+	}
 }
 
 // listens names the setting that asks for an address: the same, or the same port of a host's name.

@@ -204,6 +204,9 @@ func TestErrorsOfTheSystemNameTheSettingThatCures(t *testing.T) {
 	f(&fs.PathError{Op: "mkdir", Path: "/var/lib/mudpulse/log", Err: syscall.EROFS}, "must be able to write to /var/lib/mudpulse")
 	f(&fs.PathError{Op: "open", Path: "/var/lib/mudpulse/log", Err: syscall.EACCES}, "must be able to write to /var/lib/mudpulse")
 	f(&fs.PathError{Op: "write", Path: "/var/lib/mudpulse/log", Err: syscall.ENOSPC}, "free space on the disk of /var/lib/mudpulse")
+	f(&fs.PathError{Op: "mkdir", Path: "/etc/hostname", Err: syscall.ENOTDIR}, "name another with --data")
+	f(&net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}, "ulimit -n")
+	f(errors.New("api: migrations: database or disk is full (13)"), "free space on the disk of /var/lib/mudpulse")
 	if err := errors.New("something else"); s.Cure(err) != err || s.Cure(nil) != nil {
 		t.Error("an error that needs no cure was changed")
 	}
