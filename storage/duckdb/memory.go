@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -28,7 +29,8 @@ type memory struct {
 type drill struct {
 	storage.Drill
 	latest map[string]*storage.Value
-	score  *telemetry.Score
+	score  *telemetry.Score  // the newest that is not ahead of the clock
+	newest int64             // tick of the newest of all, or noTick
 	health map[int64]*bucket // by tick / HealthBucket
 	recent recent
 }
@@ -41,6 +43,11 @@ type bucket struct {
 
 const noTick = math.MinInt64
 
+// ahead is how far before the clock a drill may be: what is further is kept at its
+// time, and is not the present (telemetry.FlagFuture), or one frame of a device whose
+// clock is a day ahead would pass for news until tomorrow.
+const ahead = int64(5 * time.Minute)
+
 func (m *memory) get(name string) *drill {
 	d := m.drills[name]
 	if d == nil {
@@ -49,7 +56,7 @@ func (m *memory) get(name string) *drill {
 		}
 		name = strings.Clone(name)
 		d = &drill{Drill: storage.Drill{Drill: name, First: math.MaxInt64, Last: noTick},
-			latest: map[string]*storage.Value{}, health: map[int64]*bucket{}, recent: recent{from: m.newFrom}}
+			latest: map[string]*storage.Value{}, newest: noTick, health: map[int64]*bucket{}, recent: recent{from: m.newFrom}}
 		m.drills[name] = d
 		m.sorted = nil
 	}
@@ -89,8 +96,8 @@ func (m *memory) byName(begin func(n int), f func(*drill)) {
 func (m *memory) lastTick(name string) int64 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if d := m.drills[name]; d != nil && d.score != nil {
-		return d.score.Tick
+	if d := m.drills[name]; d != nil {
+		return d.newest
 	}
 	return noTick
 }
@@ -106,10 +113,13 @@ func (m *memory) committed(b *storage.Batch, scores []int, content []uint64, wav
 		d.Frames++
 		d.Arrived = b.Arrived
 		d.First = min(d.First, f.TS)
+		d.device(f.Device)
+		if f.Flags&telemetry.FlagFuture != 0 {
+			continue
+		}
 		if end := f.End(); end >= d.Last {
 			d.Last, d.Simulated = end, f.Simulated
 		}
-		d.device(f.Device)
 		for r := range f.Runs {
 			if len(f.Runs[r].Values) < telemetry.LeastWaveform || !waveform(f.Runs[r].Channel) {
 				d.take(&f.Runs[r], f.TS)
@@ -117,7 +127,7 @@ func (m *memory) committed(b *storage.Batch, scores []int, content []uint64, wav
 		}
 	}
 	for _, i := range scores {
-		m.score(&b.Scores[i], content[i])
+		m.score(&b.Scores[i], content[i], b.Arrived+ahead)
 	}
 }
 
@@ -145,9 +155,11 @@ func (d *drill) take(r *telemetry.Run, ts int64) {
 	}
 }
 
-func (m *memory) score(sc *telemetry.Score, content uint64) {
+// score takes up a score; it is the present if its tick is not after until.
+func (m *memory) score(sc *telemetry.Score, content uint64, until int64) {
 	d := m.get(sc.Drill)
-	if d.score == nil || sc.Tick >= d.score.Tick {
+	d.newest = max(d.newest, sc.Tick)
+	if sc.Tick <= until && (d.score == nil || sc.Tick >= d.score.Tick) {
 		c := *sc
 		d.score = &c
 	}
@@ -197,6 +209,9 @@ func floorDiv(a, b int64) int64 {
 func (s *Store) Drills() (out []storage.Drill) {
 	s.mem.byName(func(n int) { out = make([]storage.Drill, 0, n) }, func(d *drill) {
 		c := d.Drill
+		if c.Last == noTick { // all that it sent is ahead of the clock
+			c.Last = 0
+		}
 		if c.Frames == 0 {
 			c.First, c.Last = 0, 0
 			if d.score != nil {
@@ -421,16 +436,21 @@ func (s *Store) loadPosition(ctx context.Context) error {
 // notHot is a condition on what is kept of sealed partitions: until one is sealed, its tables count.
 const notHot = "part NOT IN (SELECT part FROM store.parts)"
 
+// present is the newest time that is not ahead of the clock, µs.
+func (s *Store) present() int64 { return us(s.clock.Now().UnixNano() + ahead) }
+
 func (s *Store) loadDrills(ctx context.Context) error {
+	until := s.present()
 	return s.ask(ctx, func(l layout) string {
 		l.files = nil
-		return `SELECT src, min(first_ts), max(last_ts), max(arrived), sum(n)::BIGINT, arg_max(simulated, last_ts) FROM (
-SELECT src, epoch_us(min(ts)) AS first_ts, epoch_us(max(ts_end)) AS last_ts, epoch_us(max(arrived)) AS arrived, count(*) AS n, arg_max(simulated, ts_end) AS simulated FROM (` + l.from(dsFrames, "src, ts, ts_end, arrived, simulated", "") + `) GROUP BY src
+		return fmt.Sprintf(`SELECT src, min(first_ts), max(last_ts) FILTER (last_ts <= %[1]d), max(arrived), sum(n)::BIGINT, arg_max(simulated, last_ts) FROM (
+SELECT src, epoch_us(min(ts)) AS first_ts, epoch_us(max(ts_end) FILTER (ts_end <= make_timestamp(%[1]d))) AS last_ts, epoch_us(max(arrived)) AS arrived, count(*) AS n, arg_max(simulated, ts_end) AS simulated FROM (`, until) + l.from(dsFrames, "src, ts, ts_end, arrived, simulated", "") + `) GROUP BY src
 UNION ALL SELECT src, first_ts, last_ts, arrived, frames, simulated FROM store.sealed_sources WHERE ` + notHot + `) GROUP BY src ORDER BY src`
 	}, func(r *sql.Rows) error {
 		var src int32
-		var first, last, arrived, n int64
-		var simulated bool
+		var first, arrived, n int64
+		var last *int64
+		var simulated *bool
 		if err := r.Scan(&src, &first, &last, &arrived, &n, &simulated); err != nil {
 			return err
 		}
@@ -439,8 +459,8 @@ UNION ALL SELECT src, first_ts, last_ts, arrived, frames, simulated FROM store.s
 		d.device(k.device)
 		d.Frames += n
 		d.First = min(d.First, first*1000)
-		if last*1000 >= d.Last {
-			d.Last, d.Simulated = last*1000, simulated
+		if last != nil && *last*1000 >= d.Last {
+			d.Last, d.Simulated = *last*1000, simulated != nil && *simulated
 		}
 		d.Arrived = max(d.Arrived, arrived*1000)
 		return nil
@@ -451,7 +471,7 @@ UNION ALL SELECT src, first_ts, last_ts, arrived, frames, simulated FROM store.s
 func (s *Store) loadLatest(ctx context.Context) error {
 	since := map[int32]int64{} // µs, by source
 	for src, k := range s.bySource {
-		if d := s.mem.drills[k.drill]; d != nil && d.Frames > 0 {
+		if d := s.mem.drills[k.drill]; d != nil && d.Frames > 0 && d.Last != noTick {
 			since[int32(src)] = us(d.Last) - 3600e6
 		}
 	}
@@ -468,7 +488,7 @@ func (s *Store) loadLatest(ctx context.Context) error {
 			hours[h] = true
 		}
 	}
-	join := "JOIN (VALUES " + strings.Join(values, ", ") + ") l(src, since) ON l.src = r.src AND r.ts >= l.since"
+	join := "JOIN (VALUES " + strings.Join(values, ", ") + ") l(src, since) ON l.src = r.src AND r.ts >= l.since AND r.ts <= make_timestamp(" + fmt.Sprint(s.present()) + ")"
 	rows := func(l layout, dataset, cols string) string {
 		l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.hi < least || !hours[f.hour] })
 		return "(" + l.from(dataset, cols, fmt.Sprintf("ts >= make_timestamp(%d)", least)) + ")"
@@ -539,7 +559,7 @@ func (d *drill) keep(tag string, v storage.Value) {
 
 func (s *Store) loadScores(ctx context.Context) error {
 	type newest struct{ tick, ord int64 }
-	last := map[string]newest{}
+	last, until := map[string]newest{}, s.present()
 	err := s.ask(ctx, func(l layout) string {
 		l.files = nil
 		return fmt.Sprintf(`WITH hot AS (%s), all_buckets AS (
@@ -556,6 +576,12 @@ SELECT drill, max(tick), arg_max(ord, (tick, ord)), arg_max(last, (tick, ord)), 
 			return err
 		}
 		s.mem.get(name).addHealth(n.tick*1000, lastHealth, number(low))
+		d := s.mem.get(name)
+		d.newest = max(d.newest, n.tick*1000)
+		d.recent.from = us(d.newest) + 1
+		if n.tick > until {
+			return nil
+		}
 		if o, ok := last[name]; !ok || n.tick > o.tick || n.tick == o.tick && n.ord > o.ord {
 			last[name] = n
 		}
@@ -567,8 +593,7 @@ SELECT drill, max(tick), arg_max(ord, (tick, ord)), arg_max(last, (tick, ord)), 
 	ords := make([]string, 0, len(last))
 	least, most := int64(math.MaxInt64), int64(math.MinInt64)
 	hours := map[int32]bool{}
-	for name, n := range last {
-		s.mem.get(name).recent.from = n.tick + 1
+	for _, n := range last {
 		ords = append(ords, fmt.Sprint(n.ord))
 		least, most = min(least, n.tick), max(most, n.tick)
 		hours[hourOf(n.tick*1000)] = true

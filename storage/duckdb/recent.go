@@ -106,8 +106,8 @@ func (m *memory) doubt(b *storage.Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range b.Scores {
-		if d := m.drills[b.Scores[i].Drill]; d != nil && d.score != nil {
-			d.recent = recent{from: us(d.score.Tick) + 1}
+		if d := m.drills[b.Scores[i].Drill]; d != nil && d.newest != noTick {
+			d.recent = recent{from: us(d.newest) + 1}
 		}
 	}
 }

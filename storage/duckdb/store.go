@@ -23,6 +23,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/allocator"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -87,7 +88,7 @@ func (c Config) Validate() error {
 	case c.Dir == "":
 		return errors.New("dir: must be given")
 	case strings.ContainsAny(c.Dir, "?%#"):
-		return fmt.Errorf("dir: %q: the folder's name must not hold ? %% or #", c.Dir)
+		return fmt.Errorf("dir: %q: the folder's name must not hold ? %% or #; name another with --data", c.Dir)
 	case c.Memory < 64<<20:
 		return fmt.Errorf("memory: must be at least 64 MB, not %d bytes", c.Memory)
 	case c.Threads < 1:
@@ -252,6 +253,7 @@ func (s *Store) openFiles() error {
 			return err
 		}
 	}
+	allocator.Settle()
 	var config mapping.Config
 	if mapping.CreateConfig(&config) == mapping.StateError {
 		return errors.New("make DuckDB's configuration")
@@ -289,6 +291,7 @@ func (s *Store) openFiles() error {
 		"SET checkpoint_threshold='4GB'", // Checkpoint does it, off the commit path
 		"SET max_temp_directory_size='4GB'",
 		"SET parquet_metadata_cache=true",
+		"SET allocator_background_threads=true", // what is free goes back while nobody allocates, too
 	} {
 		if err := s.exec(q); err != nil {
 			return err
