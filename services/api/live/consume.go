@@ -87,7 +87,7 @@ func (c *Consumer) poll(ctx context.Context, cl *kgo.Client) {
 			}
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Topic == c.topics.Scores && s.add(r) {
+			if r.Topic == c.topics.Scores && s.add(r, c.hub.future) {
 				return
 			}
 			c.take(r, &d, &f)
@@ -112,11 +112,15 @@ type newestScore struct {
 	tick int64
 }
 
-// add takes a record; false: it is not readable.
-func (s *newestScores) add(r *kgo.Record) bool {
+// add takes a record, or leaves it out if its tick is in the future; false: it is not readable.
+func (s *newestScores) add(r *kgo.Record, future func(tick int64) bool) bool {
 	tick, err := telemetry.ScoreTick(r.Value)
 	if err != nil {
 		return false
+	}
+	if future(tick) {
+		s.left++
+		return true
 	}
 	if s.at == nil {
 		s.at = map[string]int{}

@@ -234,6 +234,9 @@ func (h *Hub) Frame(f *telemetry.Frame) {
 	h.count.readings += int64(n)
 	d := h.drill(f.Drill)
 	d.arrived = time.Now()
+	if f.Flags&telemetry.FlagFuture != 0 {
+		return // its device's clock is ahead: it is kept at its time, and is not the present
+	}
 	for i := range f.Runs {
 		r := &f.Runs[i]
 		if len(r.Values) == 0 || r.Channel != "DBTM" && r.Channel != "DMEA" || end < d.last {
@@ -254,12 +257,17 @@ func (h *Hub) Frame(f *telemetry.Frame) {
 	}
 }
 
+// future says that a tick is ahead of the clock, as telemetry.FlagFuture has it of frames.
+func (h *Hub) future(tick int64) bool {
+	return tick > h.clock.Now().Add(5*time.Minute).UnixNano()
+}
+
 // Score takes a score; it keeps s.
 func (h *Hub) Score(s *telemetry.Score) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	d := h.drill(s.Drill)
-	if d.score != nil && s.Tick < d.score.Tick {
+	if d.score != nil && s.Tick < d.score.Tick || h.future(s.Tick) {
 		return
 	}
 	d.score = s

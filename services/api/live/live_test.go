@@ -221,16 +221,17 @@ func TestOfManyScoresInOneFetchTheNewestIsKept(t *testing.T) {
 	rec := func(drill string, tick int64, health float64) *kgo.Record {
 		return &kgo.Record{Key: []byte(drill), Value: telemetry.AppendScore(nil, &telemetry.Score{Drill: drill, Tick: tick, Health: health})}
 	}
-	for _, r := range []*kgo.Record{rec("a", 5, 50), rec("b", 1, 90), rec("a", 7, 60), rec("a", 6, 10), rec("a", 7, 70)} {
-		if !s.add(r) {
+	future := func(tick int64) bool { return tick > 100 } // a device's clock that is ahead is not news
+	for _, r := range []*kgo.Record{rec("a", 5, 50), rec("b", 1, 90), rec("a", 7, 60), rec("a", 101, 5), rec("a", 6, 10), rec("a", 7, 70)} {
+		if !s.add(r, future) {
 			t.Fatal("not readable")
 		}
 	}
-	if s.add(&kgo.Record{Key: []byte("a"), Value: []byte{0xff}}) {
+	if s.add(&kgo.Record{Key: []byte("a"), Value: []byte{0xff}}, future) {
 		t.Error("what is no score was taken")
 	}
-	if s.left != 3 {
-		t.Errorf("%d left out, want 3", s.left)
+	if s.left != 4 {
+		t.Errorf("%d left out, want 4", s.left)
 	}
 	for range 2 {
 		got := map[string]float64{}
@@ -244,7 +245,25 @@ func TestOfManyScoresInOneFetchTheNewestIsKept(t *testing.T) {
 		if len(got) != 2 || got["a"] != 70 || got["b"] != 90 {
 			t.Errorf("%v", got)
 		}
-		s.add(rec("a", 3, 70)) // the next fetch begins anew
-		s.add(rec("b", 1, 90))
+		s.add(rec("a", 3, 70), future) // the next fetch begins anew
+		s.add(rec("b", 1, 90), future)
+	}
+}
+
+func TestADeviceWhoseClockIsAheadIsNotThePresent(t *testing.T) {
+	h := newHub()
+	now := time.Now().UnixNano()
+	day := 24 * time.Hour.Nanoseconds()
+	f := &telemetry.Frame{Drill: "RIG-07", Device: "edr-1", TS: now + day, Flags: telemetry.FlagFuture, Runs: []telemetry.Run{{Channel: "DBTM", Values: []float64{1}}}}
+	h.Frame(f)
+	h.Score(&telemetry.Score{Drill: "RIG-07", Tick: now + day, Health: 1})
+	if d := h.drill("RIG-07"); d.last != 0 || d.score != nil || !math.IsNaN(d.depth) {
+		t.Fatalf("tomorrow is shown as now: %+v", d)
+	}
+	f.TS, f.Flags, f.Runs[0].Values = now, 0, []float64{2}
+	h.Frame(f)
+	h.Score(&telemetry.Score{Drill: "RIG-07", Tick: now, Health: 2})
+	if d := h.drill("RIG-07"); d.last != now || d.score == nil || d.score.Health != 2 || d.depth != 2 {
+		t.Errorf("its clock was set, and the present is %+v", d)
 	}
 }
