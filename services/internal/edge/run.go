@@ -35,7 +35,7 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *promet
 	if len(s.Brokers) == 0 {
 		return errors.New("brokers: must name the Kafka to forward to, as --brokers HOST:PORT")
 	}
-	process.WarnOfLimits(log)
+	process.WarnOfLimits(log, os.DirFS("/"), 128<<20)
 	s.Parts = []string{"gateway"}
 	if err := s.Validate(); err != nil {
 		return err

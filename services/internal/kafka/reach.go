@@ -109,6 +109,8 @@ func (c Config) Cure(err error) error {
 		return add("this port of the broker asks for no password: leave out --sasl-user, or name another port with --brokers")
 	case errors.As(err, &eof):
 		return add("the broker may want a user and password: --sasl-user, --sasl-password, --sasl-mechanism")
+	case strings.Contains(text, "invalid large response size"):
+		return add("something else than Kafka answers there: name its brokers with --brokers")
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed):
 		return add("permit the user %q to read, write and create topics with the prefix %s", c.User, c.Prefix)
 	case errors.Is(err, kerr.InvalidReplicationFactor):

@@ -128,6 +128,7 @@ func TestALogThatCannotBeReachedNamesTheSettingThatCures(t *testing.T) {
 	say(kerr.TopicAuthorizationFailed, func(c *Config) { c.User = "rig" }, `permit the user "rig"`)
 	say(kerr.InvalidReplicationFactor, func(*Config) {}, "--replication")
 	say(&kgo.ErrFirstReadEOF{}, func(c *Config) { c.TLS = true }, "leave out --kafka-tls")
+	say(errors.New("invalid large response size 1213486160 > limit 104857600; the four size bytes are 'HTTP' in ascii"), func(*Config) {}, "something else than Kafka")
 	say(x509.HostnameError{Certificate: &x509.Certificate{}, Host: "k"}, func(*Config) {}, "name the broker with --brokers")
 
 	cfg := DefaultConfig()

@@ -2,15 +2,20 @@ package platform
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"os"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
+
+	"github.com/mudpulse/mudpulse/services/internal/process"
 )
 
 const (
 	memoryLimit = 1 << 30 // of the Go heap while less than half of it lives; the columnstore's own is a setting
 	gcEvery     = time.Second
+	beside      = 160 << 20 // of the process beside Go's heap and what the columnstore counts: its allocators, code
 	calmFor     = 10        // seconds that collecting is cheap before the heap is held small again
 	sparing     = 40        // percent that the heap may grow over what lives, while collecting costs little
 	generous    = 300       // and while it costs much, but
@@ -19,7 +24,15 @@ const (
 
 // sizeHeap holds the heap small while there is CPU to spare for that, and lets it
 // grow in a flood, where a collection costs throughput. It returns when ctx is done.
-func sizeHeap(ctx context.Context) error {
+func (p *platform) sizeHeap(ctx context.Context) error {
+	room := int64(math.MaxInt64)
+	if all := process.MemoryGiven(os.DirFS("/")); all != math.MaxInt64 {
+		store, err := bytes(p.s.Memory)
+		if err != nil {
+			return fmt.Errorf("memory: %w", err)
+		}
+		room = all - store - beside
+	}
 	before := debug.SetGCPercent(sparing)
 	defer debug.SetGCPercent(before)
 	given := debug.SetMemoryLimit(-1)
@@ -28,7 +41,7 @@ func sizeHeap(ctx context.Context) error {
 	s, last, set := sizer{percent: sparing}, readHeap(), sparing
 	for {
 		if given == math.MaxInt64 { // else GOMEMLIMIT says it
-			debug.SetMemoryLimit(max(memoryLimit, 2*last.live))
+			debug.SetMemoryLimit(heapLimit(last.live, room))
 		}
 		select {
 		case <-ctx.Done():
@@ -41,12 +54,18 @@ func sizeHeap(ctx context.Context) error {
 			gc, used = (now.gc-last.gc)/total, (now.used-last.used)/total
 		}
 		s.next(gc, used)
-		if p := s.bounded(now.live); p != set {
-			set = p
-			debug.SetGCPercent(p)
+		if pc := s.bounded(now.live); pc != set {
+			set = pc
+			debug.SetGCPercent(pc)
 		}
 		last = now
 	}
+}
+
+// heapLimit is how large Go's heap may become where so many bytes live and, in the
+// process's control group, room is left: less would be nothing but collecting.
+func heapLimit(live, room int64) int64 {
+	return min(max(memoryLimit, 2*live), max(room, live+live/4))
 }
 
 // A sizer decides how much the heap may grow.

@@ -32,3 +32,17 @@ func TestTheHeapGrowsWhereCollectingCostsThroughputAndShrinksWhereItDoesNot(t *t
 		t.Errorf("%+v", h)
 	}
 }
+
+func TestTheHeapKeepsToWhatTheControlGroupLeavesIt(t *testing.T) {
+	f := func(live, room, want int64) {
+		t.Helper()
+		if got := heapLimit(live<<20, room<<20); got>>20 != want {
+			t.Errorf("%d MB live, room for %d: %d, want %d", live, room, got>>20, want)
+		}
+	}
+	f(200, 1<<40, 1024)
+	f(800, 1<<40, 1600)
+	f(200, 350, 350)
+	f(400, 350, 500)
+	f(200, -100, 250)
+}

@@ -75,7 +75,7 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, out io.Writ
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	process.WarnOfLimits(log)
+	process.WarnOfLimits(log, os.DirFS("/"), memoryLimit)
 	stop, err := s.StartProfile()
 	if err != nil {
 		return err
@@ -293,7 +293,7 @@ func (p *platform) parts() []process.Part {
 	if p.embedded != nil {
 		add("log", func(ctx context.Context) error { <-ctx.Done(); return nil })
 	}
-	add("heap", sizeHeap)
+	add("heap", p.sizeHeap)
 	return parts
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"strings"
 	"syscall"
@@ -35,18 +34,6 @@ func (s *Settings) Cure(err error) error {
 		return fmt.Errorf("%w: free space on the disk of %s, or move it and say where with --data; nothing that was acknowledged is lost", err, s.Data)
 	}
 	return err
-}
-
-// fewFiles is how many open files are too few: the store's and the log's are up to
-// a hundred, and each device and each page takes one.
-const fewFiles = 1024
-
-// WarnOfLimits says which limits of the system are low for what this process does.
-func WarnOfLimits(log *slog.Logger) {
-	var files syscall.Rlimit // the soft limit is the hard one: Go raises it at the start
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && files.Cur < fewFiles {
-		log.Warn("few files may be open: each device and each page takes one; say ulimit -n 65536, or LimitNOFILE= in its unit", "open_files", files.Cur)
-	}
 }
 
 // listens names the setting that asks for an address: the same, or the same port of a host's name.
