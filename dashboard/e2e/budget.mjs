@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 const BUDGET = 150_000;
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 const files = readdirSync(dist, { recursive: true }).map(String).filter((f) => /\.(js|css|html)$/.test(f));
-const LATER = /\/(?:Admin|Models|Rules|Spectrum)-[\w-]+\.js$/;
+const LATER = /\/(?:Admin|Data|Handover|Models|Replay|Rules|Spectrum)-[\w-]+\.js$/;
 let script = 0, later = 0, all = 0;
 const elsewhere = [];
 for (const f of files) {

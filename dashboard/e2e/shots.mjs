@@ -54,6 +54,7 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
     await page.goto(base + path);
     await page.waitForLoadState('networkidle', { timeout: 1000 }).catch(() => {});
     await page.waitForTimeout(['drill', 'machine', 'replay', 'evidence'].includes(what) ? 3500 : 1500);
+    await page.getByText(/^Reading .* …$/).first().waitFor({ state: 'detached', timeout: 30000 }).catch(() => console.error(`${what} at ${name}: still reading after 30 s`));
     try { await act?.(); } catch (err) { console.error(`${what} at ${name}: ${err.message.split('\n')[0]}`); process.exitCode = 1; continue; }
     if (act) await page.waitForTimeout(800);
     if (what !== 'write') await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });

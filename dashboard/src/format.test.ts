@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { age, bytes, decimals, left, num, perDay, short, span, stamp, when } from './format';
+import { age, bytes, decimals, left, num, perDay, short, span, stamp, when, unbroken } from './format';
 
 test('figures have commas, a minus that is one, and a dash for what is not known', () => {
   const f = (v: number | null, d: number, want: string) => expect(num(v, d)).toBe(want);
@@ -56,3 +56,7 @@ test('times come as text, milliseconds or nanoseconds', () => {
 });
 
 test('sizes', () => expect([bytes(64), bytes(3100), bytes(31200), bytes(3.14e6)]).toEqual(['64 B', '3.1 kB', '31 kB', '3.1 MB']));
+
+test('a number and its unit stay on one line', () => {
+  expect(unbroken('Motor winding 147 °C, 8 °C over; 20 strokes in 5 min at 26.2 MPa, 9 minutes')).toBe('Motor winding 147\u00a0°C, 8\u00a0°C over; 20 strokes in 5\u00a0min at 26.2\u00a0MPa, 9 minutes');
+});

@@ -128,3 +128,6 @@ const SUBSYSTEMS = ['hydraulics', 'pumps', 'bit', 'topdrive', 'hoisting', 'instr
 export const subsystemWord = (s: string | null | undefined): string => (s ? (SUBSYSTEMS.includes(s) ? t(`sub.${s}` as Key) : upper(s)) : '');
 
 export const priorityWord = (p: number): string => (p >= 1 && p <= 3 ? t(`priority.${p as 1 | 2 | 3}`) : '');
+
+/** unbroken keeps a number and its unit on one line. */
+export const unbroken = (s: string): string => s.replace(/(\d) (?=(?:°C|%|MPa|kN·m|kN|L\/min|rpm|min|mm|h|s|d|m|g)(?![\wµ]))/g, '$1\u00a0');

@@ -3222,7 +3222,7 @@ export interface components {
             /** Format: date-time */
             since: string | null;
             subsystem: string;
-            /** @description in a driller's words; where an alarm of the subsystem stands, those it was raised with */
+            /** @description in a driller's words; where an alarm of the subsystem stands, those it was raised or last made more urgent with */
             text: string;
             unit: string;
             value: number | null;

@@ -1,4 +1,6 @@
 import { num } from '../format';
+import type { Key } from '../words/en';
+import { t } from '../words/words.svelte';
 import type { DefectLine, Waveform } from '../types';
 
 /** Lines of a spectrum at which something of the machine would show, in the order of the table: `key` is 1 for the first. */
@@ -6,8 +8,6 @@ export interface Family { key: number; name: string; what: string; part: string;
 /** A place on the axis that has a name: the n-th harmonic of a family, or side lines to it, `side` shafts away. */
 export interface Spot { hz: number; family: Family; n: number; side: number }
 
-const WORDS: Record<string, string> = { shaft: 'Shaft', bpfo: 'Outer race, BPFO', bpfi: 'Inner race, BPFI', bsf: 'Roller, BSF', ftf: 'Cage, FTF', mesh: 'Gear mesh' };
-const SHORT: Record<string, string> = { shaft: 'shaft', bpfo: 'outer race', bpfi: 'inner race', bsf: 'roller', ftf: 'cage', mesh: 'mesh' };
 const ORDER = ['bpfo', 'bpfi', 'bsf', 'ftf', 'mesh', 'shaft'];
 const HARMONICS = 8, SIDES = 2;
 
@@ -15,7 +15,7 @@ const HARMONICS = 8, SIDES = 2;
 export function families(lines: DefectLine[]): Family[] {
   return lines.filter((l) => (l.hz ?? 0) > 0)
     .sort((a, b) => ORDER.indexOf(a.name) - ORDER.indexOf(b.name) || a.hz! - b.hz!)
-    .map((l, i) => ({ key: i + 1, name: l.name, what: WORDS[l.name] ?? l.what, part: l.part, hz: l.hz!, order: l.order ?? NaN, amplitude: l.amplitude, height: l.height }));
+    .map((l, i) => ({ key: i + 1, name: l.name, what: ORDER.includes(l.name) ? t(`line.${l.name}` as Key) : l.what, part: l.part, hz: l.hz!, order: l.order ?? NaN, amplitude: l.amplitude, height: l.height }));
 }
 
 /** spots of a family up to a frequency: its harmonics, and beside those of a mesh or an inner race, which the shaft carries
@@ -45,8 +45,8 @@ export function nearest(all: Spot[], hz: number, reach: number): Spot | null {
 
 /** spotWords names a place: "outer race × 3", "mesh − 1 shaft". */
 export function spotWords(s: Spot): string {
-  const name = (SHORT[s.family.name] ?? s.family.name) + (s.n > 1 ? ` × ${s.n}` : '');
-  return s.side ? `${name} ${s.side < 0 ? '−' : '+'} ${Math.abs(s.side) === 1 ? 'the shaft' : `${Math.abs(s.side)} × the shaft`}` : name;
+  const name = (ORDER.includes(s.family.name) ? t(`line.short.${s.family.name}` as Key) : s.family.name) + (s.n > 1 ? ` × ${s.n}` : '');
+  return s.side ? `${name} ${s.side < 0 ? '−' : '+'} ${Math.abs(s.side) === 1 ? t('line.side') : t('line.sides', { n: Math.abs(s.side) })}` : name;
 }
 
 /** merged names families that lie on top of each other: within a line of the transform, or ½ %. */
@@ -64,8 +64,12 @@ export function says(now: Family[], then: Family[]): string {
     .map((f) => ({ f, was: then.find((x) => x.name === f.name && x.part === f.part)?.height ?? null }))
     .sort((a, b) => b.f.height! - a.f.height!);
   if (!now.some((f) => f.name !== 'shaft')) return '';
-  if (!out.length) return 'No defect line stands out of the noise.';
-  return out.map(({ f, was }) => `${f.what.split(',')[0]} stands ${num(f.height, f.height! < 10 ? 1 : 0)} times over the noise${was == null ? '' : was >= CLEAR / 2 && f.height! < 1.5 * was ? `, as before (${num(was, was < 10 ? 1 : 0)})` : `, ${num(was, was < 10 ? 1 : 0)} before`}.`).join(' ');
+  if (!out.length) return t('line.none');
+  const text = (v: number) => num(v, v < 10 ? 1 : 0);
+  return out.map(({ f, was }) => {
+    const said = { what: f.what.split(',')[0], n: text(f.height!), was: was == null ? '' : text(was) };
+    return was == null ? t('line.stands', said) : t(was >= CLEAR / 2 && f.height! < 1.5 * was ? 'line.same' : 'line.more', said);
+  }).join(' ');
 }
 const CLEAR = 6; // times the median around it: normal_high of TDENV, the same number made at the rig
 

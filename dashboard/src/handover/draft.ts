@@ -1,6 +1,7 @@
 import type { Alarm, Drill } from '../types';
 import { standing } from '../merge';
 import { stamp } from '../format';
+import { t as say } from '../words/words.svelte';
 
 /** What one drill did in a tour: health when the crew came on and now, and the alarm that says why. */
 export interface Worse { d: Drill; then: number | null; now: number | null; alarm: Alarm | null }
@@ -25,9 +26,9 @@ export function draft(drills: Drill[], alarms: Alarm[], began: number, then: (d:
   worse.sort((x, y) => (x.alarm?.priority ?? 4) - (y.alarm?.priority ?? 4) || (x.now ?? 101) - (y.now ?? 101) || (x.d.id < y.d.id ? -1 : 1));
   const over = mine.filter((a) => a.cleared).sort((x, y) => (stamp(y.raised) ?? 0) - (stamp(x.raised) ?? 0));
   const left = [
-    ...alarms.filter((a) => a.status === 'shelved').map((a) => ({ at: stamp(a.shelved_until), drill: a.drill, text: `${a.title}: shelved, ${a.shelve_reason}` })),
-    ...alarms.filter((a) => standing(a) && !a.cleared && a.status === 'ack').map((a) => ({ at: null, drill: a.drill, text: `${a.title}: ${a.acked_by} has it${a.note ? `; ${a.note}` : ''}` })),
-    ...alarms.filter((a) => a.status === 'rtn_unack').map((a) => ({ at: null, drill: a.drill, text: `${a.title} went back by itself; nobody has seen it` })),
+    ...alarms.filter((a) => a.status === 'shelved').map((a) => ({ at: stamp(a.shelved_until), drill: a.drill, text: say('hand.left.shelved', { title: a.title, reason: a.shelve_reason }) })),
+    ...alarms.filter((a) => standing(a) && !a.cleared && a.status === 'ack').map((a) => ({ at: null, drill: a.drill, text: say('hand.left.has', { title: a.title, who: a.acked_by }) + (a.note ? `; ${a.note}` : '') })),
+    ...alarms.filter((a) => a.status === 'rtn_unack').map((a) => ({ at: null, drill: a.drill, text: say('hand.left.back', { title: a.title }) })),
   ];
   const split = [1, 2, 3].map((p) => mine.filter((a) => a.priority === p).length) as [number, number, number];
   return { worse, over, left, raised: mine.length, split };

@@ -39,7 +39,7 @@ func Subsystems(s *telemetry.Score) []Subsystem {
 type Reason struct {
 	Subsystem string `json:"subsystem"`
 	Code      string `json:"code"`
-	Text      string `json:"text" doc:"in a driller's words; where an alarm of the subsystem stands, those it was raised with"`
+	Text      string `json:"text" doc:"in a driller's words; where an alarm of the subsystem stands, those it was raised or last made more urgent with"`
 	Now       string `json:"now,omitempty" doc:"what is measured now, where text is an alarm's of since"`
 	Points    Num    `json:"points" doc:"taken from 100"`
 	Feature   string `json:"feature"`
