@@ -126,7 +126,7 @@ test('an administrator says who is told; what was sent is listed, and what canno
   await page.getByLabel(/^By/).selectOption('webhook');
   await page.getByLabel('Address', { exact: true }).fill(`http://127.0.0.1:${port}/hook`);
   await page.getByRole('button', { name: 'Keep' }).click();
-  await until('it says which host is missing', 15000, async () => /is not among the hosts that may be spoken to: add it to hosts/.test(await page.locator('section.answer').innerText()));
+  await until('it says which host is missing', 15000, async () => /is not among the hosts that may be spoken to: add it to hosts/.test(await page.getByRole('alert').innerText()));
   await page.getByLabel(/^One a line/).fill(`127.0.0.1:${port}`);
   await page.getByRole('button', { name: 'Add a rule' }).click();
   await page.getByRole('button', { name: 'Keep' }).click();

@@ -53,8 +53,10 @@ test('an engineer takes a model from the file through its report, beside, on, an
   await scored(1, '^on$');
   await putOn(2);
   await page.getByRole('button', { name: /^Roll back to 1/ }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Roll back to 1' }).click();
   await scored(1, '^on$');
   await page.getByRole('button', { name: /^Take off/ }).click();
+  await page.getByRole('button', { name: 'Take it off' }).click();
   await until('it is off', 15000, async () => /Off/.test(await page.locator(`tr[data-model="${name}"]`).innerText()));
   assert.equal(page.failed, undefined, String(page.failed));
 });

@@ -262,6 +262,8 @@ export function suite({ browser, base, state, alarmWithin = 150000 }) {
     const bearer = (path) => fetch(base + path, { headers: { Authorization: `Bearer ${secret}` } }).then((r) => r.status);
     assert.deepEqual([await bearer('/api/v1/drills'), await bearer('/api/v1/tokens')], [200, 403]);
     await page.locator(`tr[data-token="tok ${name}"]`).getByRole('button', { name: 'Take away' }).click();
+    assert.equal(await bearer('/api/v1/drills'), 200, 'it is asked once more');
+    await page.getByRole('button', { name: 'Take away for good' }).click();
     await until('the token is dead', 10000, async () => (await bearer('/api/v1/drills')) === 401);
     await page.locator(`tr[data-person="${name}"]`).getByRole('button', { name: 'Change…' }).click();
     await page.getByRole('button', { name: 'Close: shut out now' }).click();

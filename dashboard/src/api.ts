@@ -15,14 +15,20 @@ export class Refusal extends Error {
   }
 }
 
+/** reasons says why something was not done, a line each: what the server said, then every field with its cure; or that nothing came back. */
+export function reasons(err: unknown): string[] {
+  if (err instanceof Refusal) return [...new Set([err.message, ...err.problems])];
+  if (err instanceof TypeError) return ['The server does not answer. Whether it was done is not known: look before you try again.']; // what fetch throws
+  return [err instanceof Error ? err.message : String(err)];
+}
+
 export const signedOut = (err: unknown): boolean => err instanceof Refusal && err.status === 401;
 
 const ROOT = '/api/v1';
 
-async function call(method: string, path: string, body?: unknown, raw?: Blob): Promise<Response> {
+async function call(method: string, path: string, body?: unknown): Promise<Response> {
   const init: RequestInit = { method, headers: { Accept: 'application/json' }, credentials: 'same-origin' };
-  if (raw) { init.body = raw; init.headers = { ...init.headers, 'Content-Type': 'application/xml' }; }
-  else if (body !== undefined) { init.body = JSON.stringify(body); init.headers = { ...init.headers, 'Content-Type': 'application/json' }; }
+  if (body !== undefined) { init.body = JSON.stringify(body); init.headers = { ...init.headers, 'Content-Type': 'application/json' }; }
   const r = await fetch(ROOT + path, init);
   if (r.ok) return r;
   let problem: Problem | null = null;
@@ -30,8 +36,8 @@ async function call(method: string, path: string, body?: unknown, raw?: Blob): P
   throw new Refusal(r.status, problem, `${method} ${path}`);
 }
 
-async function json<T>(method: string, path: string, body?: unknown, raw?: Blob): Promise<T> {
-  const r = await call(method, path, body, raw);
+async function json<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const r = await call(method, path, body);
   const text = await r.text();
   return (text ? JSON.parse(text) : {}) as T;
 }
@@ -95,8 +101,25 @@ export const restoreRules = (version: number, note: string): Promise<{ version: 
 
 export const models = async (): Promise<Model[]> => list<Model>(await json('GET', '/models'), 'models');
 export interface Uploaded { name: string; version: number; sha256: string; checks?: { name: string; ok: boolean; detail: string }[]; marker?: string }
-export const upload = (file: Blob, name: string, activate: boolean, shadow: boolean): Promise<Uploaded> =>
-  json('POST', '/models' + query({ name, activate, shadow }), undefined, file);
+/** MODEL_MAX is how large a model may be, in bytes: models.MaxBytes of the server, which cuts the line where more comes. */
+export const MODEL_MAX = 64 << 20;
+/** upload sends a model; went is told what share of it has gone, and stop ends it. fetch cannot tell how far it is. */
+export const upload = (file: Blob, name: string, activate: boolean, shadow: boolean, went: (share: number) => void, stop: AbortSignal): Promise<Uploaded> => new Promise((ok, no) => {
+  const x = new XMLHttpRequest(), path = '/models' + query({ name, activate, shadow });
+  x.open('POST', ROOT + path);
+  x.setRequestHeader('Accept', 'application/json');
+  x.setRequestHeader('Content-Type', 'application/xml');
+  x.upload.onprogress = (e) => { if (e.lengthComputable) went(e.loaded / e.total); };
+  x.onload = () => {
+    let body: unknown = null;
+    try { body = JSON.parse(x.responseText); } catch { body = null; } // a proxy's page, perhaps
+    if (x.status >= 200 && x.status < 300) ok(body as Uploaded); else no(new Refusal(x.status, body as Problem | null, `POST ${path}`));
+  };
+  x.onerror = () => no(new TypeError('the line broke'));
+  x.onabort = () => no(new DOMException('stopped', 'AbortError'));
+  stop.addEventListener('abort', () => x.abort());
+  x.send(file);
+});
 const model = (name: string) => `/models/${encodeURIComponent(name)}`;
 export const activate = (name: string, version: number, shadow: boolean): Promise<{ marker: string }> => json('POST', model(name) + '/activate', { version, shadow });
 export const promote = (name: string, p: { version: number; canary?: number; override?: string }): Promise<{ marker: string }> => json('POST', model(name) + '/promote', p);

@@ -6,7 +6,8 @@ import { address, read, type Route } from './route';
 import { lay, ROWS } from './fleet/cells';
 import { crossings, warning } from './replay/crossings';
 import { draft } from './handover/draft';
-import { didWord, peopleAnswer } from './admin/words';
+import { agentWords, didWord, peopleAnswer } from './admin/words';
+import { reasons, Refusal } from './api';
 import { gauge } from './units';
 import { hold, moved } from './fleet/order';
 import { place } from './fleet/axis';
@@ -14,7 +15,7 @@ import { Column, Columns } from './columns';
 import { mse } from './drill/mse';
 import { fit, scaled } from './drill/scales';
 import { channelOf, edge, onChannel, outputWords, readingOf, shown, signalWords, steps, who } from './alarms/words';
-import { ledgerAnswer } from './data/words';
+import { ledgerAnswer, share } from './data/words';
 import { modelsAnswer, nameOf } from './models/words';
 import type { Alarm, Channel, LedgerRow, Model, Drill } from './types';
 
@@ -247,4 +248,24 @@ test('at a moment of the past those alarms stand that stood then, as far as they
   // Of two of one rule whose end nobody told, the later stands; before it was raised, the earlier.
   const twice = [{ ...one('x', '08:00', null, null), rule: 'r' }, { ...one('y', '09:00', null, null), rule: 'r' }];
   expect(['08:30', '09:30'].map((time) => stoodAt(twice, Date.parse(`2026-11-22T${time}:00Z`)).map((a) => a.id))).toEqual([['x'], ['y']]);
+});
+
+test('a row of the ledger is whole but for what is named as gone; what is on its way is not gone', () => {
+  const row = (more: Partial<LedgerRow>): LedgerRow => ({ drill: 'RIG-01', device: 'd', boot: 'b', first: 1, last: 1000, sent: 1000, accepted: 1000, stored: 1000, scored: 1000, readable: 1000, gaps: null, ...more });
+  expect([row({}), row({ stored: 800 }), row({ gaps: [{ stage: 'accepted', from: 1, to: 3, count: 3, why: '' }] }), row({ gaps: [{ stage: 'stored', from: 1, to: 3, count: 3, why: '', pending: true }] }), row({ sent: 1e9, gaps: [{ stage: 'stored', from: 1, to: 1, count: 1, why: '' }] }), row({ sent: null })].map(share))
+    .toEqual(['100 %', '100 %', '99.70 %', '100 %', '99.99 %', '—']);
+});
+
+test('a session is of a browser on a machine, as people say it', () => {
+  expect(agentWords('Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/156.0.0.0 Safari/537.36')).toBe('Chrome on Linux');
+  expect(agentWords('Mozilla/5.0 (Windows NT 10.0) Gecko/20100101 Firefox/140.0')).toBe('Firefox on Windows');
+  expect(agentWords('Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) AppleWebKit/605.1 Version/19.0 Mobile Safari/604.1')).toBe('Safari on iOS');
+  expect(agentWords('curl/8.5')).toBe('curl/8.5');
+});
+
+test('what was not done is said with every field and its cure, or that nothing came back', () => {
+  const r = new Refusal(422, { title: 'Unprocessable', status: 422, detail: 'validation failed', errors: [{ location: 'body.on_delay', message: 'write it as "90s"', value: '5 seconds' }] }, 'PUT /rules');
+  expect(reasons(r)).toEqual(['validation failed', 'body.on_delay: write it as "90s" (5 seconds)']);
+  expect(reasons(new TypeError('Failed to fetch'))[0]).toMatch(/^The server does not answer/);
+  expect(reasons(new Error('odd'))).toEqual(['odd']);
 });

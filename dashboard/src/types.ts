@@ -40,7 +40,7 @@ export type SimilarAlarms = Schema['SimilarAlarms'];
 export type AlarmList = Omit<Schema['AlarmList'], 'alarms'> & { alarms: Alarm[] };
 export type Performance = Schema['Performance'];
 
-export interface ModelInput { name: string; unit: string; known: boolean }
+export interface ModelInput { name: string; unit: string; known: boolean; seen?: [number, number] | null }
 export interface ModelOutput { name: string; unit?: string; [more: string]: unknown }
 export type ModelVersion = Schema['ModelVersion'];
 export type Check = Schema['Check'];
@@ -77,7 +77,7 @@ export type SignedIn = Schema['SignedIn'];
 export type Token = Schema['APIToken'];
 export type AuditEntry = Schema['AuditEntry'];
 export type DeviceAdded = Schema['DeviceAdded'];
-export interface Gateway { [fact: string]: unknown }
+export interface Gateway { gateway: string; age_s: number; connected: number | null; spool?: { bytes: number; limit: number; full: boolean; error: string }; counters?: { unpublished?: number } }
 
 export interface Series {
   channel: string; unit: string; t: number[]; min: (number | null)[]; max: (number | null)[]; last?: (number | null)[];

@@ -41,7 +41,14 @@ func (PMML) Read(b []byte) (*About, error) {
 	for _, f := range append(m.Targets(), m.Outputs()...) {
 		about.Outputs = append(about.Outputs, Output{Name: f.Name, Type: f.DataType})
 	}
-	about.Checks = []Check{{Name: "loads", OK: true, Detail: fmt.Sprintf("%s of PMML %s, %d segments, %d nodes", info.Kind, info.Version, info.Segments, info.Nodes)}}
+	loads := fmt.Sprintf("%s of PMML %s", info.Kind, info.Version)
+	if info.Segments > 0 {
+		loads += fmt.Sprintf(", %d segments", info.Segments)
+	}
+	if info.Nodes > 0 {
+		loads += fmt.Sprintf(", %d nodes", info.Nodes)
+	}
+	about.Checks = []Check{{Name: "loads", OK: true, Detail: loads}}
 	if info.Models > 1 {
 		about.Checks = append(about.Checks, Check{Name: "models", Detail: fmt.Sprintf("the document holds %d models side by side: the first is scored, the others are not; put each into a document of its own", info.Models)})
 	}

@@ -31,3 +31,10 @@ const DID: Record<string, string> = {
   acknowledge: 'acknowledged', shelve: 'shelved', unshelve: 'took off the shelf', note: 'wrote a note to', judge: 'judged', redrive: 'sent again', 'register-channel': 'added channel', 'put-rules': 'put on rules', 'switch-limits': 'switched limits', 'put-drill': 'described', 'try-message': 'tried a message of',
 };
 export const didWord = (e: AuditEntry): string => `${DID[e.action] ?? e.action} ${e.subject.startsWith('/api/') ? '' : e.subject}`.trim();
+
+/** agentWords says what browser a session is of: "Chrome on Windows"; what it called itself where that is not known. */
+export function agentWords(agent: string): string {
+  const browser = /Edg\//.test(agent) ? 'Edge' : /Firefox\//.test(agent) ? 'Firefox' : /Chrome\//.test(agent) ? 'Chrome' : /Safari\//.test(agent) ? 'Safari' : '';
+  const on = /iPhone|iPad/.test(agent) ? 'iOS' : /Android/.test(agent) ? 'Android' : /Windows/.test(agent) ? 'Windows' : /Mac OS X/.test(agent) ? 'macOS' : /Linux/.test(agent) ? 'Linux' : '';
+  return browser && on ? `${browser} on ${on}` : browser || agent;
+}

@@ -18,6 +18,16 @@ export const sumKnown = (rows: LedgerRow[], stage: Stage): number => rows.reduce
 /** behind says how many accepted frames of a row are not yet in the store; those on their way are no loss. */
 export const behind = (r: LedgerRow): number => Math.max(0, (r.accepted ?? 0) - (r.stored ?? 0));
 
+/** gone counts the frames of a row that a stage has named as lost; what is on its way is not. */
+export const gone = (r: LedgerRow): number => (r.gaps ?? []).reduce((n, g) => n + (g.pending ? 0 : (g.count ?? 1)), 0);
+
+/** share says how much of what a row sent is there or on its way: "99.76 %"; it is 100 only where nothing is gone. */
+export function share(r: LedgerRow): string {
+  if (!r.sent) return '—';
+  const lost = gone(r);
+  return lost ? `${Math.min(99.99, Math.max(0, (100 * (r.sent - lost)) / r.sent)).toFixed(2)} %` : '100 %';
+}
+
 /** lostFrames counts accepted frames that a stage after it has named as a gap. */
 export function lostFrames(l: Ledger): number {
   let n = 0;

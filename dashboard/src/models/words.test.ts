@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { troubleOf } from './words';
+import { readersOf, troubleOf } from './words';
 import type { Model } from '../types';
 
 test('a model that fails is named with its reason, how often and since when', () => {
@@ -9,4 +9,12 @@ test('a model that fails is named with its reason, how often and since when', ()
   expect(troubleOf(m({ trouble }), '11:59')).toBe('Others go on without it. Could not score 120 rows since 11:59, last on RIG-07: model bearing@1: failed inside: index out of range [7].');
   expect(troubleOf(m({ trouble: { ...trouble, rows: 1, stopped: true } }), '11:59')).toContain('not run any more until it is put on again. Could not score 1 row since');
   expect(troubleOf(m({ status: 'refused', refused: 'waits for the models that give x.y' }), '')).toBe('The scorer does not run it: waits for the models that give x.y.');
+});
+
+test('what reads a model is known before it is taken off: rules in force by title, later models by name', () => {
+  const m = (name: string, ...inputs: string[]): Model => ({ name, inputs: inputs.map((i) => ({ name: i, unit: '', known: true })) }) as Model;
+  const all = [m('washout', 'SPP'), m('hazard', 'washout.probability__mean__5m', 'washout.probability', 'washout_2.excess')];
+  const rules = [{ title: 'Wash-out', signal: 'washout.probability' }, { title: 'Put aside', signal: 'washout.excess', off: true }, { title: 'Other', signal: 'washout_2.excess' }];
+  expect(readersOf(all[0], all, rules)).toEqual([{ kind: 'Rule', name: 'Wash-out', of: 'probability' }, { kind: 'Model', name: 'hazard', of: 'probability' }]);
+  expect(readersOf(all[1], all, rules)).toEqual([]);
 });

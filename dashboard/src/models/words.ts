@@ -3,7 +3,7 @@ import { count, upper } from '../format';
 
 /** nameOf makes a model's name of its file's: "pump-rul-v7.pmml" → "pump-rul". */
 export const nameOf = (file: string): string =>
-  file.replace(/\.(pmml|xml)$/i, '').replace(/[-_ ]?v?\d+$/i, '').replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 64) || 'model';
+  file.replace(/\.(pmml|xml)$/i, '').replace(/[-_ ]?v?\d+$/i, '').replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 48) || 'model';
 
 export const standing = (m: Model): string =>
   m.status === 'refused' ? 'Refused' : m.shadow || m.status === 'shadow' ? 'Beside, raises nothing' : m.active_version != null && m.status !== 'inactive' ? 'On' : 'Off';
@@ -55,4 +55,15 @@ export function changesIn(r: GateReport): string {
   const other = r.arms[1]?.name ?? 'what is on';
   const parts = [[r.earlier, 'earlier'], [r.later, 'later'], [r.gained, 'new'], [r.lost, 'gone']].filter(([n]) => Number(n) > 0).map(([n, w]) => `${n} ${w}`);
   return parts.length ? `Alarms against ${other}: ${parts.join(', ')}.` : `The same alarms as ${other}.`;
+}
+
+export interface Reader { kind: 'Rule' | 'Model'; name: string; of: string }
+
+/** readersOf says who reads what a model says: rules by their title, later models by their name, each with the output. */
+export function readersOf(m: Model, models: Model[], rules: { title: string; signal: string; off?: boolean }[]): Reader[] {
+  const begins = `${m.name}.`, out = new Map<string, Reader>();
+  const add = (r: Reader) => out.set(`${r.kind} ${r.name} ${r.of}`, r);
+  for (const r of rules) if (!r.off && r.signal.startsWith(begins)) add({ kind: 'Rule', name: r.title, of: r.signal.slice(begins.length).split('__')[0] });
+  for (const x of models) if (x.name !== m.name) for (const i of x.inputs ?? []) if (i.name.startsWith(begins)) add({ kind: 'Model', name: x.name, of: i.name.slice(begins.length).split('__')[0] });
+  return [...out.values()];
 }

@@ -292,6 +292,20 @@ export const en = {
   'evidence.col.quality': 'Quality',
   'language': 'Language, on this device:',
 
+  // sign in
+  'signin.used': 'That link does not open the door any more.',
+  'signin.used.rest': 'It works once, and for 30 minutes. Print a new one where mudpulse runs: mudpulse link',
+  'signin.refused': 'The server did not take it.',
+  'signin.silent': 'The server does not answer.',
+  'signin.silent.rest': 'Is mudpulse running, and is this its address? What you pasted is kept; try again when it is back.',
+  'signin.title': 'Sign in',
+  'signin.how': 'Nothing about the drills is shown before you do. Open the one-time link that mudpulse printed when it started, or paste it here. Afterwards you are where your link pointed.',
+  'signin.link': 'The link, or what stands after “signin=”',
+  'signin.paste': 'Paste the link first',
+  'signin.who': 'The link that mudpulse printed makes you its administrator; one that somebody sent you, what they chose.',
+  'signin.nowhere': 'Nothing is sent anywhere else',
+  'signin.none': 'No link? Where it runs:',
+
   ...screens,
 } as const;
 

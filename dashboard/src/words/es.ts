@@ -290,5 +290,19 @@ export const words: Words = {
   'evidence.col.quality': 'Calidad',
   'language': 'Idioma, en este dispositivo:',
 
+  // sign in
+  'signin.used': 'Ese enlace ya no abre la puerta.',
+  'signin.used.rest': 'Sirve una sola vez, y durante 30 minutos. Imprima otro donde corre mudpulse: mudpulse link',
+  'signin.refused': 'El servidor no lo aceptó.',
+  'signin.silent': 'El servidor no responde.',
+  'signin.silent.rest': '¿Está en marcha mudpulse, y es esta su dirección? Lo que pegó se conserva; pruebe de nuevo cuando vuelva.',
+  'signin.title': 'Entrar',
+  'signin.how': 'Antes de entrar no se muestra nada de los equipos. Abra el enlace de un solo uso que mudpulse imprimió al arrancar, o péguelo aquí. Después estará donde apuntaba su enlace.',
+  'signin.link': 'El enlace, o lo que sigue a “signin=”',
+  'signin.paste': 'Primero pegue el enlace',
+  'signin.who': 'El enlace que imprimió mudpulse lo hace su administrador; el que alguien le envió, lo que esa persona eligió.',
+  'signin.nowhere': 'No se envía nada a ningún otro sitio',
+  'signin.none': '¿Sin enlace? Donde corre:',
+
   ...screens,
 };

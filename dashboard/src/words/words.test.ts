@@ -50,10 +50,10 @@ test('the answer of the shift is given in the language spoken, and English comes
 });
 
 // No word that is seen stands in the operator's screens themselves: text, labels, and strings that an expression may show.
-const WHOLE = ['fleet/Fleet', 'fleet/Row', 'fleet/Cells', 'wall/Wall', 'alarms/Alarms', 'alarms/Row', 'alarms/Actions', 'parts/Header', 'parts/Banner', 'parts/Mark',
+const WHOLE = ['signin/SignIn', 'fleet/Fleet', 'fleet/Row', 'fleet/Cells', 'wall/Wall', 'alarms/Alarms', 'alarms/Row', 'alarms/Actions', 'parts/Header', 'parts/Banner', 'parts/Mark',
   'drill/Drill', 'drill/Strip', 'drill/Why', 'drill/Left', 'drill/Mini', 'drill/Hole', 'drill/Scores', 'drill/Spectrum', 'notes/Notes',
   'handover/Handover', 'alarms/Evidence', 'alarms/Perf', 'parts/Help', 'parts/Find', 'parts/Dialog', 'App'];
-const SAME = /^(?:mudpulse|UTC|SI|JSON|TVD|SHA-256|Hz|kHz|kHz ×|drillsim --drills 12|Enter|Esc|Space|[a-z])$/; // names, keys, commands: the same everywhere
+const SAME = /^(?:mudpulse|mudpulse link|UTC|SI|JSON|TVD|SHA-256|Hz|kHz|kHz ×|drillsim --drills 12|Enter|Esc|Space|[a-z])$/; // names, keys, commands: the same everywhere
 const SEEN = new Set(['aria-label', 'title', 'placeholder', 'alt', 'aria-valuetext']);
 interface Node { type: string; [k: string]: unknown }
 
