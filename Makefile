@@ -58,9 +58,10 @@ pmml-golden: ## JPMML's answers to new or changed cases of the PMML corpus: need
 	@bash deploy/tools/jpmml.sh
 	go run ./scoring/internal/oracle/cmd/oracle golden
 
-pmml-oracle: ## our engine beside JPMML, live: every kind, 200,000 generated rows; ROWS, SEED: needs Java 17, Maven
+pmml-oracle: ## our engine beside JPMML, live: every kind, 200,000 generated rows, and 300 generated documents; ROWS, SEED: needs Java 17, Maven
 	@bash deploy/tools/jpmml.sh
 	go run ./scoring/internal/oracle/cmd/oracle live -rows $(or $(ROWS),200000) -seed $(or $(SEED),1)
+	go run ./scoring/internal/oracle/cmd/oracle live -random 300 -rows 15000 -seed $(or $(SEED),1)
 
 chaos-gateway: build ## the gateway killed, cut off and full: acknowledged = in Kafka (CHAOS=long: the long dose)
 	@bash deploy/chaos/gateway/run.sh

@@ -1,6 +1,7 @@
 package scoring
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -166,5 +167,24 @@ func TestAMatrixIsNoLargerThanItsEntries(t *testing.T) {
 		if _, err := grid(m); !strings.Contains(err, word) {
 			t.Errorf("%s: %s, want %q", m, err, word)
 		}
+	}
+}
+
+// A text that a MiningField hands on as it is was computed with as 0.
+func TestATextTakenAsItIsIsNoNumber(t *testing.T) {
+	m, err := Load(strings.NewReader(`<PMML version="4.4"><DataDictionary><DataField name="b" optype="continuous" dataType="double"/></DataDictionary>` +
+		`<RegressionModel functionName="regression"><MiningSchema><MiningField name="b" invalidValueTreatment="asIs"/></MiningSchema>` +
+		`<RegressionTable intercept="0"><NumericPredictor name="b" coefficient="2"/></RegressionTable></RegressionModel></PMML>`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := m.NewScorer()
+	var bad *RowError
+	if _, err := s.Score(Row{"b": "one"}); !errors.As(err, &bad) || bad.Field != "b" {
+		t.Errorf("a text gave %v, want an error of its field", err)
+	}
+	res, err := s.Score(Row{"b": "2.5"})
+	if err != nil || res.Float(m.Targets()[0].Name) != 5 {
+		t.Errorf("a number as a text: %v, %v", res, err)
 	}
 }

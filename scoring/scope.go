@@ -289,8 +289,11 @@ func (t *treatment) treat(r *row, v value) value {
 			if t.onInvalidTo.k != missing {
 				v = t.onInvalidTo
 			} else {
-				if c, ok := t.typ.cast(v, t.year); ok {
+				c, ok := t.typ.cast(v, t.year)
+				if ok {
 					v = c
+				} else if v.k == text && (t.typ == typeDouble || t.typ == typeFloat || t.typ == typeInteger) {
+					return r.fail(t.name, KindInvalid, "value %s is no number, and is taken as it is", quote(v)) // computed with, it would be 0
 				}
 				v.odd = true
 			}

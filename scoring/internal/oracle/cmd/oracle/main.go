@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"path/filepath"
 
 	"github.com/mudpulse/mudpulse/scoring"
 	"github.com/mudpulse/mudpulse/scoring/internal/oracle"
@@ -33,12 +34,31 @@ func run(args []string) error {
 	renote := f.Bool("renote", false, "golden: write what we answer otherwise again, for the reasons noted")
 	only := f.String("only", "", "cases whose name contains this")
 	explain := f.Bool("explain", false, "live: an example of each shape of explained difference")
+	random := f.Int("random", 0, "live: so many random documents instead, of the seed and those after it")
 	show := f.Int("show", 3, "live: differences shown per document")
 	if len(args) == 0 || args[0] != "golden" && args[0] != "live" {
 		return errors.New("want golden or live")
 	}
 	if err := f.Parse(args[1:]); err != nil {
 		return err
+	}
+	if *random > 0 {
+		tmp, err := os.MkdirTemp("", "mudpulse-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(tmp)
+		dir := filepath.Join(tmp, "random") // of a constant name: rows are seeded by it
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return err
+		}
+		for i := range *random {
+			n := *seed + uint64(i)
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("random-%d.pmml", n)), oracle.Random(n), 0o644); err != nil {
+				return err
+			}
+		}
+		*more, *only = dir, "random/"
 	}
 	path, err := oracle.Classpath(*tools)
 	if err != nil {
