@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drillAnswer, fleetAnswer, mayFail, needs, timeLeft, worstFirst, worstOf } from './answer';
+import { drillAnswer, fleetAnswer, judgedAge, mayFail, needs, timeLeft, worstFirst, worstOf } from './answer';
 import { blank } from './merge';
 import type { Alarm, Drill } from './types';
 import { span } from './format';
@@ -13,6 +13,17 @@ const drill = (id: string, more: Partial<Drill> = {}): Drill => ({ ...blank(id),
 const fresh = () => 0.4;
 const f = (drills: Drill[], lead: string, rest: string, age: (d: Drill) => number | null = fresh) => expect(fleetAnswer(drills, now, crew, age)).toEqual({ lead, rest });
 const good = [drill('RIG-01'), drill('RIG-02')];
+
+test('who sends and is not judged is not called silent, and nothing is said of it', () => {
+  const tick = (s: number) => new Date(now - s * 1000).toISOString(), age = (ms: number | null) => (ms == null ? null : (now - ms) / 1000);
+  const f = (last: number, scored: number, want: number | null) => expect(judgedAge({ last_ts: tick(last), score_tick: tick(scored) }, age)).toBe(want);
+  f(1, 25, 25); f(1, 300, 300); f(400, 401, 401); f(12, 3, 12);
+  expect(judgedAge({ last_ts: null, score_tick: null }, age)).toBe(null);
+  const left = drill('RIG-04', { last_ts: tick(1), score_tick: tick(300) }), mute = drill('RIG-05', { last_ts: tick(600), score_tick: tick(601) }), well = drill('RIG-06', { last_ts: tick(1), score_tick: tick(1) });
+  const of = (list: Drill[]) => fleetAnswer(list, now, crew, (d) => judgedAge(d, age));
+  expect(of([left])).toEqual({ lead: 'Nothing is judged.', rest: 'Readings come, but the scorer does not answer: health, state and time left are of before.' });
+  expect(of([left, mute, well]).rest).toBe('One rig is silent. One rig is not judged.');
+});
 
 test('the sentence of the night: one may not last, two want a hand, one is silent', () => {
   f([drill('RIG-07', { health: 31, top_alarm: alarm(1), time_left: { low: 2.4, median: 3.6, high: 5.1 } }), drill('RIG-22', { top_alarm: alarm(2), time_left: { low: 44, median: 68, high: 98 } }), drill('RIG-15', { top_alarm: alarm(2) }),

@@ -29,6 +29,20 @@ export function priority(d: Drill): number {
 
 export const silent = (age: number | null): boolean => age == null || age > SILENT;
 
+/** judgedAge is how old what is said of a drill is, s: its readings may come while nobody judges them. now on the rig's clock, ms. */
+export function judgedAge(d: Pick<Drill, 'last_ts' | 'score_tick'>, age: (ms: number | null) => number | null): number | null {
+  const data = age(stamp(d.last_ts));
+  // Of most drills both lie in the same ten seconds: then the second time is not read.
+  if (data == null || d.score_tick == null || (data < STALE && d.last_ts?.slice(0, 18) === d.score_tick.slice(0, 18))) return data;
+  return Math.max(data, age(stamp(d.score_tick)) ?? 0);
+}
+
+/** waits says of a drill of which nothing young is known that it is not its silence: it sends, and the scorer is behind. */
+function waits(d: Drill, now: number): boolean {
+  const last = stamp(d.last_ts), tick = stamp(d.score_tick);
+  return last != null && tick != null && last - tick > (now - tick) / 2;
+}
+
 /** needs says whether a drill gets a row with its reason; the others are named below. */
 export function needs(d: Drill, age: number | null): boolean {
   return silent(age) || priority(d) > 0 || d.health == null || d.health < 80;
@@ -74,13 +88,14 @@ const names = (ids: string[]): string =>
 export function fleetAnswer(drills: Drill[], now: number, crew: number | null, age: (d: Drill) => number | null): Answer {
   if (!drills.length) return { lead: t('answer.none'), rest: t('answer.none.rest') };
   const heard = drills.filter((d) => !silent(age(d)));
-  const quiet = drills.length - heard.length;
+  const unscored = drills.filter((d) => silent(age(d)) && waits(d, now)).length, quiet = drills.length - heard.length - unscored;
   const rest: string[] = [];
   const failing = heard.filter((d) => mayFail(d, now, crew)).sort((a, b) => (timeLeft(a, now)?.low ?? 0) - (timeLeft(b, now)?.low ?? 0));
   const fails = new Set(failing);
   const acting = heard.filter((d) => priority(d) === 1 && !fails.has(d));
   const tour = heard.filter((d) => priority(d) === 2 && !fails.has(d) && d.top_alarm?.status !== 'ack').length;
   let lead: string;
+  if (!heard.length && unscored === drills.length) return { lead: t('answer.unscored.all'), rest: t('answer.unscored.rest') };
   if (!heard.length) {
     lead = t('answer.silent.all', { ...counted(drills.length), name: drills[0].id });
     return { lead, rest: t('answer.silent.rest') };
@@ -92,10 +107,11 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
     lead = t('answer.acting', { ...counted(acting.length), names: names(acting.map((d) => d.id)) });
   } else {
     const n = heard.length;
-    lead = n === 1 ? t('answer.last.one', { name: heard[0].id }) : n === 2 ? t(quiet ? 'answer.last.two.report' : 'answer.last.two') : t(quiet ? 'answer.last.report' : 'answer.last', counted(n));
+    lead = n === 1 ? t('answer.last.one', { name: heard[0].id }) : n === 2 ? t(quiet + unscored ? 'answer.last.two.report' : 'answer.last.two') : t(quiet + unscored ? 'answer.last.report' : 'answer.last', counted(n));
   }
   if (tour) rest.push(t(failing.length || acting.length ? 'answer.tour.more' : 'answer.tour', counted(tour)));
   if (quiet) rest.push(t('answer.quiet', counted(quiet)));
+  if (unscored) rest.push(t('answer.unscored', counted(unscored)));
   if (!rest.length && !failing.length && !acting.length) rest.push(t('answer.nothing'));
   return { lead, rest: rest.join(' ') };
 }

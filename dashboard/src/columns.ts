@@ -11,6 +11,7 @@ export class Column {
   bucket: number;
   last = NaN; // the newest reading, unmerged
   lastT = NaN; // its time, ms
+  quality = 0; // of it, as the contract counts: 0 good, 1 held, 2 out of range, 3 worked out by the device
 
   constructor(readonly capacity = 4096, bucket = 0) {
     this.t = new Float64Array(capacity * 2);

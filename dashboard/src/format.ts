@@ -8,9 +8,8 @@ export const DASH = '—';
 /** num writes v with d decimals, "−1,234.5"; a dash where it is null or no number. */
 export function num(v: number | null | undefined, d = 0): string {
   if (v == null || !Number.isFinite(v)) return DASH;
-  const [whole, part] = Math.abs(v).toFixed(d).split('.');
-  const zero = /^0*$/.test(whole + (part ?? ''));
-  return (v < 0 && !zero ? '−' : '') + whole.replace(/\B(?=(\d{3})+$)/g, ',') + (part ? '.' + part : '');
+  const s = Math.abs(v).toFixed(d), sign = v < 0 && Number(s) !== 0 ? '−' : '', whole = d ? s.length - d - 1 : s.length;
+  return sign + (whole > 3 ? s.slice(0, whole).replace(/\B(?=(\d{3})+$)/g, ',') + s.slice(whole) : s);
 }
 
 /** short writes v with as many decimals as three figures want, for values whose resolution nobody told. */

@@ -15,11 +15,11 @@ test('readings come as columns, without being copied', () => {
 });
 
 test('the bytes are those that api.md draws', () => {
-  const golden = '0101010009000000' + '00000000004c1d41' + '0300010000000000' + '0000000000005940' + '000000000000f83f' + '0000000000000040';
+  const golden = '0101010009000000' + '00000000004c1d41' + '0300010002000000' + '0000000000005940' + '000000000000f83f' + '0000000000000040';
   const b = Uint8Array.from(golden.match(/../g)!, (x) => parseInt(x, 16)).buffer;
   const r = decode(b);
   expect(r).toMatchObject({ subscription: 9, base: 480000 });
-  expect(r.runs.map((x) => [x.index, [...x.t], [...x.min], [...x.max]])).toEqual([[3, [100], [1.5], [2]]]);
+  expect(r.runs.map((x) => [x.index, x.quality, [...x.t], [...x.min], [...x.max]])).toEqual([[3, 2, [100], [1.5], [2]]]);
 });
 
 test('a message that is wrong is refused by what is wrong with it', () => {

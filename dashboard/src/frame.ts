@@ -1,12 +1,12 @@
 /* Readings as they travel: columns, little endian.
 
    0  u8 version = 1 │ u8 kind = 1 │ u16 channels n │ u32 subscription │ f64 base, ms since the epoch
-   16 n × ( u16 index into the subscribed channels │ u16 rows m │ u32 0 │ m × f64 t − base, ms │ m × f64 min │ m × f64 max )
+   16 n × ( u16 index into the subscribed channels │ u16 rows m │ u32 quality of the newest │ m × f64 t − base, ms │ m × f64 min │ m × f64 max )
 
    The subscription is the number that the page gave with its wish; 0 where the server does not say.
    Every f64 lies on a multiple of 8, so the columns are views on the message and nothing is copied. */
 
-export interface Run { index: number; t: Float64Array; min: Float64Array; max: Float64Array }
+export interface Run { index: number; quality: number; t: Float64Array; min: Float64Array; max: Float64Array }
 export interface Readings { subscription: number; base: number; runs: Run[] }
 
 /** decode reads one binary message; throws an Error naming what is wrong with it. */
@@ -22,11 +22,11 @@ export function decode(buffer: ArrayBuffer): Readings {
   let at = 16;
   for (let i = 0; i < channels; i++) {
     if (at + 8 > buffer.byteLength) throw new Error(`readings: channel ${i} of ${channels} begins after the end`);
-    const index = view.getUint16(at, true), rows = view.getUint16(at + 2, true);
+    const index = view.getUint16(at, true), rows = view.getUint16(at + 2, true), quality = view.getUint32(at + 4, true);
     at += 8;
     if (at + rows * 24 > buffer.byteLength) throw new Error(`readings: channel ${i} names ${rows} rows, the message ends before`);
     const column = (k: number) => new Float64Array(buffer, at + k * rows * 8, rows);
-    runs.push({ index, t: column(0), min: column(1), max: column(2) });
+    runs.push({ index, quality, t: column(0), min: column(1), max: column(2) });
     at += rows * 24;
   }
   if (at !== buffer.byteLength) throw new Error(`readings: ${buffer.byteLength - at} bytes too many`);

@@ -179,6 +179,7 @@ export class Live {
       const c = w.columns.columns[run.index];
       if (!c) continue;
       for (let i = 0; i < run.t.length; i++) c.add(base + run.t[i], run.min[i], run.max[i]);
+      c.quality = run.quality;
     }
     if (Number.isNaN(w.live) && runs.length) {
       w.live = base + Math.min(...runs.map((r) => r.t[0]));

@@ -6,7 +6,7 @@ export function blank(id: string): Drill {
   return {
     id, field: '', contractor: '', state: 'unknown', state_since: null, depth: null, hole_depth: null, health: null, confidence: 0,
     health_change_per_day: null, health_7d: [], subsystems: [], reasons: [], time_left: null, alarms: { p1: 0, p2: 0, p3: 0, unacked: 0 },
-    top_alarm: null, last_ts: null, age_s: null, simulated: false,
+    top_alarm: null, last_ts: null, score_tick: null, age_s: null, simulated: false,
   };
 }
 
@@ -25,10 +25,15 @@ export function change(d: Drill, c: FleetChange): Drill {
   if (c.time_left !== undefined) n.time_left = c.time_left;
   if (c.depth !== undefined) n.depth = c.depth;
   if (c.last_ts !== undefined) n.last_ts = c.last_ts;
+  if (c.score_tick !== undefined) n.score_tick = c.score_tick;
   if (c.top_alarm !== undefined) n.top_alarm = c.top_alarm;
   if (c.unacked !== undefined) n.alarms = { ...d.alarms, unacked: c.unacked };
   return n;
 }
+
+/** urgent says whether a change is shown at once: an alarm came, went or was answered. The others wait for the clock's next second. */
+export const urgent = (d: Drill, c: FleetChange): boolean =>
+  c.top_alarm !== undefined && (c.top_alarm?.id !== d.top_alarm?.id || c.top_alarm?.status !== d.top_alarm?.status || c.top_alarm?.priority !== d.top_alarm?.priority);
 
 // The fleet's message has the first reason only, in words: the others are asked for when the drill is opened.
 function reasons(known: Reason[], first: FleetChange['reason']): Reason[] {

@@ -872,7 +872,7 @@ export interface paths {
         };
         /**
          * The live channel: a WebSocket
-         * @description Wishes go up as JSON text, `{"op":"fleet","on":true}`, `{"op":"alarms","on":true}`, `{"op":"drill","drill":"RIG-07","channels":["SPP"],"sub":1}`, `{"op":"off","what":"drill"}`, `{"op":"ping"}`. Down come JSON texts by `type` (hello, fleet, score, alarm, counts, models, annotations, error, pong) and readings as binary columns, little endian: u8 version=1, u8 kind=1, u16 channels n, u32 sub, f64 base in ms since the epoch; then n times u16 index into the channels wished for, u16 rows m, u32 0, m f64 of time minus base in ms, m f64 least, m f64 greatest. A client that does not read for 5 s is cut off; what it missed in between is replaced by what is newer.
+         * @description Wishes go up as JSON text, `{"op":"fleet","on":true}`, `{"op":"alarms","on":true}`, `{"op":"drill","drill":"RIG-07","channels":["SPP"],"sub":1}`, `{"op":"off","what":"drill"}`, `{"op":"ping"}`. Down come JSON texts by `type` (hello, fleet, score, alarm, counts, models, annotations, error, pong) and readings as binary columns, little endian: u8 version=1, u8 kind=1, u16 channels n, u32 sub, f64 base in ms since the epoch; then n times u16 index into the channels wished for, u16 rows m, u32 quality of the newest (0 good, 1 held by the device, 2 out of range, 3 worked out by it), m f64 of time minus base in ms, m f64 least, m f64 greatest. A client that does not read for 5 s is cut off; what it missed in between is replaced by what is newer.
          */
         get: operations["live"];
         put?: never;
@@ -2347,6 +2347,11 @@ export interface components {
             last_ts: string | null;
             name: string;
             reasons: components["schemas"]["Reason"][];
+            /**
+             * Format: date-time
+             * @description second that was scored last: how old health, state and reasons are
+             */
+            score_tick: string | null;
             simulated: boolean;
             state: string;
             /** Format: date-time */
@@ -2388,7 +2393,7 @@ export interface components {
             runs: string[];
             /**
              * Format: date-time
-             * @description second that was scored last
+             * @description second that was scored last: how old health, state and reasons are
              */
             score_tick: string | null;
             simulated: boolean;

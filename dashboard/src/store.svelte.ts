@@ -2,8 +2,10 @@ import * as api from './api';
 import { RigClock } from './clock';
 import { Columns } from './columns';
 import type { Readings } from './drill/scales';
+import { show } from './frames';
 import { Live, type Line } from './live';
-import { aside, blank, change, standing } from './merge';
+import { judgedAge } from './answer';
+import { aside, blank, change, standing, urgent } from './merge';
 import { address, read, type Route } from './route';
 import { gauge, type Gauge, type System } from './units';
 import { stamp } from './format';
@@ -12,6 +14,8 @@ import type { Alarm, Channel, Clock, Counts, Drill, FleetChange, LiveMessage, Me
 
 export const kept = (key: string): string | null => { try { return localStorage.getItem('mudpulse.' + key); } catch { return null; } };
 export const keep = (key: string, value: string): void => { try { localStorage.setItem('mudpulse.' + key, value); } catch { /* private window: until it closes */ } };
+
+const SECOND = 900; // ms: the server tells of the fleet twice in a second
 
 /** Store is what the screens read. Messages change plain maps; once a frame they become visible. */
 class Store {
@@ -25,7 +29,7 @@ class Store {
   countsAt = $state(0); // performance.now() when they came
   line = $state<Line>('connecting');
   lineSince = $state(0); // performance.now()
-  now = $state(Date.now()); // on the rig's clock, ms; four times a second
+  now = $state(Date.now()); // on the rig's clock, ms; once a second of ours
   wall = $state(0); // performance.now() with it
   second = $state(0); // of ours: what need not be newer than that looks at it, not at now
   demo = $state(false);
@@ -59,7 +63,10 @@ class Store {
   #alarms = new Map<string, Alarm>();
   #score: ScoreMessage | null = null; // the newest, shown with the next frame
   #dirty = { drills: false, alarms: false, watch: false, score: false };
-  #frame = 0;
+  #waits = false; // drills that changed are shown with the clock's next second
+  #gauges = new Map<string, Gauge>();
+  #gaugesOf: unknown[] = [];
+  #crew: { tour: unknown; offset: number; from: number; end: number | null } | null = null;
   #timers: number[] = [];
 
   constructor() {
@@ -131,7 +138,7 @@ class Store {
     this.live.want('fleet', true);
     this.live.want('alarms', true);
     this.live.start();
-    this.#timers.push(window.setInterval(() => this.#tick(), 250), window.setInterval(() => void this.refresh(), 60000));
+    this.#timers.push(window.setInterval(() => this.#second(SECOND + 200), 250), window.setInterval(() => void this.refresh(), 60000));
     this.#tick();
     try {
       const [m, c] = await Promise.all([api.meta(), api.channels()]);
@@ -178,6 +185,9 @@ class Store {
   /** age of a drill's newest reading in seconds, as shown; null when it never sent. */
   age(d: { last_ts: string | null }): number | null { return this.clock.age(stamp(d.last_ts), this.now); }
 
+  /** judged is the age of what is said of a drill, its health and state, in seconds; readings may be younger. */
+  judged(d: Pick<Drill, 'last_ts' | 'score_tick'>): number | null { return judgedAge(d, (ms) => this.clock.age(ms, this.now)); }
+
   /** age of the newest reading anywhere, with the time since the server said so. */
   get dataAge(): number | null {
     if (!this.counts || this.counts.age_s == null) return this.line === 'live' ? null : (this.wall - this.lineSince) / 1000;
@@ -185,14 +195,27 @@ class Store {
   }
 
   get crew(): number | null { return this.crewAfter(this.now); }
-  crewAfter(at: number): number | null { return this.meta?.tour ? this.clock.tourEnd([this.meta.tour.start, this.meta.tour.end], at) : null; }
+  crewAfter(at: number): number | null { // the same for hours, and asked for by every row
+    const tour = this.meta?.tour, had = this.#crew;
+    if (!tour) return null;
+    if (had?.tour === tour && had.offset === this.offset && at >= had.from && (had.end ?? 0) > at) return had.end;
+    const end = this.clock.tourEnd([tour.start, tour.end], at);
+    this.#crew = { tour, offset: this.offset, from: at, end };
+    return end;
+  }
 
   /** tour is when the crew of now came on, ms; null until the server has said when they change. */
   get tour(): number | null {
     return this.meta?.tour ? this.clock.tourBegan([this.meta.tour.start, this.meta.tour.end], this.now) : null;
   }
 
-  gauge(tag: string, unit = ''): Gauge { return gauge(this.channels.get(tag) ?? this.channels.get(tag.split('__')[0]), this.system, unit); }
+  gauge(tag: string, unit = ''): Gauge {
+    const of = [this.channels, this.system], key = `${tag} ${unit}`;
+    if (of.some((x, i) => x !== this.#gaugesOf[i])) { this.#gauges.clear(); this.#gaugesOf = of; }
+    let g = this.#gauges.get(key);
+    if (!g) this.#gauges.set(key, (g = gauge(this.channels.get(tag) ?? this.channels.get(tag.split('__')[0]), this.system, unit)));
+    return g;
+  }
 
   may(what: 'operate' | 'manage' | 'administer'): boolean {
     const role = this.session?.role ?? '';
@@ -246,7 +269,7 @@ class Store {
   }
 
   watch(id: string, columns: Columns, span: number, points: number): () => void {
-    this.score = null;
+    this.score = this.#score = null;
     this.#dirty.score = false;
     return this.live.watch(id, columns, span, points);
   }
@@ -266,13 +289,15 @@ class Store {
         break;
       case 'fleet':
         for (const c of m.drills ?? []) this.#fleet(c);
-        this.#dirty.drills = true;
-        this.#soon();
+        this.#waits = true;
+        if (m.full) this.#drillsNow();
+        this.#second(SECOND);
         break;
       case 'score':
         this.#score = m;
-        this.#dirty.score = true;
-        this.#soon();
+        this.#waits = true;
+        if (this.score?.drill !== m.drill) this.#drillsNow();
+        this.#second(SECOND);
         break;
       case 'alarm':
         this.#alarms.set(m.alarm.id, m.alarm);
@@ -295,7 +320,9 @@ class Store {
   }
 
   #fleet(c: FleetChange): void {
-    this.#drills.set(c.id, change(this.#drills.get(c.id) ?? blank(c.id), c));
+    const had = this.#drills.get(c.id) ?? blank(c.id);
+    this.#drills.set(c.id, change(had, c));
+    if (urgent(had, c)) this.#drillsNow();
   }
 
   /** A clock that was put right, or wrong: said, and what is drawn is read again, for none of its ages holds. */
@@ -309,11 +336,18 @@ class Store {
 
   #tick(): void { this.now = this.clock.now(); this.wall = performance.now(); this.second = Math.floor(this.wall / 1000); }
 
-  #soon(): void {
-    if (!this.#frame) this.#frame = requestAnimationFrame(() => { this.#frame = 0; this.#show(); });
+  /** Once a second the clock goes on, and with it, in the same frame, what the drills said since: ages and numbers are written together. */
+  #second(least: number): void {
+    if (performance.now() - this.wall < least) return;
+    if (this.#waits) this.#drillsNow();
+    show(this.#clockOn);
   }
 
-  #show(): void {
+  readonly #clockOn = (): void => this.#tick();
+  #drillsNow(): void { this.#waits = false; this.#dirty.drills = this.#dirty.score = true; this.#soon(); }
+  #soon(): void { show(this.#show); }
+
+  readonly #show = (): void => {
     if (this.#dirty.drills) {
       if (this.#names.length !== this.#drills.size) this.#names = [...this.#drills.keys()].sort(); // none ever leaves but all at once
       this.drills = this.#names.map((id) => this.#drills.get(id)!);
@@ -323,9 +357,9 @@ class Store {
       this.alarms = [...this.#alarms.values()].sort(api.byUrgency);
     }
     if (this.#dirty.watch) this.watchVersion++;
-    if (this.#dirty.score) this.score = this.#score;
+    if (this.#dirty.score && this.#score) this.score = this.#score;
     this.#dirty = { drills: false, alarms: false, watch: false, score: false };
-  }
+  };
 }
 
 export const store = new Store();

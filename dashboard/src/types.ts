@@ -24,7 +24,7 @@ export interface Drill {
   id: string; field: string; contractor: string; state: string; state_since: string | null;
   depth: number | null; hole_depth: number | null; health: number | null; confidence: number;
   health_change_per_day: number | null; health_7d: (number | null)[]; subsystems: SubsystemHealth[]; reasons: Reason[];
-  time_left: TimeLeft | null; alarms: AlarmTally; top_alarm: Alarm | null; last_ts: string | null; age_s: number | null;
+  time_left: TimeLeft | null; alarms: AlarmTally; top_alarm: Alarm | null; last_ts: string | null; score_tick: string | null; age_s: number | null;
   simulated: boolean; results?: Result[]; bit_diameter_m?: number;
 }
 export interface Result { model: string; version: number | string; shadow: boolean; outputs: Record<string, number | string | null>; error: string | null; sha256?: string }
@@ -92,7 +92,7 @@ export interface Problem { type?: string; title: string; status: number; detail?
 export interface FleetChange {
   id: string; state?: string; state_since?: string | null; health?: number | null; confidence?: number; change?: number | null;
   subsystems?: SubsystemHealth[]; reason?: string | { subsystem?: string; text?: string } | null; time_left?: TimeLeft | null;
-  depth?: number | null; last_ts?: string | null; top_alarm?: Alarm | null; unacked?: number; field?: string; contractor?: string;
+  depth?: number | null; last_ts?: string | null; score_tick?: string | null; top_alarm?: Alarm | null; unacked?: number; field?: string; contractor?: string;
 }
 export interface Counts { type: 'counts'; p1: number; p2: number; p3: number; age_s: number | null; readings_per_s: number; drills_reporting: number; drills: number; clock?: Clock }
 export interface ScoreMessage {

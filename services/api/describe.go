@@ -13,7 +13,7 @@ func (a *API) describeLive() {
 			"`{\"op\":\"drill\",\"drill\":\"RIG-07\",\"channels\":[\"SPP\"],\"sub\":1}`, `{\"op\":\"off\",\"what\":\"drill\"}`, `{\"op\":\"ping\"}`. " +
 			"Down come JSON texts by `type` (hello, fleet, score, alarm, counts, models, annotations, error, pong) and readings as binary columns, little endian: " +
 			"u8 version=1, u8 kind=1, u16 channels n, u32 sub, f64 base in ms since the epoch; then n times u16 index into the channels wished for, " +
-			"u16 rows m, u32 0, m f64 of time minus base in ms, m f64 least, m f64 greatest. " +
+			"u16 rows m, u32 quality of the newest (0 good, 1 held by the device, 2 out of range, 3 worked out by it), m f64 of time minus base in ms, m f64 least, m f64 greatest. " +
 			"A client that does not read for 5 s is cut off; what it missed in between is replaced by what is newer.",
 		Security:   []map[string][]string{{"session": {}}, {"token": {}}},
 		Extensions: map[string]any{"x-role": "viewer"},

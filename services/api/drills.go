@@ -49,6 +49,7 @@ type Drill struct {
 	Alarms     tally            `json:"alarms"`
 	TopAlarm   *view.Alarm      `json:"top_alarm"`
 	LastTS     view.Time        `json:"last_ts"`
+	Tick       view.Time        `json:"score_tick" doc:"second that was scored last: how old health, state and reasons are"`
 	Age        view.Num         `json:"age_s" doc:"of its newest reading, s of wall time"`
 	Simulated  bool             `json:"simulated"`
 	Bit        float64          `json:"bit_diameter_m,omitempty"`
@@ -57,7 +58,6 @@ type Drill struct {
 // drillDetail is one drill whole.
 type drillDetail struct {
 	Drill
-	Tick    view.Time       `json:"score_tick" doc:"second that was scored last"`
 	Runs    []string        `json:"runs" doc:"parts in place at that second, by position"`
 	Results []view.Result   `json:"results"`
 	Devices []deviceSession `json:"devices"`
@@ -155,6 +155,7 @@ func (a *API) drill(n live.Now) Drill {
 	}
 	if s := n.Score; s != nil {
 		d.State, d.StateSince, d.Health, d.Confidence = s.State, view.Time(s.StateSince), view.Num(s.Health), view.Num(s.Confidence)
+		d.Tick = view.Time(s.Tick)
 	}
 	for _, al := range n.Standing {
 		if !al.Standing() {
@@ -200,7 +201,7 @@ func (a *API) getDrill(ctx context.Context, in *struct {
 	d := drillDetail{Drill: a.drill(n), Results: view.Results(n.Score, a.sha), Devices: []deviceSession{}, Active: view.AlarmsOf(n.Standing)}
 	d.Runs = []string{}
 	if n.Score != nil {
-		d.Tick, d.Runs = view.Time(n.Score.Tick), append(d.Runs, n.Score.Runs...)
+		d.Runs = append(d.Runs, n.Score.Runs...)
 	}
 	if in.At != "" {
 		return answer(d), nil

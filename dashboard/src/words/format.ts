@@ -6,6 +6,7 @@ export type Of = (n: number) => string; // the plural's category of a number
 
 /** fill writes a message with its arguments; what is missing stays in braces, so that a test sees it. */
 export function fill(message: string, args: Args, of: Of, hash = ''): string {
+  if (!hash && !message.includes('{')) return message;
   let out = '';
   for (let i = 0; i < message.length; i++) {
     const c = message[i];

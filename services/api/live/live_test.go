@@ -216,6 +216,36 @@ func TestAPageOfAnotherSiteGetsNoChannel(t *testing.T) {
 	h.Stop()
 }
 
+func TestTheNewestReadingComesWithItsQuality(t *testing.T) {
+	r := newReadings("RIG-07", []string{"SPP", "WOB"}, 1, 1)
+	f := func(quality []telemetry.Quality, want uint32) {
+		t.Helper()
+		at := r.columns[0].last + int64(time.Second)
+		r.add(&telemetry.Frame{Drill: "RIG-07", TS: at, Runs: []telemetry.Run{{Channel: "SPP", Every: int64(100 * time.Millisecond), Values: []float64{1, 2}, Quality: quality}}})
+		if b := r.take(); binary.LittleEndian.Uint32(b[20:]) != want {
+			t.Errorf("quality %v came as %d", quality, binary.LittleEndian.Uint32(b[20:]))
+		}
+	}
+	f(nil, 0)
+	f([]telemetry.Quality{telemetry.OutOfRange, telemetry.Good}, 0)
+	f([]telemetry.Quality{telemetry.Good, telemetry.Stale}, 1)
+	f([]telemetry.Quality{telemetry.Good, telemetry.OutOfRange}, 2)
+	f(nil, 0)
+}
+
+func TestAScoreTellsTheFleetHowOldItIs(t *testing.T) {
+	h := newHub()
+	tick := time.Date(2026, 11, 22, 2, 12, 44, 0, time.UTC)
+	h.Score(&telemetry.Score{Drill: "RIG-07", Tick: tick.UnixNano(), Health: 90})
+	h.Frame(&telemetry.Frame{Drill: "RIG-07", TS: tick.Add(5 * time.Minute).UnixNano(), Runs: []telemetry.Run{{Channel: "SPP", Values: []float64{1}}}})
+	msg, _ := h.fleetSince(0)
+	for _, want := range []string{`"score_tick":"2026-11-22T02:12:44`, `"last_ts":"2026-11-22T02:17:44`} {
+		if !strings.Contains(string(msg), want) {
+			t.Errorf("no %s in %s", want, msg)
+		}
+	}
+}
+
 func TestOfManyScoresInOneFetchTheNewestIsKept(t *testing.T) {
 	var s newestScores
 	rec := func(drill string, tick int64, health float64) *kgo.Record {

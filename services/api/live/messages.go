@@ -20,6 +20,7 @@ type row struct {
 	TimeLeft   *view.TimeLeft   `json:"time_left"`
 	Depth      view.Num         `json:"depth"`
 	LastTS     view.Time        `json:"last_ts"`
+	Tick       view.Time        `json:"score_tick"`
 	TopAlarm   *view.Alarm      `json:"top_alarm"`
 	Unacked    int              `json:"unacked"`
 }
@@ -39,6 +40,7 @@ func (h *Hub) encode(d *drill) []byte {
 		Depth: view.Num(d.depth), LastTS: view.Time(d.last), Health: unknown}
 	if s := d.score; s != nil {
 		r.State, r.StateSince, r.Health, r.Confidence = s.State, view.Time(s.StateSince), view.Num(s.Health), view.Num(s.Confidence)
+		r.Tick = view.Time(s.Tick)
 		if why := view.Reasons(s, h.cat, standing, h.cfg.TellFrom); len(why) > 0 {
 			r.Reason = &reason{why[0].Subsystem, why[0].Text}
 		}

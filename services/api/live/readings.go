@@ -28,6 +28,7 @@ type readings struct {
 type column struct {
 	last     int64 // newest sample taken; older and equal ones were sent
 	any      bool
+	quality  telemetry.Quality // of the newest
 	width    int64 // ns; grows when too many wait
 	t        []int64
 	min, max []float64
@@ -62,6 +63,10 @@ func (r *readings) add(f *telemetry.Frame) {
 				continue
 			}
 			c.add(t, v, max(c.width, r.width))
+			c.quality = telemetry.Good
+			if j < len(run.Quality) {
+				c.quality = run.Quality[j]
+			}
 			r.pending = true
 		}
 	}
@@ -100,7 +105,7 @@ func floorDiv(a, b int64) int64 {
 // take returns what waits as one message, nil if nothing does, and begins anew.
 //
 //	0  u8 version = 1 │ u8 kind = 1 │ u16 channels n │ u32 subscription │ f64 base, ms since the epoch
-//	16 n × ( u16 index into the subscribed channels │ u16 rows m │ u32 0 │ m × f64 t − base, ms │ m × f64 min │ m × f64 max )
+//	16 n × ( u16 index into the subscribed channels │ u16 rows m │ u32 quality of the newest │ m × f64 t − base, ms │ m × f64 min │ m × f64 max )
 //
 // All little endian.
 func (r *readings) take() []byte {
@@ -130,7 +135,7 @@ func (r *readings) take() []byte {
 		}
 		b = le.AppendUint16(b, uint16(i))
 		b = le.AppendUint16(b, uint16(len(c.t)))
-		b = le.AppendUint32(b, 0)
+		b = le.AppendUint32(b, uint32(c.quality))
 		for _, t := range c.t {
 			b = le.AppendUint64(b, math.Float64bits(float64(t-base)/1e6))
 		}
