@@ -22,6 +22,10 @@ export function reasons(err: unknown): string[] {
   return [err instanceof Error ? err.message : String(err)];
 }
 
+let ended: () => void = () => undefined;
+/** onEnded is told when the server no longer knows who asks: the session ended, or was ended. */
+export const onEnded = (f: () => void): void => { ended = f; };
+
 export const signedOut = (err: unknown): boolean => err instanceof Refusal && err.status === 401;
 
 const ROOT = '/api/v1';
@@ -33,6 +37,7 @@ async function call(method: string, path: string, body?: unknown): Promise<Respo
   if (r.ok) return r;
   let problem: Problem | null = null;
   try { problem = (await r.json()) as Problem; } catch { problem = null; } // a proxy's page, perhaps
+  if (r.status === 401 && method + path !== 'POST/session') ended();
   throw new Refusal(r.status, problem, `${method} ${path}`);
 }
 

@@ -92,6 +92,22 @@ test('silence is said within three seconds, counted from the last word heard', (
   expect(lines[2][0]).toBe('live');
 });
 
+test('after a sleep the line has a second to answer, and is quiet after it', () => {
+  live.start();
+  wire().opens();
+  wire().says({ type: 'hello' });
+  clock.pass(100);
+  live.wake();
+  expect(wire().sent.at(-1)).toEqual({ op: 'ping' });
+  clock.pass(400);
+  wire().says({ type: 'pong' });
+  clock.pass(1500);
+  expect(lines.map((l) => l[0])).toEqual(['live']);
+  live.wake();
+  clock.pass(1500);
+  expect(lines.map((l) => l[0])).toEqual(['live', 'quiet']);
+});
+
 test('a line that stays silent is given up and another is tried', () => {
   live.start();
   wire().opens();

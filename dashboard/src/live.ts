@@ -38,6 +38,7 @@ const timers: Timers = {
 export type History = (drill: string, channels: string[], from: number | string, to: number | string, points: number) => Promise<SeriesAnswer>;
 
 const QUIET = 2200; // the server speaks every second; three seconds of silence are said on the page
+const WOKEN = 1000;
 const DEAD = 8000; // then a new line is tried
 const FIRST = 250, MOST = 8000; // back-off, ms
 
@@ -93,6 +94,15 @@ export class Live {
     this.#wait = FIRST;
     this.#drop();
     this.#connect();
+  }
+
+  /** wake after a sleep, a network that changed, or a while out of sight: the line may be dead though nobody said so. It has a
+      second to answer, then it counts as quiet. */
+  wake(): void {
+    if (!this.#running) return;
+    if (this.#socket?.readyState !== 1) { if (this.#state === 'lost') this.retry(); return; }
+    this.#heard = Math.min(this.#heard, this.time.now() - QUIET + WOKEN);
+    this.#send({ op: 'ping' });
   }
 
   want(what: 'fleet' | 'alarms', on: boolean): void {

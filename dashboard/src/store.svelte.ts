@@ -51,6 +51,7 @@ class Store {
   mute = $state(kept('sound') !== 'on'); // ◆ sounds where somebody asked for it
   away = $state(false); // nobody answered when the page asked who it is for
   readings = $state<Readings>((kept('readings') as Readings | null) ?? 'drilling'); // of the strip
+  renewed = $state(false); // the server has another build of this page
   held = $state(false); // a dialog is open: single keys do nothing behind it
 
   /** Which reading an output such as washout.normal_hydraulics is about: learned from reasons, and kept. */
@@ -66,6 +67,7 @@ class Store {
   #waits = false; // drills that changed are shown with the clock's next second
   #gauges = new Map<string, Gauge>();
   #gaugesOf: unknown[] = [];
+  #slept = Date.now() - performance.now(); // a machine that sleeps stops the second of them
   #crew: { tour: unknown; offset: number; from: number; end: number | null } | null = null;
   #timers: number[] = [];
 
@@ -77,12 +79,15 @@ class Store {
         message: (m) => this.#message(m),
         readings: () => { this.#dirty.watch = true; this.#soon(); },
         line: (state, since) => { this.line = state; this.lineSince = since; if (state === 'lost') void this.#stillIn(); },
-        trouble: (what, err) => { if (what === 'history') this.trouble = { what, err }; else console.error(what, err); },
+        trouble: (what, err) => { if (what === 'history') this.trouble = { what, err }; else { console.error(what, err); void this.#sameBuild(); } },
       },
     );
     window.addEventListener('popstate', () => { this.route = read(location.pathname, location.search); });
     matchMedia('(max-width:480px)').addEventListener('change', (e) => { this.phone = e.matches; });
-    window.addEventListener('online', () => this.live.retry());
+    window.addEventListener('online', () => { this.live.wake(); this.live.retry(); });
+    window.addEventListener('offline', () => this.live.wake());
+    document.addEventListener('visibilitychange', () => { if (!document.hidden) this.live.wake(); });
+    api.onEnded(() => this.#ended());
   }
 
   /** begin asks who is there and, once that is known, for everything else. */
@@ -278,14 +283,30 @@ class Store {
   #without(id: string): void { if (this.unsent.has(id)) { const m = new Map(this.unsent); m.delete(id); this.unsent = m; } }
 
   async #stillIn(): Promise<void> {
-    try { await api.session(); } catch (err) { if (api.signedOut(err) && this.session) this.leave(); }
+    try { await api.session(); } catch { return; } // who is no longer known is told by onEnded
+  }
+
+  /** What was typed stays where it is kept; the address stays, and is where one is after signing in again. */
+  #ended(): void {
+    if (!this.session) return;
+    this.leave();
+    this.trouble = { what: 'sign in', err: new Error('ended') };
+  }
+
+  /** The server may have been replaced while this page stayed open: its first page names other scripts then. */
+  async #sameBuild(): Promise<void> {
+    const own = document.querySelector<HTMLScriptElement>('script[type=module][src]')?.getAttribute('src');
+    try {
+      const r = await fetch('/', { cache: 'no-store' }), page = await r.text();
+      if (r.ok && own && page.includes('type="module"')) this.renewed = !page.includes(own);
+    } catch { return; } // it is away again
   }
 
   #message(m: LiveMessage): void {
     switch (m.type) {
       case 'hello':
         this.#setClock(m.clock);
-        if (this.loaded) { void this.refresh(); void this.refreshAlarms(); }
+        if (this.loaded) { void this.refresh(); void this.refreshAlarms(); void this.#sameBuild(); }
         break;
       case 'fleet':
         for (const c of m.drills ?? []) this.#fleet(c);
@@ -338,6 +359,8 @@ class Store {
 
   /** Once a second the clock goes on, and with it, in the same frame, what the drills said since: ages and numbers are written together. */
   #second(least: number): void {
+    const gap = Date.now() - performance.now();
+    if (Math.abs(gap - this.#slept) > 5000) { this.#slept = gap; this.live.wake(); }
     if (performance.now() - this.wall < least) return;
     if (this.#waits) this.#drillsNow();
     show(this.#clockOn);
