@@ -19,7 +19,7 @@ test('a page says within three seconds that the server is gone, and catches up w
   await page.addInitScript(() => {
     localStorage.setItem('mudpulse.debug', 'on');
     const own = (globalThis.line = { heard: 0, shut: 0, said: 0, on: false });
-    globalThis.WebSocket = class extends WebSocket { constructor(...a) { super(...a); this.addEventListener('message', () => { own.heard = performance.now(); }); this.addEventListener('close', () => { own.shut = performance.now(); }); } };
+    globalThis.WebSocket = class extends WebSocket { constructor(...a) { super(...a); this.addEventListener('message', () => { own.heard = performance.now(); }); this.addEventListener('close', () => { if (!own.on) own.shut = performance.now(); }); } };
     new MutationObserver(() => { const on = /Not connected/.test(document.querySelector('.banner')?.textContent ?? ''); if (on && !own.on) own.said = performance.now(); own.on = on; }).observe(document, { subtree: true, childList: true, characterData: true });
   });
   const measured = {};

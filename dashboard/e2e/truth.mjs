@@ -66,6 +66,49 @@ test('a drill that fell silent, and one that never spoke, look so on every addre
   await until('the fleet names it', 20000, async () => /never reported/.test(await page.locator('[data-drill="RIG-02"]').first().innerText()));
 });
 
+test('a page says that its session was ended, that it was asleep, and that the server has another build', { timeout: 120000 }, async (t) => {
+  const own = new Product(['--demo=false']), browser = await launch();
+  t.after(async () => { await browser.close(); await own.close(); });
+  await own.start();
+  const context = await browser.newContext({ viewport: DESK, reducedMotion: 'reduce' }), page = await context.newPage();
+  page.setDefaultTimeout(20000);
+  await page.addInitScript(() => { // its line can be made deaf, as a laptop's is that slept; its calendar goes on meanwhile
+    const now = Date.now.bind(Date);
+    globalThis.deaf = false; globalThis.slept = 0; globalThis.lines = [];
+    Date.now = () => now() + globalThis.slept;
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(...a) { super(...a); globalThis.lines.push(this); }
+      set onmessage(f) { super.onmessage = f && ((e) => { if (!globalThis.deaf) f(e); }); }
+    };
+  });
+  await page.goto(own.link);
+  await page.getByText('No drill', { exact: false }).first().waitFor();
+  await page.evaluate(go, '/data/devices');
+  await page.getByText('No device is known here.').waitFor();
+  await page.evaluate(() => { globalThis.deaf = true; globalThis.slept = 600000; });
+  await page.getByText('Not connected for').waitFor();
+  assert.ok(await page.evaluate(() => Number(getComputedStyle(document.querySelector('main')).opacity) < 1), 'numbers of a lost line are faint');
+  await page.evaluate(() => { globalThis.deaf = false; });
+  await page.getByText('Not connected for').waitFor({ state: 'detached' });
+
+  // Another build: the server's first page names another script than this one's.
+  await page.evaluate(() => { document.querySelector('script[type=module][src]').setAttribute('src', '/assets/older.js'); globalThis.lines.at(-1).close(); });
+  await page.getByText('The server runs another version than this page.').waitFor();
+  await Promise.all([page.waitForEvent('load'), page.getByRole('button', { name: 'Load it anew' }).click()]);
+  await page.getByText('No device is known here.').waitFor();
+  assert.equal(await page.getByText('another version').count(), 0);
+
+  // Its session is ended from elsewhere: said, at the same address, and signing in leads back.
+  const [{ id }] = (await own.call('GET', '/sessions')).filter((s) => s.name === 'admin');
+  await own.call('DELETE', `/sessions/${id}`);
+  await page.getByText('You are no longer signed in here.').waitFor();
+  assert.equal(new URL(page.url()).pathname, '/data/devices');
+  await page.getByLabel('The link, or what stands after').fill(own.token);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('No device is known here.').waitFor();
+  assert.equal(await page.getByText('no longer signed in').count(), 0);
+});
+
 /** go moves within the page, as a link does. */
 function go(path) { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')); }
 

@@ -117,12 +117,14 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, still func(context.C
 	full := len(h.clients) >= h.cfg.MaxClients
 	h.mu.Unlock()
 	if full {
+		h.m.refused.WithLabelValues("full").Inc()
 		http.Error(w, "too many live channels are open", http.StatusServiceUnavailable)
 		return
 	}
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
-		return // Accept has answered
+		h.m.refused.WithLabelValues("handshake").Inc() // another site's page, or no WebSocket
+		return                                         // Accept has answered
 	}
 	conn.SetReadLimit(maxWish)
 	h.serve(r.Context(), conn, still)
@@ -150,9 +152,12 @@ func (h *Hub) serve(ctx context.Context, conn socket, still func(context.Context
 			} else {
 				err = h.wish(c, b)
 			}
-			if err != nil && !c.refuse(err) {
-				stop(refusal{err})
-				return
+			if err != nil {
+				h.m.refused.WithLabelValues("wish").Inc()
+				if !c.refuse(err) {
+					stop(refusal{err})
+					return
+				}
 			}
 		}
 	}()
@@ -170,6 +175,11 @@ func (h *Hub) serve(ctx context.Context, conn socket, still func(context.Context
 	switch {
 	case errors.As(cause, &no):
 		code, reason = websocket.StatusPolicyViolation, no.Error()
+		kind := "wishes"
+		if errors.Is(no, errSignedOut) {
+			kind = "session"
+		}
+		h.m.refused.WithLabelValues(kind).Inc()
 	case errors.Is(cause, errSlow):
 		code, reason = websocket.StatusTryAgainLater, cause.Error()
 		h.m.slow.Inc()
@@ -190,10 +200,14 @@ func (h *Hub) serve(ctx context.Context, conn socket, still func(context.Context
 var (
 	errSlow = errors.New("you did not read for 5 s; connect again")
 	errAway = errors.New("the server stops")
+
+	errSignedOut = errors.New("you are no longer signed in")
 )
 
 // refusal is what a client did wrong.
 type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
 
 type wish struct {
 	Op       string   `json:"op"`
@@ -350,7 +364,7 @@ func (h *Hub) write(ctx context.Context, c *client, conn socket, still func(cont
 			continue
 		case <-check.C:
 			if err := still(ctx); err != nil {
-				return refusal{errors.New("you are no longer signed in")}
+				return refusal{errSignedOut}
 			}
 			continue
 		}

@@ -216,6 +216,124 @@ func TestAPageOfAnotherSiteGetsNoChannel(t *testing.T) {
 	h.Stop()
 }
 
+// refused is how often a reason was counted.
+func refused(t *testing.T, h *Hub, reason string) float64 {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(h.m.refused)
+	all, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range all {
+		for _, m := range f.Metric {
+			if m.Label[0].GetValue() == reason {
+				return m.Counter.GetValue()
+			}
+		}
+	}
+	return 0
+}
+
+// What a stranger may send over a channel that is open: each is refused by name and counted, and the channel goes on.
+func TestWishesThatCannotBeAreRefusedByName(t *testing.T) {
+	h := newHub()
+	h.Frame(&telemetry.Frame{Drill: "RIG-07", TS: time.Now().UnixNano(), Runs: []telemetry.Run{{Channel: "SPP", Values: []float64{1}}}})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.Serve(w, r, func(context.Context) error { return nil })
+	}))
+	defer srv.Close()
+	url := "ws" + strings.TrimPrefix(srv.URL, "http")
+	dial := func() *websocket.Conn {
+		t.Helper()
+		conn, _, err := websocket.Dial(t.Context(), url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.SetReadLimit(1 << 20)
+		return conn
+	}
+	conn := dial()
+	told := func() string {
+		t.Helper()
+		for {
+			_, b, err := conn.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m struct{ Type, Message string }
+			if json.Unmarshal(b, &m) == nil && (m.Type == "error" || m.Type == "pong") {
+				return m.Type + " " + m.Message
+			}
+		}
+	}
+	f := func(typ websocket.MessageType, wish, want string) {
+		t.Helper()
+		if err := conn.Write(t.Context(), typ, []byte(wish)); err != nil {
+			t.Fatal(err)
+		}
+		if got := told(); !strings.Contains(got, want) {
+			t.Errorf("%.40s: %q, want %q", wish, got, want)
+		}
+	}
+	many := `"SPP"` + strings.Repeat(`,"SPP"`, maxChannels)
+	f(websocket.MessageText, `{"op":`, "no JSON of ours")
+	f(websocket.MessageText, `{"op":"erase"}`, "want fleet, alarms, drill, off or ping")
+	f(websocket.MessageText, `{"op":"off","what":"all"}`, "want fleet, alarms or drill")
+	f(websocket.MessageText, `{"op":"drill","drill":"../../etc"}`, "drill:")
+	f(websocket.MessageText, `{"op":"drill","drill":"RIG-99","channels":["SPP"]}`, `drill "RIG-99" is not known`)
+	f(websocket.MessageText, `{"op":"drill","drill":"RIG-07","channels":[`+many+`]}`, "at most 64 are sent")
+	f(websocket.MessageText, `{"op":"drill","drill":"RIG-07","channels":["`+strings.Repeat("x", 200)+`"]}`, "is no channel")
+	f(websocket.MessageBinary, `{"op":"ping"}`, "JSON in text messages")
+	f(websocket.MessageText, `{"op":"ping"}`, "pong")
+	if n := refused(t, h, "wish"); n != 8 {
+		t.Errorf("%v wishes counted, want 8", n)
+	}
+	// More than a wish can be long: the channel is cut, and others are not.
+	other := dial()
+	_ = conn.Write(t.Context(), websocket.MessageText, []byte(`{"op":"`+strings.Repeat("x", maxWish)+`"}`)) // it may be cut off while it writes
+	for {
+		if _, _, err := conn.Read(t.Context()); err != nil {
+			if websocket.CloseStatus(err) != websocket.StatusMessageTooBig {
+				t.Errorf("a wish of %d kB: %v", maxWish>>10, err)
+			}
+			break
+		}
+	}
+	conn = other
+	f(websocket.MessageText, `{"op":"ping"}`, "pong")
+	_ = conn.CloseNow() // the test is over
+	h.Stop()
+}
+
+func TestOfMoreChannelsThanThereMayBeTheLastIsRefused(t *testing.T) {
+	h := newHub()
+	h.cfg.MaxClients = 2
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.Serve(w, r, func(context.Context) error { return nil })
+	}))
+	defer srv.Close()
+	url := "ws" + strings.TrimPrefix(srv.URL, "http")
+	for range 2 {
+		conn, _, err := websocket.Dial(t.Context(), url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := conn.Read(t.Context()); err != nil { // its greeting: it is counted
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.CloseNow() }() // the test is over
+	}
+	_, res, err := websocket.Dial(t.Context(), url, nil)
+	if err == nil || res == nil || res.StatusCode != http.StatusServiceUnavailable {
+		t.Fatalf("%v %v", res, err)
+	}
+	if n := refused(t, h, "full"); n != 1 {
+		t.Errorf("%v counted, want 1", n)
+	}
+	h.Stop()
+}
+
 func TestTheNewestReadingComesWithItsQuality(t *testing.T) {
 	r := newReadings("RIG-07", []string{"SPP", "WOB"}, 1, 1)
 	f := func(quality []telemetry.Quality, want uint32) {

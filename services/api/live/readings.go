@@ -29,7 +29,7 @@ type column struct {
 	last     int64 // newest sample taken; older and equal ones were sent
 	any      bool
 	quality  telemetry.Quality // of the newest
-	width    int64 // ns; grows when too many wait
+	width    int64             // ns; grows when too many wait
 	t        []int64
 	min, max []float64
 }
