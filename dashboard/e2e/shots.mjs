@@ -47,7 +47,7 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
     await page.getByLabel('For, minutes').fill('4');
     await page.getByRole('button', { name: 'Write it down' }).click();
     await page.locator('[data-note]').first().waitFor();
-  }], ['written', drill], ['replay-then', `/replay/${encodeURIComponent(worst)}`, async () => { await page.getByRole('button', { name: 'As known then' }).click(); await page.getByText(/nown at \d/).waitFor(); }], ['find', '/', press('/')], ['help', '/', press('?')]);
+  }], ['written', drill], ['replay-then', `/replay/${encodeURIComponent(worst)}`, async () => { await page.getByRole('button', { name: 'As known then' }).click(); await page.getByText(/nown at \d/).waitFor(); }], ['find', '/', press('/')], ['help', '/', press('?')], ['cells', '/', press('-')]);
   for (const [what, path, act] of screens) {
     if (only.length && !only.includes(what)) continue;
     await page.evaluate((r) => localStorage.setItem('mudpulse.readings', r), what === 'machine' ? 'all' : 'drilling');
@@ -57,6 +57,7 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
     await page.getByText(/^Reading .* …$/).first().waitFor({ state: 'detached', timeout: 30000 }).catch(() => console.error(`${what} at ${name}: still reading after 30 s`));
     try { await act?.(); } catch (err) { console.error(`${what} at ${name}: ${err.message.split('\n')[0]}`); process.exitCode = 1; continue; }
     if (act) await page.waitForTimeout(800);
+    if (what === 'cells') await page.evaluate(() => localStorage.removeItem('mudpulse.fleet'));
     if (what !== 'write') await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });
   }
   await context.close();

@@ -232,8 +232,6 @@ export const screens = {
   'spec.shaft': 'Shaft {rpm} rpm',
   'spec.noshaft': 'Shaft’s speed not known',
   'spec.link': 'Link to this snapshot',
-  'spec.grew': '{channel}, the last 30 days',
-  'spec.grew.now': 'now {value}, normal to {high}',
   'line.shaft': 'Shaft',
   'line.bpfo': 'Outer race, BPFO',
   'line.bpfi': 'Inner race, BPFI',

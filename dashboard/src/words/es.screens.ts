@@ -232,8 +232,6 @@ export const screens: Record<keyof typeof en, string> = {
   'spec.shaft': 'Eje {rpm} rpm',
   'spec.noshaft': 'Velocidad del eje desconocida',
   'spec.link': 'Enlace a esta muestra',
-  'spec.grew': '{channel}, los últimos 30 días',
-  'spec.grew.now': 'ahora {value}, normal hasta {high}',
   'line.shaft': 'Eje',
   'line.bpfo': 'Pista exterior, BPFO',
   'line.bpfi': 'Pista interior, BPFI',
