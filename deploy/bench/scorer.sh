@@ -3,7 +3,8 @@
 # Spark Structured Streaming with JPMML over the same records on the same broker (for
 # Spark in JSON, flat, as its users write them; Maven Central has no spark-protobuf of
 # this version): a forest of 100 trees of depth 10 and a logistic regression. Then a frame's way to its score, and a
-# partition alone. RECORDS, SECONDS (of Spark for each model), DRILLS, FOR bound it.
+# partition alone. RECORDS (several, in quotes), SECONDS_OF_SPARK (for each model), DRILLS, FOR bound it;
+# PARTS=process leaves out what comes after Spark.
 # JPMML is AGPL: it runs as a process of its own. Needs Java 17, Maven, Python 3.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -42,22 +43,25 @@ bash deploy/tools/kafka.sh up --brokers 1 >/dev/null
 printf 'machine: %s cores, %s, load %s, %s; Apache Kafka, Spark %s, %s\n' "$(nproc)" "$(sed -n 's/^model name\s*: //p;T;q' /proc/cpuinfo)" \
   "$(cut -d' ' -f1-3 /proc/loadavg)" "$(go version | cut -d' ' -f3,4)" "$SPARK" "$(java -version 2>&1 | head -1)"
 run=$(date +%s)
-declare -A batch=([logistic]=$((${RECORDS:-500000} / 5)) [forest]=$((${RECORDS:-500000} / 50))) # records a batch of Spark's
+for n in ${RECORDS:-500000 1000000}; do
+declare -A batch=([logistic]=$((n / 5)) [forest]=$((n / 50))) # records a batch of Spark's, which gains by larger ones
 for m in logistic forest; do
-  "$work/benchscorer" process --broker $broker --prefix "$run-$m." --model "$models/$m.pmml" --records "${RECORDS:-500000}" >"$work/$m.ours"
-  SPARK_LOCAL_IP=127.0.0.1 "$VENV/bin/python" $here/spark.py "$(realpath "$models/$m.pmml")" $broker "$run-$m.json" "$run-$m.spark" "$jars" "${SECONDS_OF_SPARK:-60}" "$(nproc)" "${batch[$m]}" 2>"$work/spark.err" | tail -1 >"$work/$m.spark" \
+  "$work/benchscorer" process --broker $broker --prefix "$run-$n-$m." --model "$models/$m.pmml" --records "$n" >"$work/$m.ours"
+  SPARK_LOCAL_IP=127.0.0.1 "$VENV/bin/python" $here/spark.py "$(realpath "$models/$m.pmml")" $broker "$run-$n-$m.json" "$run-$n-$m.spark" "$jars" "${SECONDS_OF_SPARK:-60}" "$(nproc)" "${batch[$m]}" 2>"$work/spark.err" | tail -1 >"$work/$m.spark" \
     || { grep -v "^\s*at " "$work/spark.err" | tail -40 >&2; exit 1; }
   "$VENV/bin/python" - "$m" "$work/$m.ours" "$work/$m.spark" <<'P'
 import json, sys
 name, ours, spark = sys.argv[1], *(json.load(open(p)) for p in sys.argv[2:])
 warm, whole = 1e6 * ours["warm_cpu"] / ours["warm_records"], 1e6 * ours["cpu"] / ours["records"]
 theirs, need = 1e6 * spark["cpu"] / spark["records"], {"forest": 50, "logistic": 5}[name]
-print(f"{name}: CPU-seconds of the scoring process per million records, from the first score on: mudpulse {warm:.1f}, Spark + JPMML {theirs:.1f} (from its second batch on): "
-      f"{theirs / warm:.0f} x fewer (budget {need} x{'' if theirs / warm >= need else ': NOT MET'}); mudpulse from its start on {whole:.1f}, {theirs / whole:.0f} x fewer: "
+print(f"{name}, {ours['records']} records: CPU-seconds of the scoring process per million records, from the first score on: mudpulse {warm:.2f} (median of 3 runs), Spark + JPMML {theirs:.1f} (from its second batch on): "
+      f"{theirs / warm:.1f} x fewer (budget {need} x{'' if theirs / warm >= need else ': NOT MET'}); mudpulse from its start on {whole:.2f}, {theirs / whole:.1f} x fewer: "
       f"its start took {ours['start']:.2f} CPU-s; Spark's, not counted, {spark['start']:.0f} to the end of its first batch; "
       f"records/s by the clock: mudpulse {ours['warm_records'] / ours['seconds']:.0f}, Spark {spark['records'] / spark['seconds']:.0f}, over {ours['records']} and {spark['records']} records")
 P
 done
+done
+case ${PARTS:-} in process) exit;; esac
 for keep in 1h 1s; do # without checkpoints, and with one of each partition meanwhile: sixty times that is the longest between two
   "$work/benchscorer" latency --broker $broker --prefix "$run-latency-$keep." --keep $keep --drills "${DRILLS:-1000}" --for "${FOR:-60s}" --models simulators/models/washout.pmml,simulators/models/expected_spp.pmml,simulators/models/stick_slip.pmml
 done

@@ -102,9 +102,23 @@ func processorTime(pid int) (time.Duration, error) {
 	if len(f) < 13 {
 		return 0, fmt.Errorf("/proc/%d/stat: %q", pid, b)
 	}
+	if f[0] == "Z" {
+		return 0, fmt.Errorf("process %d has ended", pid)
+	}
 	u, _ := strconv.ParseInt(f[11], 10, 64)
 	s, _ := strconv.ParseInt(f[12], 10, 64)
 	return time.Duration(u+s) * 10 * time.Millisecond, nil // in ticks of 1/100 s
+}
+
+// peak is the most memory in MB that a running process has held.
+func peak(pid int) (float64, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(b), "VmHWM:")
+	kb, err := strconv.ParseFloat(strings.Fields(rest + " ?")[0], 64)
+	return kb / 1024, err
 }
 
 // ends is how many records a topic has.
