@@ -61,6 +61,16 @@ type Table struct {
 	cfg     Config
 	devices map[device]*history
 	drills  map[string][]string // devices of each, as they came
+	shifts  uint64              // counts what makes memos void
+}
+
+// A Memo is what See found last of one drill: most frames come of the same boot
+// of the same device as the one before. Its owner keeps one for each drill.
+type Memo struct {
+	of           *Table
+	shift        uint64
+	device, boot string
+	found        *boot
 }
 
 type device struct{ drill, device string }
@@ -107,17 +117,26 @@ func New(cfg Config) (*Table, error) {
 // See says what a frame of that identity, content hash and time is, and marks
 // it as seen if it is Fresh.
 func (t *Table) See(drill string, id telemetry.FrameID, hash uint64, ts int64) Verdict {
-	h := t.history(drill, id.Device)
+	return t.SeeBy(&Memo{}, drill, id, hash, ts)
+}
+
+// SeeBy is See with the drill's memo.
+func (t *Table) SeeBy(m *Memo, drill string, id telemetry.FrameID, hash uint64, ts int64) Verdict {
 	if id.Part > 0 || id.Unnumbered() {
-		return t.seeLoose(h, loose{id.Boot, id.Seq, id.Part}, ts)
+		return t.seeLoose(t.history(drill, id.Device), loose{id.Boot, id.Seq, id.Part}, ts)
 	}
-	b := h.boots[id.Boot]
-	if b == nil {
-		if h.forgot != 0 && ts <= h.forgot {
-			return Ask
+	if m.of != t || m.shift != t.shifts || m.device != id.Device || m.boot != id.Boot {
+		h := t.history(drill, id.Device)
+		b := h.boots[id.Boot]
+		if b == nil {
+			if h.forgot != 0 && ts <= h.forgot {
+				return Ask
+			}
+			b = t.admit(h, id.Boot)
 		}
-		b = t.admit(h, id.Boot)
+		*m = Memo{t, t.shifts, id.Device, id.Boot, b}
 	}
+	b := m.found
 	s := &b.hashes[id.Seq%ring]
 	if b.has(id.Seq) {
 		switch {
@@ -200,13 +219,13 @@ func (t *Table) admit(h *history, id string) *boot {
 		oldest := ""
 		for name, b := range h.boots {
 			if b.newest < newest-int64(t.cfg.Horizon) {
-				h.forget(name)
+				t.forget(h, name)
 			} else if o := h.boots[oldest]; o == nil || b.newest < o.newest || b.newest == o.newest && name < oldest {
 				oldest = name
 			}
 		}
 		if len(h.boots) >= t.cfg.BootsPerDevice {
-			h.forget(oldest)
+			t.forget(h, oldest)
 		}
 	}
 	b := &boot{}
@@ -214,7 +233,8 @@ func (t *Table) admit(h *history, id string) *boot {
 	return b
 }
 
-func (h *history) forget(id string) {
+func (t *Table) forget(h *history, id string) {
+	t.shifts++
 	h.forgot = max(h.forgot, h.boots[id].newest)
 	delete(h.boots, id)
 }

@@ -185,3 +185,30 @@ func BenchmarkSee(b *testing.B) {
 		d.See("RIG-07", id, id.Seq, 1)
 	}
 }
+
+// By a memo for each drill a table says what it says without, though boots are forgotten and tables replaced.
+func TestAMemoChangesNoVerdict(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 2))
+	cfg := DefaultConfig()
+	cfg.BootsPerDevice, cfg.IntervalsPerBoot = 2, 8
+	plain, by := table(t, cfg), table(t, cfg)
+	memos := map[string]*Memo{"R1": {}, "R2": {}}
+	for i := range 20000 {
+		drill := fmt.Sprint("R", 1+rng.IntN(2))
+		id := telemetry.FrameID{Device: fmt.Sprint("edr-", rng.IntN(20)/19), Boot: fmt.Sprint("b", i/3000+rng.IntN(40)/39), Seq: uint64(i/4) + uint64(rng.IntN(20)), Part: uint32(rng.IntN(20) / 19)}
+		hash := uint64(rng.IntN(2))
+		if want, got := plain.See(drill, id, hash, int64(i)), by.SeeBy(memos[drill], drill, id, hash, int64(i)); got != want {
+			t.Fatalf("%d: %s %v: %v, want %v", i, drill, id, got, want)
+		}
+		if i%1999 == 0 {
+			b, _ := plain.MarshalBinary()
+			if err := by.UnmarshalBinary(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	a, _ := plain.MarshalBinary()
+	if b, _ := by.MarshalBinary(); !bytes.Equal(a, b) {
+		t.Error("the tables differ")
+	}
+}

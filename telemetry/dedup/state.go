@@ -126,6 +126,7 @@ func (t *Table) AddBinary(data []byte) error {
 }
 
 func (t *Table) take(devices map[device]*history) {
+	t.shifts++
 	for k, h := range devices {
 		*t.history(k.drill, k.device) = *h
 	}
