@@ -20,6 +20,7 @@ const (
 	sparing     = 40        // percent that the heap may grow over what lives, while collecting costs little
 	generous    = 300       // and while it costs much, but
 	growth      = 160 << 20 // bytes at most: the demo's process takes half a gigabyte, not one
+	alone       = 320 << 20 // the same where a process does nothing but score: it starts in arrears, most often
 )
 
 // sizeHeap holds the heap small while there is CPU to spare for that, and lets it
@@ -33,12 +34,17 @@ func (p *platform) sizeHeap(ctx context.Context) error {
 		}
 		room = all - store - beside
 	}
-	before := debug.SetGCPercent(sparing)
+	s := sizer{percent: sparing, growth: growth}
+	if p.onlyScores() {
+		s = sizer{percent: generous, growth: alone} // as in a flood
+	}
+	set := s.percent
+	before := debug.SetGCPercent(set)
 	defer debug.SetGCPercent(before)
 	given := debug.SetMemoryLimit(-1)
 	tick := time.NewTicker(gcEvery)
 	defer tick.Stop()
-	s, last, set := sizer{percent: sparing}, readHeap(), sparing
+	last := readHeap()
 	for {
 		if given == math.MaxInt64 { // else GOMEMLIMIT says it
 			debug.SetMemoryLimit(heapLimit(last.live, room))
@@ -68,10 +74,16 @@ func heapLimit(live, room int64) int64 {
 	return min(max(memoryLimit, 2*live), max(room, live+live/4))
 }
 
+// onlyScores reports whether the process is a scorer and nothing else.
+func (p *platform) onlyScores() bool {
+	return p.scorer != nil && p.gateway == nil && p.store == nil && p.embedded == nil
+}
+
 // A sizer decides how much the heap may grow.
 type sizer struct {
 	percent int
-	calm    int // seconds
+	growth  int64 // bytes
+	calm    int   // seconds
 }
 
 // next decides by the shares of all cores that the collector and the process as a
@@ -100,7 +112,7 @@ func (s *sizer) bounded(live int64) int {
 	if s.percent == sparing || live <= 0 {
 		return s.percent
 	}
-	return int(min(generous, max(sparing, growth*100/live)))
+	return int(min(generous, max(sparing, s.growth*100/live)))
 }
 
 // heap is what the runtime has counted: CPU-seconds, and bytes that lived at the last collection.

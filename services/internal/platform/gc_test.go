@@ -3,7 +3,7 @@ package platform
 import "testing"
 
 func TestTheHeapGrowsWhereCollectingCostsThroughputAndShrinksWhereItDoesNot(t *testing.T) {
-	s := sizer{percent: sparing}
+	s := sizer{percent: sparing, growth: growth}
 	f := func(gc, used float64, seconds, want int) {
 		t.Helper()
 		for range seconds {
