@@ -19,7 +19,7 @@ type plan struct {
 type stage interface{ run(k *block) }
 
 // blockRows are computed at a time: their coded columns stay in the cache nearest.
-const blockRows = 256
+const blockRows = 512
 
 // block is a plan's memory for the rows at hand.
 type block struct {

@@ -105,7 +105,7 @@ func (s *State) AppendBinary(b []byte) ([]byte, error) {
 	w.int(int64(len(w.rig)))
 	for _, r := range w.rig {
 		w.int(r.at)
-		w.text(r.state)
+		w.text(s.words[r.word])
 	}
 	w.int(int64(len(s.chans)))
 	for ch := range s.chans {
@@ -232,10 +232,11 @@ func (s *State) UnmarshalBinary(b []byte) error {
 		return errSnapshot
 	}
 	for k := r.count(16); k > 0 && !r.bad; k-- {
-		x := rigAt{r.int(), r.text()}
-		if x.at <= 0 || x.at > n.head {
+		at, word := r.int(), r.text()
+		if at <= 0 || at > n.head || len(n.words) == maxWords {
 			return errSnapshot
 		}
+		x := rigAt{at, n.word(word)}
 		if y := &n.rig[x.at%int64(len(n.rig))]; y.at < x.at {
 			*y = x
 		}

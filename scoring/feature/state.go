@@ -9,9 +9,10 @@ import (
 // A State is what is remembered of one drill's stream for a Plan. One goroutine.
 type State struct {
 	plan    *Plan
-	head    int64   // newest second that was read or got a sample
-	rig     []rigAt // ring of rig states by second
-	settled int64   // minute last summed because its states were about to be forgotten
+	head    int64    // newest second that was read or got a sample
+	rig     []rigAt  // ring of rig states by second
+	words   []string // rig states that came; rigAt counts them
+	settled int64    // minute last summed because its states were about to be forgotten
 	chans   []channelState
 	groups  []groupState         // by group of the plan
 	spare   groupState           // of ticks that are amended
@@ -21,9 +22,25 @@ type State struct {
 	scratch [2][]float64
 }
 
+// rigAt holds no pointer: there are many, and the collector need not look at them.
 type rigAt struct {
-	at    int64
-	state string
+	at   int64
+	word uint8
+}
+
+// maxWords bounds the rig states of a drill; there are eight.
+const maxWords = 255
+
+// word is the number of a rig state, from 0.
+func (s *State) word(state string) uint8 {
+	i := slices.Index(s.words, state)
+	if i < 0 {
+		if i = len(s.words); i == maxWords {
+			panic("BUG: feature: too many rig states: " + state)
+		}
+		s.words = append(s.words, state)
+	}
+	return uint8(i)
 }
 
 // channelState holds nothing until the channel is heard.
@@ -346,7 +363,7 @@ func (s *State) seconds(a *tile, ch, g int, origin, from, to int64) {
 
 func (s *State) stateAt(at int64) string {
 	if r := &s.rig[at%int64(len(s.rig))]; r.at == at {
-		return r.state
+		return s.words[r.word]
 	}
 	return ""
 }
@@ -359,7 +376,8 @@ func (s *State) Rig(tick int64, state string) {
 	}
 	s.head = max(s.head, at)
 	r := &s.rig[at%int64(len(s.rig))]
-	if r.at > at || r.at == at && r.state == state {
+	word := s.word(state)
+	if r.at > at || r.at == at && r.word == word {
 		return
 	}
 	if r.at < at && r.at > 0 && r.at/60 != s.settled { // minutes whose states are about to be forgotten
@@ -368,7 +386,7 @@ func (s *State) Rig(tick int64, state string) {
 			s.settle(ch, s.settled)
 		}
 	}
-	*r = rigAt{at, state}
+	*r = rigAt{at, word}
 	s.seen(at, state)
 	for ch := range s.chans {
 		c := &s.chans[ch]
@@ -454,7 +472,7 @@ func (s *State) Rebind(p *Plan) *State {
 
 // Bytes estimates the memory the state takes.
 func (s *State) Bytes() int {
-	n := 24*len(s.rig) + 400*len(s.chans) + 200*len(s.groups) + 40*len(s.base)
+	n := 16*len(s.rig) + 400*len(s.chans) + 200*len(s.groups) + 40*len(s.base)
 	for i := range s.chans {
 		c := &s.chans[i]
 		n += 16 * cap(c.store)

@@ -192,6 +192,7 @@ type Detector struct {
 	watch *Watch
 	st    []status
 	on    []bool // which rules apply to the drill
+	idle  []bool // by rule: nothing is pending, and no alarm of it stands or matters any more
 	fault map[string]fault
 	prev  [64]byte // hex SHA-256 of the event before; zero: none
 	last  int64    // newest tick stepped
@@ -207,7 +208,7 @@ func NewDetector(drill string, w *Watch) *Detector {
 func (d *Detector) bind(w *Watch) {
 	d.watch = w
 	d.st = make([]status, len(w.rules))
-	d.on = make([]bool, len(w.rules))
+	d.on, d.idle = make([]bool, len(w.rules)), make([]bool, len(w.rules))
 	for i := range w.rules {
 		d.on[i] = w.rules[i].For(d.drill)
 	}
@@ -241,12 +242,17 @@ func (d *Detector) Step(t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
 		}
 	}
 	for i := range d.watch.rules {
-		x, s := &d.watch.rules[i], &d.st[i]
-		v := t.Values[x.signal]
+		x := &d.watch.rules[i]
+		waits := !d.on[i] || !t.Fresh[x.signal]
+		if waits && d.idle[i] { // the usual one: its status need not even be looked at
+			continue
+		}
+		v, s := t.Values[x.signal], &d.st[i]
 		if s.raised != 0 {
 			d.after(i, t, v, src, emit)
 		}
-		if s.phase == quiet && (!d.on[i] || !t.Fresh[x.signal]) {
+		if s.phase == quiet && waits {
+			d.idle[i] = s.raised == 0
 			continue
 		}
 		gated := x.states != 0 && x.states&state == 0 || x.Settle > 0 && t.At-t.Since < int64(x.Settle)
@@ -256,6 +262,7 @@ func (d *Detector) Step(t *Tick, src Source, emit func(*telemetry.AlarmEvent)) {
 		default:
 			d.fall(i, v, gated, t, src, emit)
 		}
+		d.idle[i] = s.phase == quiet && s.raised == 0
 	}
 }
 
@@ -534,6 +541,7 @@ func (d *Detector) Append(w *snapshot.Writer) {
 func (d *Detector) Restore(r *snapshot.Reader) error {
 	d.last = r.Int()
 	copy(d.prev[:], r.Bytes())
+	clear(d.idle)
 	for range r.Len(20) {
 		id := r.String()
 		s := status{phase: byte(r.Uint()), priority: byte(r.Uint()), context: r.Bool(), held: r.Bool(), returns: byte(r.Uint()), bits: r.Fixed(), seen: byte(r.Uint()),

@@ -3,12 +3,15 @@ package scorer
 import (
 	"context"
 	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // acks counts what was produced and not acknowledged, from cut to cut.
 type acks struct {
-	mu  sync.Mutex
-	now *produced
+	lost func(*kgo.Record, error) // is told of those that could not be published
+	mu   sync.Mutex
+	now  *produced
 }
 
 // produced is what was produced between two cuts.
@@ -17,13 +20,23 @@ type produced struct {
 	open   int
 	idle   chan struct{} // closed when open falls to 0; nil: nobody waits
 	before *produced
+	done   func(*kgo.Record, error) // a record's end: one for all of them
 }
 
+// sent counts a record that is produced.
 func (a *acks) sent() *produced {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.now == nil {
 		a.now = &produced{of: a}
+	}
+	if e := a.now; e.done == nil {
+		e.done = func(r *kgo.Record, err error) {
+			if err != nil {
+				a.lost(r, err)
+			}
+			e.acked()
+		}
 	}
 	a.now.open++
 	return a.now

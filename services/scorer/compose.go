@@ -193,7 +193,7 @@ func confidence(r *road, tick int64, out *[subs]float64) {
 			continue
 		}
 		c := 0.0
-		if s.all > 0 && tick-s.tick <= s.stale {
+		if s.all > 0 && tick-s.tick <= s.stale() {
 			c = float64(s.good) / float64(s.all)
 		}
 		sum[subs] += c

@@ -5,14 +5,17 @@ import (
 	"time"
 
 	"github.com/mudpulse/mudpulse/services/internal/snapshot"
+	"github.com/mudpulse/mudpulse/telemetry/dedup"
 )
 
-// A drill is what a partition keeps of one for its checkpoints.
+// A drill is what a partition keeps of one, for its checkpoints and to find what is its.
 type drill struct {
 	name    string
 	changed bool   // since it was last written down
 	owed    bool   // to the cut: it is written down before anything changes it
 	in      *piece // of the newest checkpoint, that holds it; nil: none does
+	memo    dedup.Memo
+	roads   [lanes]*road // those of the lanes that were looked up
 }
 
 // drill returns the one of that name, made if it was not heard before.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/mudpulse/mudpulse/services/alarms"
 	"github.com/mudpulse/mudpulse/telemetry"
@@ -57,6 +56,7 @@ type lane struct {
 	tick   alarms.Tick
 	looker looker
 	refs   []sampleRef
+	known  []int32 // slot of each run of the frame in hand; -1 not heard; of none: to be looked up
 
 	stood     []float64 // signals of a row in which a model's last word stands
 	stoodText []string
@@ -100,9 +100,14 @@ func (l *lane) channel(tag string) *telemetry.Channel {
 	return nil
 }
 
-// road returns the drill's.
+// road returns that of the drill whose frame is in hand.
 func (l *lane) road(f *telemetry.Frame) (*road, error) {
+	d := l.part.at
+	if r := d.roads[l.which]; r != nil {
+		return r, nil
+	}
 	if r := l.roads[f.Drill]; r != nil {
+		d.roads[l.which] = r
 		return r, nil
 	}
 	if len(l.roads) >= l.part.cfg.MaxDrills {
@@ -194,13 +199,16 @@ func (l *lane) frame(f *telemetry.Frame, offset int64) error {
 	r.simulated = f.Simulated
 	base := telemetry.Tick(f.TS)
 	from, to := int64(0), int64(0) // relative to TS, of all samples
+	l.known = resize(l.known, len(f.Runs))
 	for i := range f.Runs {
 		u := &f.Runs[i]
+		k := r.slot(u.Channel, i)
+		l.known[i] = int32(k)
 		n := len(u.Values)
 		if n == 0 {
 			continue
 		}
-		if l.waveform(r, u.Channel, i) { // is where it begins
+		if l.waveform(r, u.Channel, k) { // is where it begins
 			from, to = min(from, u.Offset), max(to, u.Offset)
 			continue
 		}
@@ -217,7 +225,7 @@ func (l *lane) frame(f *telemetry.Frame, offset int64) error {
 	for i := range f.Runs {
 		u := &f.Runs[i]
 		n := len(u.Values)
-		if l.waveform(r, u.Channel, i) {
+		if l.waveform(r, u.Channel, int(l.known[i])) {
 			n = min(n, 1)
 		}
 		for j := range n {
@@ -278,7 +286,7 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 	if refs == nil {
 		for i := range f.Runs {
 			u := &f.Runs[i]
-			if k := l.slot(r, u.Channel, i); k < 0 {
+			if k := l.slotOf(r, u, i); k < 0 {
 				continue
 			} else if r.slots[k].wave {
 				l.snapshot(r, k, f, u)
@@ -289,7 +297,7 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 	} else {
 		for _, ref := range refs {
 			u := &f.Runs[ref.run]
-			if k := l.slot(r, u.Channel, ref.run); k < 0 {
+			if k := l.slotOf(r, u, ref.run); k < 0 {
 				continue
 			} else if r.slots[k].wave {
 				l.snapshot(r, k, f, u)
@@ -304,7 +312,7 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 		for k, i := range r.rigIn {
 			in[k] = nan
 			if i >= 0 {
-				if s := &r.slots[i]; tick-s.at <= s.stale {
+				if s := &r.slots[i]; tick-s.at <= s.stale() {
 					in[k] = s.val
 				}
 			}
@@ -313,7 +321,7 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 		rec.state, rec.since = r.rig.state, r.rig.since
 		for k, i := range r.bySig {
 			if i >= 0 {
-				if s := &r.slots[i]; s.at != 0 && tick-s.at <= s.stale {
+				if s := &r.slots[i]; s.at != 0 && tick-s.at <= s.stale() {
 					rec.vals[k], rec.ats[k] = s.val, s.at
 				}
 			}
@@ -365,6 +373,15 @@ func (l *lane) look(w *row, num []float64, name string) float64 {
 	return num[i]
 }
 
+// slotOf returns the index of the channel of run i of the frame in hand.
+func (l *lane) slotOf(r *road, u *telemetry.Run, i int) int {
+	if i < len(l.known) && l.known[i] >= 0 {
+		return int(l.known[i])
+	}
+	return l.slot(r, u.Channel, i)
+}
+
+// slot returns the index of a channel, heard from now on if it was not before.
 func (l *lane) slot(r *road, name string, hint int) int {
 	if k := r.slot(name, hint); k >= 0 {
 		return k
@@ -378,6 +395,7 @@ func (l *lane) frame1(f *telemetry.Frame, tick, offset int64, refs []sampleRef) 
 	if err != nil {
 		return err
 	}
+	l.known = l.known[:0]
 	return l.second(r, f, tick, offset, refs)
 }
 
@@ -430,7 +448,7 @@ func (l *lane) samples(r *road, rec *record, k int, u *telemetry.Run, ts, tick i
 			s.val, s.at = v, t
 		}
 		if s.feat >= 0 {
-			r.feats.add(s.feat, t, v)
+			r.feats.add(int(s.feat), t, v)
 		}
 		if s.signal >= 0 && tick <= r.head {
 			if rec.ats[s.signal] == 0 || t >= rec.ats[s.signal] {
@@ -524,161 +542,4 @@ func (l *lane) flush() {
 	}
 	l.rows, l.used, l.batch = l.rows[:0], l.used[:0], l.batch+1
 	l.num, l.txt, l.due, l.errs, l.carried, l.causes = l.num[:0], l.txt[:0], l.due[:0], l.errs[:0], l.carried[:0], l.causes[:0]
-}
-
-// run scores all rows of one program, model by model.
-func (l *lane) run(p *program) {
-	for i := range p.nodes {
-		n := &p.nodes[i]
-		sel := l.sel[:0]
-		for k := range l.rows {
-			w := &l.rows[k]
-			if w.prog != p || !l.due[w.due+i] {
-				continue
-			}
-			if l.has(n, w) {
-				sel = append(sel, k)
-			} else {
-				l.due[w.due+i] = false
-			}
-		}
-		l.sel = sel
-		if len(sel) > 0 {
-			start := time.Now()
-			l.evaluate(n, i, sel)
-			n.spend(time.Since(start), len(sel), &l.part.cfg)
-		}
-		for k := range l.rows {
-			if w := &l.rows[k]; w.prog == p {
-				l.carry(n, i, w)
-			}
-		}
-	}
-}
-
-// has reports whether any input but the state is there.
-func (l *lane) has(n *node, w *row) bool {
-	for _, sig := range n.in {
-		if sig != w.prog.state && (l.num[w.num+sig] == l.num[w.num+sig] || l.txt[w.num+sig] != "") {
-			return true
-		}
-	}
-	return false
-}
-
-// evaluate runs one model over rows; a panic costs only the row that caused it.
-func (l *lane) evaluate(n *node, i int, sel []int) {
-	if n.memory != nil && len(sel) > 1 { // one by one: what a row failed in is then known, and the rows before it count once
-		for k := range sel {
-			l.evaluate(n, i, sel[k:k+1])
-		}
-		return
-	}
-	if msg := l.try(n, i, sel); msg != "" {
-		if len(sel) == 1 {
-			l.errs[l.rows[sel[0]].due+i] = msg
-			l.part.count.panics++
-			if n.memory != nil {
-				n.renew(n.remembered()) // a row is remembered after it was scored
-			}
-			return
-		}
-		n.renew(nil) // its buffers may be anything now
-		for k := range sel {
-			l.evaluate(n, i, sel[k:k+1])
-		}
-	}
-}
-
-func (l *lane) try(n *node, i int, sel []int) (msg string) {
-	defer func() {
-		if p := recover(); p != nil {
-			msg = fmt.Sprintf("model %s: failed inside: %v", n.ref, p)
-		}
-	}()
-	l.fill(n, sel)
-	n.eval.Run()
-	for k, at := range sel {
-		w := &l.rows[at]
-		if err := n.eval.Err(k); err != nil {
-			l.errs[w.due+i] = clip(err.Error())
-			continue
-		}
-		wrong := ""
-		for o, sig := range n.out {
-			l.num[w.num+sig], l.txt[w.num+sig] = n.eval.Output(o, k)
-			if wrong == "" {
-				wrong = n.nonsense(o, l.num[w.num+sig])
-			}
-		}
-		if wrong != "" {
-			l.errs[w.due+i] = wrong
-			for _, sig := range n.out {
-				l.num[w.num+sig], l.txt[w.num+sig] = nan, ""
-			}
-		}
-	}
-	return ""
-}
-
-func clip(s string) string {
-	if len(s) > 300 {
-		s = s[:300] + "…"
-	}
-	return s
-}
-
-func (l *lane) fill(n *node, sel []int) {
-	n.eval.Reset(len(sel))
-	if n.memory != nil {
-		for k, at := range sel {
-			n.memory.Key(k, l.rows[at].rd.drill)
-		}
-	}
-	for c, sig := range n.in {
-		if n.texts[c] {
-			for k, at := range sel {
-				if s := l.txt[l.rows[at].num+sig]; s != "" {
-					n.eval.Text(c, k, s)
-				}
-			}
-			continue
-		}
-		for k, at := range sel {
-			n.eval.Number(c, k, l.num[l.rows[at].num+sig])
-		}
-	}
-}
-
-// carry keeps what a model said, or puts in what it said last.
-func (l *lane) carry(n *node, i int, w *row) {
-	c := &w.rd.runs[i]
-	if n.every == 0 {
-		return
-	}
-	switch {
-	case l.due[w.due+i] && w.tick >= c.at:
-		c.at, c.err = w.tick, l.errs[w.due+i]
-		c.num, c.txt = c.num[:0], c.txt[:0]
-		for _, sig := range n.out {
-			c.num = append(c.num, l.num[w.num+sig])
-			c.txt = append(c.txt, l.txt[w.num+sig])
-		}
-	case !l.due[w.due+i] && len(c.num) == len(n.out) && c.at <= w.tick && w.tick-c.at <= 2*n.every+60*second:
-		for o, sig := range n.out {
-			l.num[w.num+sig], l.txt[w.num+sig] = c.num[o], c.txt[o]
-		}
-		l.carried[w.due+i], l.errs[w.due+i] = c.at, c.err
-	}
-}
-
-// spend keeps account of a model's time. One that takes far too long is not run
-// any more until it is activated anew: the only thing here that the machine's
-// speed decides, and the score says so.
-func (a *activation) spend(d time.Duration, rows int, cfg *PartitionConfig) {
-	a.spent += d
-	a.rows += int64(rows)
-	if cfg.RowBudget > 0 && a.rows >= 20 && a.spent/time.Duration(a.rows) > cfg.RowBudget {
-		a.broken = fmt.Sprintf("model %s: stopped: took %v a row, %v are allowed", a.ref, a.spent/time.Duration(a.rows), cfg.RowBudget)
-	}
 }

@@ -31,7 +31,7 @@ type PartitionConfig struct {
 
 // DefaultPartitionConfig returns what suits one frame a second.
 func DefaultPartitionConfig() PartitionConfig {
-	return PartitionConfig{Late: 2 * time.Minute, MaxDrills: 20_000, Rows: 256, RowBudget: 250 * time.Millisecond, LimitRules: true,
+	return PartitionConfig{Late: 2 * time.Minute, MaxDrills: 20_000, Rows: 512, RowBudget: 250 * time.Millisecond, LimitRules: true,
 		Rig: DefaultRigConfig(), Dedup: dedup.DefaultConfig()}
 }
 
@@ -79,6 +79,7 @@ type Partition struct {
 	lanes     [lanes]*lane
 	drills    map[string]*drill
 	order     []*drill // as first heard
+	at        *drill   // whose frame is in hand
 	changes   int      // of them that changed since they were written down
 	cut       *cut     // that is being written down
 	scratch   []byte
@@ -145,9 +146,11 @@ func (p *Partition) Frame(ctx context.Context, f *telemetry.Frame, history bool,
 		p.count.poison++
 		return err
 	}
-	p.touch(p.drill(f.Drill))
+	d := p.drill(f.Drill)
+	p.touch(d)
+	p.at = d
 	for again := 0; ; again++ {
-		switch p.seen.See(f.Drill, f.ID(), f.Hash, f.TS) {
+		switch p.seen.SeeBy(&d.memo, f.Drill, f.ID(), f.Hash, f.TS) {
 		case dedup.Duplicate:
 			p.count.duplicates++
 			return nil

@@ -70,6 +70,11 @@ type rig struct {
 		at  int64
 		pos float64
 	}
+	over struct { // low, high and flow over all hours, as long as they are made of these
+		made            bool
+		oldest          int64
+		low, high, flow float64
+	}
 	hours [rigTiles]struct {
 		hour       int64   // since 1970; 0 none
 		low, high  float64 // kN, of hook load that stood still
@@ -223,30 +228,49 @@ func (r *rig) learn(tick int64, in *rigInputs) {
 	t := &r.hours[((h%rigTiles)+rigTiles)%rigTiles]
 	if t.hour != h {
 		t.hour, t.low, t.high, t.flow, t.flowBefore = h, math.NaN(), math.NaN(), 0, 0
+		r.over.made = false
 	}
 	if v := in[rigHookLoad]; v > 50 {
 		if math.Abs(v-r.prevHook) < 0.02*v {
 			if !(t.low <= v) {
-				t.low = v
+				t.low, r.over.made = v, false
 			}
 			if !(t.high >= v) {
-				t.high = v
+				t.high, r.over.made = v, false
 			}
 		}
 		r.prevHook = v
 	}
 	if v := in[rigFlow]; v > t.flow {
-		t.flow, t.flowBefore = v, t.flow
+		t.flow, t.flowBefore, r.over.made = v, t.flow, false
 	} else if v > t.flowBefore {
-		t.flowBefore = v
+		t.flowBefore, r.over.made = v, false
 	}
 }
 
 // thresholds returns the hook load of the empty block (NaN while no slips were
 // seen) and the flow while drilling.
 func (r *rig) thresholds(cfg *RigConfig) (empty, full float64) {
-	low, high := math.NaN(), math.NaN()
-	oldest := r.last/rigHour - rigTiles
+	if oldest := r.last/rigHour - rigTiles; !r.over.made || r.over.oldest != oldest {
+		r.overall(oldest)
+	}
+	low, high := r.over.low, r.over.high
+	empty, full = math.NaN(), r.over.flow
+	if low < 0.55*high {
+		empty = low
+	}
+	if cfg.EmptyBlock > 0 {
+		empty = cfg.EmptyBlock
+	}
+	if cfg.FullFlow > 0 {
+		full = cfg.FullFlow
+	}
+	return empty, max(full, minFlow/0.3)
+}
+
+// overall goes over the hours after oldest.
+func (r *rig) overall(oldest int64) {
+	low, high, flow := math.NaN(), math.NaN(), 0.0
 	for i := range r.hours {
 		t := &r.hours[i]
 		if t.hour <= oldest {
@@ -258,19 +282,10 @@ func (r *rig) thresholds(cfg *RigConfig) (empty, full float64) {
 		if t.high == t.high && !(high >= t.high) {
 			high = t.high
 		}
-		full = max(full, t.flowBefore)
+		flow = max(flow, t.flowBefore)
 	}
-	empty = math.NaN()
-	if low < 0.55*high {
-		empty = low
-	}
-	if cfg.EmptyBlock > 0 {
-		empty = cfg.EmptyBlock
-	}
-	if cfg.FullFlow > 0 {
-		full = cfg.FullFlow
-	}
-	return empty, max(full, minFlow/0.3)
+	o := &r.over
+	o.made, o.oldest, o.low, o.high, o.flow = true, oldest, low, high, flow
 }
 
 func (r *rig) append(w *snapshot.Writer) {

@@ -35,28 +35,32 @@ type road struct {
 	batch uint64   // the lane's batch that its newest row is in
 	first int64    // tick of its first row there for which not all features are read
 	ring  []record // by tick in seconds modulo its length
+	store ticks    // for records that hold nothing yet
 	runs  []carry  // by node
 
 	simulated bool
 }
 
-// A slot is one channel of a drill.
+// A slot is one channel of a drill. It takes 64 bytes, a line of the cache: each
+// frame looks at every one of them.
 type slot struct {
 	name   string
-	feat   int  // channel index in the plan; -1: no feature reads it
-	signal int  // index in prog.channels; -1: no model reads it raw
-	sub    int8 // index in telemetry.Subsystems; -1 none
-	used   bool // registered
-	wave   bool // its runs are snapshots
-	shaft  string
-	sparse bool  // its silence lowers no confidence
-	stale  int64 // ns after which its last value is old
 	val    float64
 	at     int64 // time of val; Unix ns
 	tick   int64 // newest tick it was heard in
 	good   int32 // samples of that tick that were good
 	all    int32 // samples of that tick
+	old    int32 // s after which its last value is old
+	feat   int32 // channel index in the plan; -1: no feature reads it
+	signal int32 // index in prog.channels; -1: no model reads it raw
+	sub    int8  // index in telemetry.Subsystems; -1 none
+	used   bool  // registered
+	wave   bool  // its runs are snapshots
+	sparse bool  // its silence lowers no confidence
 }
+
+// stale is the time in ns after which its last value is old.
+func (s *slot) stale() int64 { return int64(s.old) * second }
 
 // A record is what is kept of a tick while late frames may still amend it.
 type record struct {
@@ -80,15 +84,43 @@ type carry struct {
 	said said
 }
 
-// staleAfter is how long a channel's last value counts, by its rate class.
-func staleAfter(c telemetry.Class) int64 {
+// ticks is room for the records of some ticks: apart, each would cost the
+// allocator, the collector and the cache.
+type ticks struct {
+	vals   []float64
+	ats    []int64
+	causes []telemetry.FrameID
+}
+
+// together is the number of ticks for which room is made at once.
+const together = 16
+
+// room gives a record that has none space for n channels and, as is usual, one cause.
+func (t *ticks) room(rec *record, n int) {
+	if cap(rec.vals) < n {
+		if len(t.vals) < n || len(t.ats) < n {
+			t.vals, t.ats = make([]float64, together*n), make([]int64, together*n)
+		}
+		rec.vals, t.vals = t.vals[:n:n], t.vals[n:]
+		rec.ats, t.ats = t.ats[:n:n], t.ats[n:]
+	}
+	if cap(rec.causes) == 0 {
+		if len(t.causes) == 0 {
+			t.causes = make([]telemetry.FrameID, together)
+		}
+		rec.causes, t.causes = t.causes[:0:1], t.causes[1:]
+	}
+}
+
+// staleAfter is for how many seconds a channel's last value counts, by its rate class.
+func staleAfter(c telemetry.Class) int32 {
 	switch c {
 	case telemetry.Fast, telemetry.Medium:
-		return 10 * second
+		return 10
 	case telemetry.Slow:
-		return 90 * second
+		return 90
 	}
-	return 600 * second
+	return 600
 }
 
 func newRoad(drill string, late time.Duration) *road {
@@ -129,13 +161,13 @@ func (r *road) hear(name string, ch *telemetry.Channel) int {
 // describe takes over what the catalogue says of a channel; nil: not registered.
 func (r *road) describe(i int, ch *telemetry.Channel) {
 	s := &r.slots[i]
-	s.used, s.wave, s.shaft, s.sparse = ch != nil, false, "", false
-	s.stale = staleAfter(telemetry.Narrow)
+	s.used, s.wave, s.sparse = ch != nil, false, false
+	s.old = staleAfter(telemetry.Narrow)
 	s.sub = -1
 	if ch != nil {
-		s.stale = staleAfter(ch.Class)
+		s.old = staleAfter(ch.Class)
 		s.sub = int8(slices.Index(telemetry.Subsystems[:], ch.Subsystem))
-		s.wave, s.shaft, s.sparse = ch.Class == telemetry.Waveform, ch.Shaft, ch.Sparse
+		s.wave, s.sparse = ch.Class == telemetry.Waveform, ch.Sparse
 	}
 }
 
@@ -155,12 +187,12 @@ func (r *road) bind() {
 			r.bySig = append(r.bySig, -1)
 			continue
 		}
-		r.slots[i].signal = k
+		r.slots[i].signal = int32(k)
 		r.bySig = append(r.bySig, i)
 	}
 	for k, name := range p.plan.channels {
 		if i, ok := r.byName[name]; ok && r.slots[i].used {
-			r.slots[i].feat = k
+			r.slots[i].feat = int32(k)
 		}
 	}
 	for k, tag := range rigTags {
@@ -233,7 +265,8 @@ func (r *road) open(tick int64) *record {
 		return rec
 	}
 	n := len(r.prog.channels)
-	*rec = record{tick: tick, causes: rec.causes[:0], vals: resize(rec.vals, n), ats: resize(rec.ats, n), state: r.rig.state, since: r.rig.since}
+	r.store.room(rec, n)
+	*rec = record{tick: tick, causes: rec.causes[:0], vals: rec.vals[:n], ats: rec.ats[:n], state: r.rig.state, since: r.rig.since}
 	for k := range rec.vals {
 		rec.vals[k], rec.ats[k] = nan, 0
 	}
@@ -252,7 +285,7 @@ func (r *road) open(tick int64) *record {
 	}
 	rec.state, rec.since = before.state, before.since
 	for k, i := range r.bySig {
-		if i >= 0 && tick-before.ats[k] <= r.slots[i].stale {
+		if i >= 0 && tick-before.ats[k] <= r.slots[i].stale() {
 			rec.vals[k], rec.ats[k] = before.vals[k], before.ats[k]
 		}
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-// waveform reports whether a channel's runs are snapshots; hint is road.slot's.
-func (l *lane) waveform(r *road, tag string, hint int) bool {
-	if k := r.slot(tag, hint); k >= 0 {
+// waveform reports whether a channel's runs are snapshots; k is road.slot's.
+func (l *lane) waveform(r *road, tag string, k int) bool {
+	if k >= 0 {
 		return r.slots[k].wave
 	}
 	c := l.channel(tag)
@@ -29,10 +29,13 @@ func (l *lane) snapshot(r *road, k int, f *telemetry.Frame, u *telemetry.Run) {
 	}
 	t := u.Time(f.TS, 0)
 	t -= floorMod(t, 1000) // what the store keeps
-	shaft := nan
+	shaft, of := nan, ""
+	if c := l.channel(s.name); c != nil {
+		of = c.Shaft
+	}
 	for i := range f.Runs {
 		o := &f.Runs[i]
-		if o.Channel != s.shaft {
+		if o.Channel != of {
 			continue
 		}
 		for j, v := range o.Values {
@@ -43,7 +46,7 @@ func (l *lane) snapshot(r *road, k int, f *telemetry.Frame, u *telemetry.Run) {
 	}
 	r.heardWave(telemetry.Snapshot{Channel: s.name, TS: t, Frame: f.ID(), Hash: strconv.FormatUint(f.Hash, 16)})
 	parts := r.parts.at(t)
-	r.feats.wave(s.feat, t, u.Every, u.Values, shaft, func(word string) float64 {
+	r.feats.wave(int(s.feat), t, u.Every, u.Values, shaft, func(word string) float64 {
 		if parts != nil {
 			if v, ok := parts.numbers[word]; ok {
 				return v

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/mudpulse/mudpulse/services/internal/kafka"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -44,8 +45,10 @@ type worker struct {
 	tokens  float64 // frames of history that may pass
 	filled  time.Time
 	buf     []byte
-	input   int64     // bytes taken since the last checkpoint
-	heard   time.Time // when a record came last
+	recs    []kgo.Record // not used yet
+	stamp   time.Time    // of the scores that come out together; zero: none came yet
+	input   int64        // bytes taken since the last checkpoint
+	heard   time.Time    // when a record came last
 
 	acks    acks
 	fail    atomic.Pointer[error] // of a record that could not be produced
@@ -59,7 +62,9 @@ type worker struct {
 }
 
 func newWorker(s *Scorer, p int32, out *kgo.Client) *worker {
-	return &worker{s: s, p: p, out: out, log: s.log.With("partition", p)}
+	w := &worker{s: s, p: p, out: out, log: s.log.With("partition", p)}
+	w.acks.lost = w.lost
+	return w
 }
 
 // run restores the newest checkpoint and goes on from there until ctx is done.
@@ -146,7 +151,7 @@ func (w *worker) start(ctx context.Context) (*kgo.Client, error) {
 	return kgo.NewClient(append(slices.Clone(cfg.Client),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topics.Frames: {w.p: at(w.next[0])}, cfg.Topics.Backfill: {w.p: at(w.next[1])}}),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(250*time.Millisecond),
-		kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxBytes(8<<20))...)
+		kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxBytes(8<<20), kgo.WithPools(&kafka.Pool{}))...)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -206,25 +211,27 @@ func (w *worker) take(ctx context.Context, fs kgo.Fetches) error {
 		for _, r := range p.Records {
 			if err == nil {
 				err = w.record(ctx, r, 0)
+				r.Recycle()
 			}
 		}
 	})
 	if err != nil {
 		return err
 	}
-	w.part.Flush()
+	w.flush()
 	if n := w.may(); n > 0 {
 		w.tokens -= float64(n)
 		for _, r := range w.history[:n] {
 			if err := w.record(ctx, r, 1); err != nil {
 				return err
 			}
+			r.Recycle()
 		}
 		clear(w.history[:n])
 		if w.history = w.history[n:]; len(w.history) == 0 {
 			w.history = nil
 		}
-		w.part.Flush()
+		w.flush()
 	}
 	w.s.cfg.CrashPoint("produced")
 	if e := w.fail.Load(); e != nil {
@@ -234,6 +241,12 @@ func (w *worker) take(ctx context.Context, fs kgo.Fetches) error {
 		w.ready.Store(true)
 	}
 	return nil
+}
+
+// flush scores what is in hand.
+func (w *worker) flush() {
+	w.stamp = time.Time{}
+	w.part.Flush()
 }
 
 // steer stops fetching history while enough of it is in hand.
@@ -249,11 +262,12 @@ func (w *worker) steer(cl *kgo.Client) {
 	}
 }
 
-// record takes one record of frames (road 0) or backfill (1).
+// record takes one record of frames (road 0) or backfill (1). Nothing of it is needed afterwards.
 func (w *worker) record(ctx context.Context, r *kgo.Record, road int) error {
 	if r.Offset < w.next[road] {
 		return nil
 	}
+	w.stamp = time.Time{}
 	kind := ""
 	for _, h := range r.Headers {
 		if h.Key == telemetry.HeaderKind {
@@ -335,13 +349,18 @@ func (w *worker) marker(ctx context.Context, r *kgo.Record, history bool) error 
 
 // Score is the partition's output: it goes to the log as it is made.
 func (w *worker) Score(s *telemetry.Score) {
-	s.Produced = time.Now().UnixNano()
+	if w.stamp.IsZero() {
+		w.stamp = time.Now()
+	}
+	s.Produced = w.stamp.UnixNano()
 	if cap(w.buf)-len(w.buf) < 4096 {
 		w.buf = make([]byte, 0, 256<<10) // records hold on to the one before until they are acknowledged
 	}
 	from := len(w.buf)
+	w.buf = append(w.buf, s.Drill...)
+	at := len(w.buf)
 	w.buf = telemetry.AppendScore(w.buf, s)
-	w.produce(w.s.cfg.Topics.Scores, s.Drill, w.buf[from:len(w.buf):len(w.buf)])
+	w.produce(w.s.cfg.Topics.Scores, w.buf[from:at:at], w.buf[at:len(w.buf):len(w.buf)], w.stamp)
 }
 
 // Alarm is the partition's output.
@@ -350,17 +369,23 @@ func (w *worker) Alarm(e *telemetry.AlarmEvent) {
 	if err != nil {
 		panic("BUG: alarm event: " + err.Error())
 	}
-	w.produce(w.s.cfg.Topics.Alarms, e.Drill, b)
+	w.produce(w.s.cfg.Topics.Alarms, []byte(e.Drill), b, time.Time{})
 }
 
-func (w *worker) produce(topic, drill string, b []byte) {
-	e := w.acks.sent()
+// produce publishes a record; at is its time, zero for now.
+func (w *worker) produce(topic string, drill, b []byte, at time.Time) {
+	if len(w.recs) == 0 {
+		w.recs = make([]kgo.Record, 64)
+	}
+	r := &w.recs[0]
+	w.recs = w.recs[1:]
+	r.Topic, r.Key, r.Value, r.Timestamp = topic, drill, b, at
 	// Not the run's context: what was scored is published, or the process dies and scores it again.
-	w.out.Produce(context.Background(), &kgo.Record{Topic: topic, Key: []byte(drill), Value: b}, func(_ *kgo.Record, err error) {
-		if err != nil {
-			err = fmt.Errorf("publish to %s: %w", topic, err)
-			w.fail.CompareAndSwap(nil, &err)
-		}
-		e.acked()
-	})
+	w.out.Produce(context.Background(), r, w.acks.sent().done)
+}
+
+// lost notes that a record could not be published.
+func (w *worker) lost(r *kgo.Record, err error) {
+	err = fmt.Errorf("publish to %s: %w", r.Topic, err)
+	w.fail.CompareAndSwap(nil, &err)
 }
