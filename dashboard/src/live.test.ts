@@ -217,6 +217,29 @@ test('leaving a drill stops its readings; a message that cannot be read stops no
   expect(got).toEqual([{ type: 'pong' }]);
 });
 
+test('a line that breaks a thousand times leaves nothing behind', async () => {
+  live.want('fleet', true);
+  live.start();
+  const leave = live.watch('RIG-07', new Columns(['SPP']), 3600000, 600);
+  for (let i = 0; i < 1000; i++) {
+    wire().opens();
+    wire().says({ type: 'hello' });
+    wire().says(message(1e9 + i * 60000, [{ index: 0, t: [0], min: [1], max: [1] }], 1));
+    await settle();
+    wire().breaks();
+    clock.pass(1000);
+    expect(clock.waiting.length).toBeLessThan(40);
+  }
+  expect(wires.length).toBe(1001);
+  expect(wires.filter((w) => w.readyState !== 3).length).toBe(1);
+  clock.pass(120000);
+  leave();
+  clock.pass(120000);
+  expect(clock.waiting.length).toBeLessThan(4);
+  live.stop();
+  expect(clock.waiting.length).toBe(0);
+});
+
 test('stopping closes the line and starts no other', () => {
   live.start();
   wire().opens();

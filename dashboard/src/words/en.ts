@@ -225,6 +225,7 @@ export const en = {
   'alarms.col.state': 'Doing then',
   'alarms.col.until': 'Until, because',
   'alarms.col.by': 'Answered by',
+  'alarms.rest': '{n} more, less urgent: show the next',
   'alarms.none': 'Nothing stands.',
   'alarms.none.last': 'The last alarm was {title} on {drill}.',
   'alarms.none.last.by': 'The last alarm was {title} on {drill}, answered by {who}.',

@@ -223,6 +223,7 @@ export const words: Words = {
   'alarms.col.state': 'Actividad entonces',
   'alarms.col.until': 'Hasta, porque',
   'alarms.col.by': 'Respondida por',
+  'alarms.rest': '{n} más, menos urgentes: mostrar las siguientes',
   'alarms.none': 'No hay nada activo.',
   'alarms.none.last': 'La última alarma fue {title} en {drill}.',
   'alarms.none.last.by': 'La última alarma fue {title} en {drill}, respondida por {who}.',
