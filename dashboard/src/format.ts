@@ -16,7 +16,7 @@ export function num(v: number | null | undefined, d = 0): string {
 export function short(v: number | null | undefined): string {
   if (v == null || !Number.isFinite(v)) return DASH;
   const a = Math.abs(v);
-  if (a !== 0 && (a >= 1e7 || a < 1e-3)) return v.toExponential(2).replace('-', '−').replace('e+', ' e');
+  if (a !== 0 && (a >= 1e7 || a < 1e-3)) return v.toExponential(2).replace(/-/g, '−').replace('e+', ' e');
   return num(v, a >= 100 ? 0 : a >= 10 ? 1 : a >= 1 ? 2 : 3).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '');
 }
 
