@@ -18,6 +18,10 @@ import (
 // not what it committed, which is on disk.
 var ErrBroken = errors.New("the store must be started again; nothing that was acknowledged is lost")
 
+// ErrMemory is wrapped where a question was stopped because it took more memory than
+// a store may give to all of them.
+var ErrMemory = errors.New("this takes more memory than the columnstore has for questions")
+
 // An Offset is how far a writer has read one partition of one topic.
 type Offset struct {
 	Topic     string `json:"t"`

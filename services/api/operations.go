@@ -144,6 +144,8 @@ func (a *API) problem(op string, err error) error {
 		return huma.Error404NotFound(err.Error())
 	case errors.Is(err, exports.ErrBusy), errors.Is(err, exports.ErrNotDone):
 		return huma.Error409Conflict(err.Error())
+	case errors.Is(err, storage.ErrMemory):
+		return huma.Error503ServiceUnavailable(err.Error())
 	case errors.Is(err, context.DeadlineExceeded):
 		return huma.Error503ServiceUnavailable("this took too long; ask for less, or again later")
 	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries), errors.Is(err, kgo.ErrClientClosed):

@@ -36,6 +36,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 		s.takeBack()
 		return fmt.Errorf("commit: %w", err)
 	}
+	s.guard.room(ctx)
 	if err := s.write(); err != nil {
 		s.takeBack()
 		s.mem.doubt(b)

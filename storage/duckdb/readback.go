@@ -28,9 +28,11 @@ func (s *Store) load(ctx context.Context) error {
 
 // each runs a query and calls f on each row.
 func (s *Store) each(ctx context.Context, query string, f func(*sql.Rows) error, args ...any) error {
+	ctx, leave := s.guard.enter(ctx)
+	defer leave()
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return err
+		return stopped(ctx, err)
 	}
 	for rows.Next() {
 		if err := f(rows); err != nil {
@@ -38,7 +40,15 @@ func (s *Store) each(ctx context.Context, query string, f func(*sql.Rows) error,
 			return err
 		}
 	}
-	return errors.Join(rows.Err(), rows.Close())
+	return stopped(ctx, errors.Join(rows.Err(), rows.Close()))
+}
+
+// stopped says why a query was, where the guard did it.
+func stopped(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, storage.ErrMemory) {
+		return cause
+	}
+	return err
 }
 
 func (s *Store) loadNames(ctx context.Context) error {

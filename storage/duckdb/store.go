@@ -183,8 +183,9 @@ type Store struct {
 	registered map[string]telemetry.Channel // lower-case tag
 	tags       map[string]where             // tag as it came → where; a cache
 
-	mem  memory
-	book book
+	mem   memory
+	book  book
+	guard guard
 
 	readings   atomic.Int64
 	staleViews atomic.Bool // they name damaged files
@@ -340,6 +341,7 @@ func (s *Store) openFiles() error {
 	if err := s.refreshViews(); err != nil {
 		return err
 	}
+	s.guard.most, s.guard.patience, s.guard.held = s.cfg.Memory/4*3, 3*time.Second, s.QueryMemory
 	return s.makeViews()
 }
 

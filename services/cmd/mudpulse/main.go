@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/mudpulse/mudpulse/services/internal/cli"
 	"github.com/mudpulse/mudpulse/services/internal/platform"
@@ -34,7 +35,8 @@ func main() {
 	defer stop()
 	switch kctx.Command() {
 	case "run":
-		err = platform.Run(ctx, &grammar.Run.Settings, grammar.Run.Logger(), os.Stdout)
+		started := time.Now()
+		err = platform.Again(platform.Run(ctx, &grammar.Run.Settings, grammar.Run.Logger(), os.Stdout), time.Since(started), os.Stderr)
 	case "config":
 		err = process.PrintSettings(os.Stdout, kctx, args, process.Environ())
 	default:
