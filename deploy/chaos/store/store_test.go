@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mudpulse/mudpulse/deploy/internal/harness"
 	"github.com/mudpulse/mudpulse/services/backup"
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/storage/duckdb"
@@ -51,14 +53,13 @@ func runFull(t *testing.T, dir, point, ballast string, nth, commits, killAfter i
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "CHAOS_DIR="+dir, "CHAOS_POINT="+point, "CHAOS_BALLAST="+ballast, fmt.Sprint("CHAOS_NTH=", nth), fmt.Sprint("CHAOS_COMMITS=", commits), fmt.Sprint("CHAOS_LIMIT=", limit))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	pipe, err := cmd.StdoutPipe()
+	pipe, w := io.Pipe()
+	cmd.Stdout = w
+	ended, err := harness.Launch(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	go func() { <-ended; w.Close() }()
 	n := 0
 	for sc := bufio.NewScanner(pipe); sc.Scan(); {
 		word, rest, _ := strings.Cut(sc.Text(), " ")
@@ -80,7 +81,6 @@ func runFull(t *testing.T, dir, point, ballast string, nth, commits, killAfter i
 			t.Fatalf("%s: %s", point, rest)
 		}
 	}
-	_ = cmd.Wait()
 	return out
 }
 

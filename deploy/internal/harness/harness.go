@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -66,11 +67,11 @@ func Start(t testing.TB, env []string, path string, args ...string) *Proc {
 	p.Log = f.Name()
 	p.Cmd.Stdout, p.Cmd.Stderr = f, f
 	p.Cmd.Env = append(os.Environ(), env...)
-	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.Cmd.Start(); err != nil {
+	ended, err := Launch(p.Cmd)
+	if err != nil {
 		t.Fatalf("%s: %v", path, err)
 	}
-	go func() { p.Err = p.Cmd.Wait(); f.Close(); close(p.Done) }()
+	go func() { p.Err = <-ended; f.Close(); close(p.Done) }()
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
@@ -79,6 +80,24 @@ func Start(t testing.TB, env []string, path string, args ...string) *Proc {
 		}
 	})
 	return p
+}
+
+// Launch starts a command that dies with this process, and sends what Wait says.
+// The kernel kills it already when the thread that started it ends, and threads of
+// a test do end: a store that it opens seals on one. So the thread stays as well.
+func Launch(cmd *exec.Cmd) (ended <-chan error, err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	started, end := make(chan error), make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			end <- cmd.Wait()
+		}
+	}()
+	return end, <-started
 }
 
 // Kill is kill -9.
