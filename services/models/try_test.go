@@ -201,6 +201,10 @@ func TestTheDefaultModelsPassTheGate(t *testing.T) {
 				continue
 			}
 			t.Logf("%s %+v", filepath.Base(file), v.About.Checks)
+			i := slices.IndexFunc(v.About.Checks, func(c Check) bool { return c.Name == "verification" })
+			if !strings.Contains(file, "library") && (i < 0 || !v.About.Checks[i].OK) {
+				t.Errorf("%s is switched on at the start and brings nothing that shows it scores here as where it was trained: %+v", file, v.About.Checks)
+			}
 		}
 		if len(left) == len(files) {
 			t.Fatalf("refused: %v", why)

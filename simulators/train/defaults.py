@@ -83,12 +83,25 @@ def derived(name, expression):
     return f'<DerivedField name="{name}" optype="continuous" dataType="double">{expression}</DerivedField>'
 
 
-def verification(inputs, target, rows, columns):
-    """ModelVerification of a hand-written model: rows of inputs with what Python computes."""
-    fields = "".join(f'<VerificationField field="{f}" column="c{i}"/>' for i, f in enumerate(inputs))
-    fields += f'<VerificationField field="{target}" column="y" precision="1e-9"/>'
-    table = "".join("<row>" + "".join(f"<c{i}>{r[f]!r}</c{i}>" for i, f in enumerate(inputs)) + f"<y>{r[columns]!r}</y></row>" for _, r in rows.iterrows())
-    return f'<ModelVerification recordCount="{len(rows)}" fieldCount="{len(inputs) + 1}"><VerificationFields>{fields}</VerificationFields><InlineTable>{table}</InlineTable></ModelVerification>'
+def verification(inputs, rows, results):
+    """ModelVerification of a hand-written model: rows of inputs beside what Python, not the document, makes of them. Results: by field, one a row; nothing where none is due."""
+    columns = {f: f"c{i}" for i, f in enumerate(inputs)} | {f: f"r{i}" for i, f in enumerate(results)}
+    fields = "".join(f'<VerificationField field="{f}" column="{c}"' + (' precision="1e-9"' if f in results else "") + "/>" for f, c in columns.items())
+    table = ""
+    for i, (_, row) in enumerate(rows.iterrows()):
+        cells = {columns[f]: row[f] for f in inputs} | {columns[f]: said[i] for f, said in results.items()}
+        table += "<row>" + "".join(f"<{c}>{v if isinstance(v, str) else repr(float(v))}</{c}>" for c, v in cells.items() if not pd.isna(v)) + "</row>\n"
+    return f'<ModelVerification recordCount="{len(rows)}" fieldCount="{len(columns)}"><VerificationFields>{fields}</VerificationFields><InlineTable>\n{table}</InlineTable></ModelVerification>'
+
+
+def some(*kinds, n=6):
+    """So many rows of each kind, seeded."""
+    return pd.concat([d.sample(min(n, len(d)), random_state=5) for d in kinds])
+
+
+def between(values, points):
+    """What NormContinuous says."""
+    return np.interp(values, *zip(*points))
 
 
 def add_outputs(path, outputs, every=None, text=""):
@@ -145,9 +158,8 @@ def expected_spp(train, test, folder):
     table += "</RegressionTable>"
     local = "<LocalTransformations>" + derived("ln_flow", apply("ln", apply("max", ref(FLOW), const(1.0)))) + derived("ln_depth", apply("ln", apply("max", ref(DEPTH), const(1.0)))) + derived("ln_mud", apply("ln", apply("max", ref(MUD), const(1.0)))) + "</LocalTransformations>"
     output = '<Output><OutputField name="expected_mpa" optype="continuous" dataType="double" feature="predictedValue"/></Output>'
-    sample = fit.sample(10, random_state=1).copy()
-    sample["want"] = np.exp(reg.predict(design(sample)))
-    write(folder, "expected_spp", document("expected_spp", "RegressionModel", inputs, (' normalizationMethod="exp"', output + local + table + verification(inputs, "y", sample, "want")),
+    sample = fit.sample(10, random_state=1)
+    write(folder, "expected_spp", document("expected_spp", "RegressionModel", inputs, (' normalizationMethod="exp"', output + local + table + verification(inputs, sample, {"y": np.exp(reg.predict(design(sample)))})),
                                            text="Standpipe pressure that this flow, depth and mud should give, MPa"))
     seen = usable(test)
     error = np.exp(reg.predict(design(seen))) / seen[SPP] - 1
@@ -191,17 +203,26 @@ def washout(train, test, folder, expected):
     pumping = when(apply("greaterThan", ref(FLOW), const(800.0)), deficit)
     hole = [(0, 1.5), (1.5, 2), (5.6, 4), (11.7, 6), (18.8, 8), (26, 10), (33, 12), (44, 16)]  # research §2.5: hole, mm, by fall of pressure, %
     left = apply("*", const(7.0), apply("-", const(1.0), apply("/", apply("ln", apply("/", apply("+", ref("hole_mm"), const(4.0)), const(5.5))), const(float(np.log(20 / 5.5))))))
+    health = [(0.5 * at, 96), (0.8 * at, 78), (at, 58), (1.3 * at, 36), (2 * at, 20), (44, 2)]
     bad = apply("greaterThan", ref("deficit_pct"), const(at))
     local = "<LocalTransformations>" + derived("own", apply("/", ref(LONG[0]), expected_then)) + derived("deficit", pumping) + "</LocalTransformations>"
     output = ("<Output>" + '<OutputField name="probability" optype="continuous" dataType="double" feature="predictedValue"/>'
               + out("deficit_pct", ref("deficit")) + out("hole_mm", norm("deficit", hole))
-              + out("health_hydraulics", norm("deficit", [(0.5 * at, 96), (0.8 * at, 78), (at, 58), (1.3 * at, 36), (2 * at, 20), (44, 2)]))
+              + out("health_hydraulics", norm("deficit", health))
               + out("reason_hydraulics", when(bad, const(f"washout:{SPP}", "string")), "string")
               + out("normal_hydraulics", apply("*", ref("expected_spp.expected_mpa"), ref("own")))
               + out("time_left_h", when(bad, left)) + out("time_left_low_h", when(bad, apply("*", const(0.55), left))) + out("time_left_high_h", when(bad, apply("*", const(1.7), left)))
               + "</Output>")
     table = f'<RegressionTable intercept="{a!r}"><NumericPredictor name="deficit" coefficient="{b!r}"/></RegressionTable>'
-    write(folder, "washout", document("washout", "RegressionModel", inputs, (' normalizationMethod="logit"', output + local + table), text="Wash-out of the drill string, from the pressure that is missing"))
+    proof = some(fit[fit["deficit"] <= at], fit[fit["deficit"] > at])
+    proof["expected_spp.expected_mpa"], gone = expected(proof), proof["deficit"].to_numpy()
+    size, found = between(gone, hole), gone > at
+    hours = np.where(found, 7 * (1 - np.log((size + 4) / 5.5) / np.log(20 / 5.5)), np.nan)
+    proven = verification(inputs, proof, {
+        "probability": 1 / (1 + np.exp(-(a + b * gone))), "deficit_pct": gone, "hole_mm": size, "health_hydraulics": between(gone, health),
+        "reason_hydraulics": [f"washout:{SPP}" if x else None for x in found], "normal_hydraulics": (expected(proof) * proof["own"]).to_numpy(),
+        "time_left_h": hours, "time_left_low_h": 0.55 * hours, "time_left_high_h": 1.7 * hours})
+    write(folder, "washout", document("washout", "RegressionModel", inputs, (' normalizationMethod="logit"', output + local + table + proven), text="Wash-out of the drill string, from the pressure that is missing"))
     seen = rows(test)
     late = seen["age_washout"] > 0.5
     print(f"washout: unseen rigs: alarms from {at:.1f} % missing on, in {100 * (seen.loc[late, 'deficit'] > at).mean():.1f} % of rows past half of life, in {100 * (seen.loc[seen['age_washout'].isna(), 'deficit'] > at).mean():.3f} % of rows of a whole string; 99.9th of those {seen.loc[seen['age_washout'].isna(), 'deficit'].quantile(.999):.1f} %")
@@ -311,12 +332,20 @@ def cooling(train, test, folder):
     working = apply("and", apply("greaterThan", ref(HEAT[1]), const(6.0)), apply("greaterThan", ref(TURNED), const(40.0)), near(HEAT[1], HEAT[2]), near(HEAT[0], HEAT[1]),
                     apply("greaterThan", ref(HEAT[1]), apply("*", const(0.85), ref(OWN[3]))), apply("lessThan", ref(HEAT[1]), apply("*", const(1.4), ref(OWN[3]))))
     excess = when(working, apply("-", ref(WIND), ref("expected_c")))
+    health = [(0.5 * at, 97), (0.9 * at, 80), (1.15 * at, 62), (2 * at, 40), (4 * at, 15)]
     bad = apply("greaterThan", ref("excess_c"), const(at))
     output = ('<Output><OutputField name="expected_c" optype="continuous" dataType="double" feature="predictedValue"/>' + out("excess_c", excess)
               + out("over", apply("/", ref("excess_c"), const(at)))
-              + out("health_topdrive", norm("excess_c", [(0.5 * at, 97), (0.9 * at, 80), (1.15 * at, 62), (2 * at, 40), (4 * at, 15)]))
+              + out("health_topdrive", norm("excess_c", health))
               + out("reason_topdrive", when(bad, const(f"cooling:{WIND}", "string")), "string") + out("normal_topdrive", ref("expected_c")) + "</Output>")
-    write(folder, "cooling", document("cooling", "RegressionModel", inputs, ("", output + table), every=SLOW, text="Motor cooling: winding temperature beyond what the work explains"))
+    whole, worn = train[train[inputs].notna().all(axis=1)], rows(train)
+    proof = some(fit, worn[worn["age_cooling"] > 0.7], whole[(whole[HEAT[1]] < 5) & (whole[TURNED] < 30)])  # of the last it says what it expects, and no more
+    due = (proof[OWN[0]] + reg.predict(design(proof))).to_numpy()
+    excess_c = np.where(steady(proof), proof[WIND] - due, np.nan)
+    proven = verification(inputs, proof, {
+        "expected_c": due, "excess_c": excess_c, "over": excess_c / at, "health_topdrive": between(excess_c, health),
+        "reason_topdrive": [f"cooling:{WIND}" if x > at else None for x in excess_c], "normal_topdrive": due})
+    write(folder, "cooling", document("cooling", "RegressionModel", inputs, ("", output + table + proven), every=SLOW, text="Motor cooling: winding temperature beyond what the work explains"))
     seen = rows(test)
     rest = left_over(seen, reg)
     print(f"cooling: unseen rigs: limit {at:.1f} °C; excess 99.9th of sound motors {np.quantile(rest[seen['age_cooling'].isna()], .999):.1f} °C; median past half of life {np.median(rest[seen['age_cooling'] > .5]):.1f} °C; "
@@ -350,14 +379,28 @@ def gearbox(train, test, folder):
             + out("reason_topdrive", when(apply("lessThan", ref("health"), const(80.0)), ref("code")), "string") + "</Output><Characteristics>"
             + characteristic("oil particles", PART, f"gearbox:{PART}", points[PART]) + characteristic("oil particles, its own", PARTZ, f"gearbox:{PART}", points[PARTZ])
             + characteristic("casing velocity, its own", VELZ, "gearbox-velocity:" + VEL, points[VELZ]) + "</Characteristics>")
-    write(folder, "gearbox", document("gearbox", "Scorecard", inputs, (' initialScore="98" useReasonCodes="true" reasonCodeAlgorithm="pointsBelow" baselineScore="0"', body), every=SLOW,
-                                      text="Gearbox wear from oil particles and casing velocity"))
+    def lost(d, f):
+        return sum(np.where(d[f] >= c, q - p, 0) for c, p, q in zip(cuts[f], points[f][1:], points[f]))
 
     def health(d):
         h = pd.Series(98.0, index=d.index)
         for f in inputs:
-            h += sum(np.where(d[f] >= c, p - q, 0) for c, p, q in zip(cuts[f], points[f][1:], points[f]))
+            h -= lost(d, f)
         return h
+
+    def reason(d):
+        """The reason where it is no question of how equal points, or two of one code, are ranked."""
+        level, own, velocity = (lost(d, f) for f in inputs)
+        return np.where(health(d) >= 80, None, np.where(np.maximum(level, own) > velocity, f"gearbox:{PART}", np.where(velocity > level + own, "gearbox-velocity:" + VEL, None)))
+
+    h = health(train)
+    proof = some(train[h == 98], train[(h < 98) & (h >= 80)], train[h < 80], train[(h < 98) & train[PARTZ].isna()], train[train[PART].isna() & (train["state"] == "rotary")], n=5)
+    heard = proof[PART].notna()
+    proven = verification(inputs, proof, {"y": health(proof).to_numpy(), "health_topdrive": health(proof).where(heard).to_numpy(), "reason_topdrive": reason(proof)})
+
+    write(folder, "gearbox", document("gearbox", "Scorecard", inputs, (' initialScore="98" useReasonCodes="true" reasonCodeAlgorithm="pointsBelow" baselineScore="0"', body + proven), every=SLOW,
+                                      text="Gearbox wear from oil particles and casing velocity"))
+
 
     seen = test[test[PART].notna()]
     h = health(seen)
@@ -398,6 +441,12 @@ def hazard(train, test, folder, left):
     values = "".join(f'<PCell parameterName="p{i}" df="1" beta="{float(v)!r}"/>' for i, v in enumerate(beta))
     body = ('<Output><OutputField name="p_72h" optype="continuous" dataType="double" feature="predictedValue"/></Output>' + local
             + f"<ParameterList>{parameters}</ParameterList><FactorList/><CovariateList>{covariates}</CovariateList><PPMatrix>{cells}</PPMatrix><ParamMatrix>{values}</ParamMatrix>")
+    hours = pd.DataFrame({f"{n}.left_h": left[n](fit) for n in parts}, index=fit.index)
+    proof = some(hours[hours.gt(list(parts.values())).all(axis=1)], *(hours[hours[f"{n}.left_h"] < h] for n, h in parts.items()), n=4)
+    proof.iloc[::5, 0] = np.nan  # of this part nothing is said
+    proof.iloc[1::10, 2:] = np.nan
+    add = np.column_stack([np.maximum(0, np.log(h / np.maximum(0.5, proof[f"{n}.left_h"]))).fillna(0) for n, h in parts.items()])
+    body += verification(inputs, proof, {"p_72h": 1 - np.exp(-np.exp(beta[0] + add @ beta[1:]))})
     write(folder, "hazard", document("hazard", "GeneralRegressionModel", inputs, (' modelType="generalizedLinear" distribution="binomial" linkFunction="cloglog"', body), every=SLOW,
                                      text="Probability that bearing, pump valve, gearbox or motor cooling fails within 72 hours"))
     seen = rows(test)
@@ -406,7 +455,7 @@ def hazard(train, test, folder, left):
     print(f"hazard: unseen rigs: Brier {np.mean((p - y) ** 2):.4f}, always the base rate {y.mean() * (1 - y.mean()):.4f}; said over 50 %: came true {100 * y[p > .5].mean():.0f} %")
 
 
-def dysfunction(folder):
+def dysfunction(train, folder):
     """What the string is in, but for stick-slip: a RuleSetModel, which the toolpusher reads and may edit."""
     inputs = [SIDE, AXIAL, SPP10, ROP10, LONG[0], WOB10]
     fields = "".join(f'<DataField name="{i}" optype="continuous" dataType="double"/>' for i in inputs)
@@ -428,10 +477,18 @@ def dysfunction(folder):
               + out("health_bit", apply("if", apply("equal", ref("dysfunction"), const("normal", "string")), const(97.0), const(52.0))) + out("reason_bit", code, "string") + "</Output>")
     local = "<LocalTransformations>" + derived("over_spp", apply("-", ref(SPP10), ref(LONG[0]))) + "</LocalTransformations>"
     mining = "".join(f'<MiningField name="{i}"/>' for i in inputs)
+
+    def said(d):
+        return np.select([(d[SPP10] - d[LONG[0]] > 1.6) & (d[ROP10] < 0.5) & (d[WOB10] > 20), d[SIDE] > 2.6, d[AXIAL] > 1.6], ["stall", "whirl", "bounce"], "normal")
+
+    whole = train[train[inputs].notna().all(axis=1)]
+    proof = some(*(whole[said(whole) == k] for k in kinds), n=4)
+    sound = said(proof) == "normal"
+    proven = verification(inputs, proof, {"dysfunction": said(proof), "is": np.where(sound, 0.0, 1.0), "health_bit": np.where(sound, 97.0, 52.0), "reason_bit": np.where(sound, None, said(proof))})
     write(folder, "dysfunction", f'<?xml version="1.0" encoding="UTF-8"?>\n<PMML xmlns="{NS}" version="4.4">\n<Header copyright="mudpulse" description="Whirl, bit bounce and motor stall"><Application name="simulators/train/defaults.py"/></Header>\n'
           f'<DataDictionary>{fields}<DataField name="y" optype="categorical" dataType="string">{values}</DataField></DataDictionary>\n'
           f'<RuleSetModel modelName="dysfunction" functionName="classification">\n<MiningSchema>{mining}<MiningField name="y" usageType="target"/></MiningSchema>\n{output}{local}\n'
-          f'<RuleSet defaultScore="normal" defaultConfidence="1"><RuleSelectionMethod criterion="firstHit"/>{rules}</RuleSet>\n</RuleSetModel>\n</PMML>\n')
+          f'<RuleSet defaultScore="normal" defaultConfidence="1"><RuleSelectionMethod criterion="firstHit"/>{rules}</RuleSet>\n{proven}\n</RuleSetModel>\n</PMML>\n')
 
 
 def chained(d, over, at):
@@ -464,7 +521,7 @@ def main(table, folder):
                              None, "topdrive", "cooling", 700, 240, "Hours until the motor's cooling air is shut off", least=at),
     }
     hazard(*rows, folder, left)
-    dysfunction(folder)
+    dysfunction(train, folder)
 
 
 if __name__ == "__main__":

@@ -176,6 +176,8 @@ var checks = map[string]func(*Asked, Diff) bool{
 	"of-nan":       ofNaN,
 	"reads-it":     readsIt,
 	"one-minus":    oneMinus,
+
+	"targets-of-zero": targetsOfZero,
 }
 
 // shorterText: both texts read back as the same float or double, and ours is the shortest that does.
@@ -240,6 +242,29 @@ func oneMinus(_ *Asked, d Diff) bool {
 	x, ok := d.Want.(float64)
 	y, too := d.Got.(float64)
 	return ok && too && math.Abs(x-y) <= 0x1p-52
+}
+
+// targetsOfZero: JPMML's value is what the document's Target makes of 0, its sum of no segment.
+func targetsOfZero(a *Asked, d Diff) bool {
+	want, ok := d.Want.(float64)
+	doc := string(a.Case.Document)
+	target := regexp.MustCompile(`<Target [^>]*>`).FindString(doc)
+	if !ok || target == "" || !regexp.MustCompile(`multipleModelMethod="(s|weightedS)um" missingPredictionTreatment="skipSegment"`).MatchString(doc) {
+		return false
+	}
+	number := func(name string, other float64) float64 {
+		if m := regexp.MustCompile(` ` + name + `="([^"]*)"`).FindStringSubmatch(target); m != nil {
+			if f, err := strconv.ParseFloat(m[1], 64); err == nil {
+				return f
+			}
+		}
+		return other
+	}
+	made := min(max(0, number("min", math.Inf(-1))), number("max", math.Inf(1)))*number("rescaleFactor", 1) + number("rescaleConstant", 0)
+	if m := regexp.MustCompile(`castInteger="([a-z]*)"`).FindStringSubmatch(target); m != nil {
+		made = map[string]func(float64) float64{"round": func(f float64) float64 { return math.Floor(f + 0.5) }, "floor": math.Floor, "ceiling": math.Ceil}[m[1]](made)
+	}
+	return want == made
 }
 
 // ofNaN: JPMML chooses a class although a probability of it is NaN; we choose none, or one that is certain.
