@@ -258,6 +258,9 @@ func floorMod(a, b int64) int64 {
 
 // second takes the samples of one tick (refs; nil: all of the frame) and adds its row.
 func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sampleRef) error {
+	if tick == 0 { // is no time here: a head, a record or a sample of 0 is none
+		return fmt.Errorf("frame %s of drill %s: is dated in the first second of 1970: set its device's clock", f.ID(), f.Drill)
+	}
 	late := r.head != 0 && tick <= r.head
 	if late && r.head-tick > int64(l.part.cfg.Late) {
 		if l.which == laneLive {
