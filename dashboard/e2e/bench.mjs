@@ -88,8 +88,21 @@ async function tasks() {
     for (const e of events) if (e.name === 'FireAnimationFrame') frames.set(`${e.pid} ${e.tid}`, (frames.get(`${e.pid} ${e.tid}`) ?? 0) + 1);
     const main = [...frames].sort((a, b) => b[1] - a[1])[0]?.[0];
     scripts = perFrame(events.filter((e) => `${e.pid} ${e.tid}` === main));
-    return events.filter((e) => e.ph === 'X' && /RunTask$/.test(e.name) && `${e.pid} ${e.tid}` === main).map((e) => ({ ms: e.dur / 1000, cpu: (e.tdur ?? e.dur) / 1000 }));
+    const of = events.filter((e) => e.ph === 'X' && `${e.pid} ${e.tid}` === main).sort((a, b) => a.ts - b.ts || b.dur - a.dur);
+    return of.filter((e) => /RunTask$/.test(e.name)).map((e) => ({ ms: e.dur / 1000, cpu: (e.tdur ?? e.dur) / 1000, inside: () => inside(e, of) }));
   };
+}
+
+/** inside says what a task did, longest first: events that lie in no other of it, and the processor's time of each. */
+function inside(task, events) {
+  const sums = new Map();
+  let end = -1;
+  for (const e of events) {
+    if (e === task || e.ts < task.ts || e.ts + e.dur > task.ts + task.dur || e.ts < end || /Task|Frame$|^(ThreadControllerImpl|SimpleWatcher|SequenceManager)/.test(e.name)) continue;
+    end = e.ts + e.dur;
+    sums.set(e.name, (sums.get(e.name) ?? 0) + (e.tdur ?? e.dur) / 1000);
+  }
+  return [...sums].filter(([, ms]) => ms >= 1).sort((a, b) => b[1] - a[1]).map(([name, ms]) => `${name} ${ms.toFixed(0)}`).join(', ');
 }
 
 /** drill opens the worst watched page there is and listens to what it draws. */
@@ -209,8 +222,8 @@ if (WALL > DRILLS && wanted('wall')) {
     const until = Date.now() + Math.min(SECONDS, 20) * 1000, before = await script(), began = Date.now();
     for (let i = 0; Date.now() < until; i++) { await page.mouse.wheel(0, i % 60 < 30 ? 240 : -240); await sleep(33); }
     const long = await page.evaluate(() => globalThis.long), used = (await script()) - before, took = Date.now() - began, all = await traced();
-    const cpu = all.map((x) => x.cpu).sort((a, b) => b - a);
-    console.log(`${shown} drills as ${view}, scrolled: tasks over 50 ms: ${long.length}${long.length ? ` (${long.join(', ')})` : ''}; of the processor's own time ${cpu.filter((x) => x > 50).length}, the longest ${cpu[0]?.toFixed(0)} ms; script ${((used / took) * 100).toFixed(0)} % of the time; heap ${(await heap()).toFixed(1)} MB; load ${loadavg()[0].toFixed(0)}`);
+    const cpu = all.sort((a, b) => b.cpu - a.cpu);
+    console.log(`${shown} drills as ${view}, scrolled: tasks over 50 ms: ${long.length}${long.length ? ` (${long.join(', ')})` : ''}; of the processor's own time ${cpu.filter((x) => x.cpu > 50).length}, the longest ${cpu[0]?.cpu.toFixed(0)} ms (${cpu[0]?.inside()}), script of a frame p99 ${part(scripts, 0.99).toFixed(1)} ms, at most ${part(scripts, 1).toFixed(1)} ms; script ${((used / took) * 100).toFixed(0)} % of the time; heap ${(await heap()).toFixed(1)} MB; load ${loadavg()[0].toFixed(0)}`);
   }
 }
 

@@ -32,9 +32,7 @@ export const silent = (age: number | null): boolean => age == null || age > SILE
 /** judgedAge is how old what is said of a drill is, s: its readings may come while nobody judges them. now on the rig's clock, ms. */
 export function judgedAge(d: Pick<Drill, 'last_ts' | 'score_tick'>, age: (ms: number | null) => number | null): number | null {
   const data = age(stamp(d.last_ts));
-  // Of most drills both lie in the same ten seconds: then the second time is not read.
-  if (data == null || d.score_tick == null || (data < STALE && d.last_ts?.slice(0, 18) === d.score_tick.slice(0, 18))) return data;
-  return Math.max(data, age(stamp(d.score_tick)) ?? 0);
+  return data == null || d.score_tick == null ? data : Math.max(data, age(stamp(d.score_tick)) ?? 0);
 }
 
 /** waits says of a drill of which nothing young is known that it is not its silence: it sends, and the scorer is behind. */
@@ -48,16 +46,12 @@ export function needs(d: Drill, age: number | null): boolean {
   return silent(age) || priority(d) > 0 || d.health == null || d.health < 80;
 }
 
-/** worst first: what stands open, then health; who says nothing comes last. */
-export function worstFirst(a: Drill, b: Drill, age: (d: Drill) => number | null): number {
-  const rank = (d: Drill) => (silent(age(d)) && !priority(d) ? 5 : priority(d) || 4);
-  return rank(a) - rank(b) || (a.health ?? 101) - (b.health ?? 101) || (a.id < b.id ? -1 : 1);
-}
+/** urgency orders drills, the least first: what stands open, of priority p, then health; who says nothing comes last. */
+export const urgency = (d: Drill, p: number, mute: boolean): number => (mute && !p ? 5 : p || 4) * 1000 + (d.health ?? 101);
 
-/** worstOf sorts many worst first, as worstFirst does two: what is compared is worked out once a drill. They come by name. */
+/** worstOf sorts many worst first: what is compared is worked out once a drill. They come by name. */
 export function worstOf(drills: Drill[], age: (d: Drill) => number | null): Drill[] {
-  const key = new Float64Array(drills.length);
-  drills.forEach((d, i) => { const p = priority(d); key[i] = (silent(age(d)) && !p ? 5 : p || 4) * 1000 + (d.health ?? 101); });
+  const key = Float64Array.from(drills, (d) => urgency(d, priority(d), silent(age(d))));
   return Array.from(drills.keys()).sort((a, b) => key[a] - key[b] || a - b).map((i) => drills[i]);
 }
 
@@ -83,21 +77,29 @@ export interface Answer { lead: string; rest: string }
 const names = (ids: string[]): string =>
   ids.length > 3 ? t('answer.names.more', { some: ids.slice(0, 2).join(', '), n: count(ids.length - 2) }) : ids.length > 1 ? t('answer.names.last', { some: ids.slice(0, -1).join(', '), last: ids[ids.length - 1] }) : ids[0];
 
+/** Standing is what a fleet's answer rests on; first is the name of the first that is heard, else of the first. */
+export interface Standing { total: number; first: string; heard: number; unscored: number; failing: Drill[]; acting: Drill[]; tour: number } // failing: soonest first
+
 /** fleetAnswer answers the shift's question, "can I drill until crew change?", by rule and from the data.
     now and crew in ms; age gives a drill's age of data in seconds. */
 export function fleetAnswer(drills: Drill[], now: number, crew: number | null, age: (d: Drill) => number | null): Answer {
-  if (!drills.length) return { lead: t('answer.none'), rest: t('answer.none.rest') };
-  const heard = drills.filter((d) => !silent(age(d)));
-  const unscored = drills.filter((d) => silent(age(d)) && waits(d, now)).length, quiet = drills.length - heard.length - unscored;
-  const rest: string[] = [];
-  const failing = heard.filter((d) => mayFail(d, now, crew)).sort((a, b) => (timeLeft(a, now)?.low ?? 0) - (timeLeft(b, now)?.low ?? 0));
-  const fails = new Set(failing);
-  const acting = heard.filter((d) => priority(d) === 1 && !fails.has(d));
-  const tour = heard.filter((d) => priority(d) === 2 && !fails.has(d) && d.top_alarm?.status !== 'ack').length;
+  const heard = drills.filter((d) => !silent(age(d))), failing = heard.filter((d) => mayFail(d, now, crew)).sort((a, b) => (timeLeft(a, now)?.low ?? 0) - (timeLeft(b, now)?.low ?? 0)), fails = new Set(failing);
+  return sentence({
+    total: drills.length, first: (heard[0] ?? drills[0])?.id ?? '', heard: heard.length, failing,
+    unscored: drills.filter((d) => silent(age(d)) && waits(d, now)).length,
+    acting: heard.filter((d) => priority(d) === 1 && !fails.has(d)),
+    tour: heard.filter((d) => priority(d) === 2 && !fails.has(d) && d.top_alarm?.status !== 'ack').length,
+  });
+}
+
+/** sentence says it, where the drills were counted already. */
+export function sentence({ total, first, heard, unscored, failing, acting, tour }: Standing): Answer {
+  if (!total) return { lead: t('answer.none'), rest: t('answer.none.rest') };
+  const quiet = total - heard - unscored, rest: string[] = [];
   let lead: string;
-  if (!heard.length && unscored === drills.length) return { lead: t('answer.unscored.all'), rest: t('answer.unscored.rest') };
-  if (!heard.length) {
-    lead = t('answer.silent.all', { ...counted(drills.length), name: drills[0].id });
+  if (!heard && unscored === total) return { lead: t('answer.unscored.all'), rest: t('answer.unscored.rest') };
+  if (!heard) {
+    lead = t('answer.silent.all', { ...counted(total), name: first });
     return { lead, rest: t('answer.silent.rest') };
   }
   if (failing.length) {
@@ -106,8 +108,7 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
   } else if (acting.length) {
     lead = t('answer.acting', { ...counted(acting.length), names: names(acting.map((d) => d.id)) });
   } else {
-    const n = heard.length;
-    lead = n === 1 ? t('answer.last.one', { name: heard[0].id }) : n === 2 ? t(quiet + unscored ? 'answer.last.two.report' : 'answer.last.two') : t(quiet + unscored ? 'answer.last.report' : 'answer.last', counted(n));
+    lead = heard === 1 ? t('answer.last.one', { name: first }) : heard === 2 ? t(quiet + unscored ? 'answer.last.two.report' : 'answer.last.two') : t(quiet + unscored ? 'answer.last.report' : 'answer.last', counted(heard));
   }
   if (tour) rest.push(t(failing.length || acting.length ? 'answer.tour.more' : 'answer.tour', counted(tour)));
   if (quiet) rest.push(t('answer.quiet', counted(quiet)));
