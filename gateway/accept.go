@@ -40,6 +40,7 @@ type source struct {
 	kind    payload.Kind
 	rule    *rule  // nil: a topic of ours
 	sensor  string // the device that the topic names
+	channel string // the channel that the topic names, of kind value
 	bad     *payload.Error
 	boot    string // of the last frame, and its sender, which count is the ledger's entry of
 	sender  string

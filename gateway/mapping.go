@@ -17,7 +17,7 @@ const CodeUnit = "unknown_unit"
 // A Rule says how messages of some topics are read. The first that matches
 // counts, before the topics of our own.
 type Rule struct {
-	Topic   string       // filter with + and #; {drill} and {device} are levels that name them
+	Topic   string       // filter with + and #; {drill}, {device} and {channel} are levels that name them
 	Kind    payload.Kind // how the payload is written
 	Drill   string       // where the topic does not name it and the sender is a broker
 	Names   string       // list of names to apply
@@ -53,6 +53,9 @@ func (c Config) validateRules() error {
 		if r.Topic == "" || strings.Contains(strings.TrimSuffix(r.Topic, "#"), "#") {
 			bad("topic: want a filter as site/{drill}/+/data, # only at its end, not %q", r.Topic)
 		}
+		if r.Kind == payload.Value && !strings.Contains(r.Topic, "{channel}") {
+			bad("topic: kind value needs a level {channel}, as site/{drill}/{channel}, not %q", r.Topic)
+		}
 		if r.Drill != "" && telemetry.ValidID(r.Drill) != nil {
 			bad("drill: %w", telemetry.ValidID(r.Drill))
 		}
@@ -84,15 +87,15 @@ func (c Config) rules() []rule {
 	return out
 }
 
-// match reports whether topic is the rule's, and which drill and device it names.
-func (r *rule) match(topic string) (drill, device string, ok bool) {
+// match reports whether topic is the rule's, and which drill, device and channel it names.
+func (r *rule) match(topic string) (drill, device, channel string, ok bool) {
 	parts := strings.Split(topic, "/")
 	for i, l := range r.levels {
 		if l == "#" {
-			return drill, device, true
+			return drill, device, channel, true
 		}
 		if i >= len(parts) {
-			return "", "", false
+			return "", "", "", false
 		}
 		switch l {
 		case "+":
@@ -100,12 +103,14 @@ func (r *rule) match(topic string) (drill, device string, ok bool) {
 			drill = parts[i]
 		case "{device}":
 			device = parts[i]
+		case "{channel}":
+			channel = parts[i]
 		case parts[i]:
 		default:
-			return "", "", false
+			return "", "", "", false
 		}
 	}
-	return drill, device, len(parts) == len(r.levels)
+	return drill, device, channel, len(parts) == len(r.levels)
 }
 
 // resolve parses a topic, once for as long as it stays the same.
@@ -113,14 +118,14 @@ func (g *Gateway) resolve(s *source, topic []byte) {
 	if s.topic != "" && s.topic == string(topic) {
 		return
 	}
-	s.topic, s.bad, s.rule, s.sensor, s.drill = string(topic), nil, nil, "", ""
+	s.topic, s.bad, s.rule, s.sensor, s.drill, s.channel = string(topic), nil, nil, "", "", ""
 	for i := range g.rules {
 		r := &g.rules[i]
-		drill, device, ok := r.match(s.topic)
+		drill, device, channel, ok := r.match(s.topic)
 		if !ok {
 			continue
 		}
-		s.rule, s.kind = r, r.Kind
+		s.rule, s.kind, s.channel = r, r.Kind, channel
 		if telemetry.ValidID(device) == nil {
 			s.sensor = device
 		}
@@ -137,8 +142,8 @@ func (g *Gateway) resolve(s *source, topic []byte) {
 		break
 	}
 	if s.rule == nil {
-		drill, kind, err := ownTopic(s.topic)
-		s.drill, s.kind = drill, kind
+		drill, kind, channel, err := ownTopic(s.topic)
+		s.drill, s.kind, s.channel = drill, kind, channel
 		if err != nil {
 			s.bad = &payload.Error{Code: CodeTopic, Field: "topic", Message: err.Error() + ", or …/ and one of " + kinds, Cure: "publish JSON on " + ownJSON(s.device) + ", or write a rule for the topic"}
 		}
@@ -153,6 +158,9 @@ var kinds = func() string {
 	var names []string
 	for _, k := range payload.Kinds {
 		if k != payload.Sparkplug && k != payload.JSON && k != payload.Protobuf {
+			if k == payload.Value {
+				k += "/{channel}"
+			}
 			names = append(names, string(k))
 		}
 	}
@@ -167,22 +175,27 @@ func ownJSON(d telemetry.Device) string {
 	return telemetry.MQTTTopic(d.Drill)
 }
 
-// ownTopic reads mudpulse/v1/DRILL/frames, …/frames.pb and …/KIND.
-func ownTopic(topic string) (drill string, kind payload.Kind, err error) {
+// ownTopic reads mudpulse/v1/DRILL/frames, …/frames.pb, …/KIND and …/value/CHANNEL.
+func ownTopic(topic string) (drill string, kind payload.Kind, channel string, err error) {
 	drill, proto, err := telemetry.ParseMQTTTopic(topic)
 	switch {
 	case err == nil && proto:
-		return drill, payload.Protobuf, nil
+		return drill, payload.Protobuf, "", nil
 	case err == nil:
-		return drill, payload.JSON, nil
+		return drill, payload.JSON, "", nil
 	}
-	i := strings.LastIndexByte(topic, '/')
-	if k := payload.Kind(topic[i+1:]); i > 0 && slices.Contains(payload.Kinds, k) && k != payload.Sparkplug {
-		if drill, _, e := telemetry.ParseMQTTTopic(topic[:i] + "/frames"); e == nil {
-			return drill, k, nil
+	own := topic
+	if i := strings.LastIndexByte(topic, '/'); i > 0 && strings.HasSuffix(topic[:i], "/"+string(payload.Value)) {
+		own, channel = topic[:i], topic[i+1:]
+	}
+	i := strings.LastIndexByte(own, '/')
+	k := payload.Kind(own[i+1:])
+	if i > 0 && slices.Contains(payload.Kinds, k) && k != payload.Sparkplug && (k == payload.Value) == (channel != "") {
+		if drill, _, e := telemetry.ParseMQTTTopic(own[:i] + "/frames"); e == nil {
+			return drill, k, channel, nil
 		}
 	}
-	return "", "", err
+	return "", "", "", err
 }
 
 // decode reads a message as its topic says.
@@ -190,7 +203,7 @@ func (g *Gateway) decode(s *source, k *worker, body []byte, now time.Time) ([]pa
 	if s.kind == payload.Sparkplug {
 		return g.sparkplugItems(s, k, body, now)
 	}
-	o := payload.Options{Now: now, WITS: g.wits, Device: s.sender, Boot: s.boot}
+	o := payload.Options{Now: now, WITS: g.wits, Channel: s.channel, Device: s.sender, Boot: s.boot}
 	if s.rule != nil {
 		o.Columns, o.Field = s.rule.Columns, s.rule.Field
 	}

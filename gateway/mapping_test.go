@@ -26,6 +26,7 @@ func mapped(cfg *gateway.Config) {
 		{Topic: "pardo/{drill}/{device}/json", Kind: payload.ThingsBoard, Names: "pardo-edr"},
 		{Topic: "spBv1.0/rio/#", Kind: payload.Sparkplug, Drill: "RIG-44"},
 		{Topic: "wits/{drill}", Kind: payload.WITS, Field: true},
+		{Topic: "homie/{drill}/+/{channel}", Kind: payload.Value, Names: "pardo-edr"},
 	}
 }
 
@@ -63,6 +64,23 @@ func TestASitesNamesAndUnitsBecomeChannels(t *testing.T) {
 	}
 	out := g.Try(site, "wits/RIG-07", []byte("&&\n01213046\n!!\n"))
 	if out.Verdict != "accepted" || out.Frames[0].Channels[0].Channel != "SPP" || out.Frames[0].Channels[0].Values[0] != "21" {
+		t.Errorf("%+v", out)
+	}
+	// A plain value a topic, as Homie and many a PLC's gateway publish: the topic names its channel.
+	for topic, want := range map[string]string{"homie/RIG-07/edr/blk_pos": "BPOS 14.69", "mudpulse/v1/RIG-07/value/MTO": "MTO 48.2"} {
+		out := g.Try(site, topic, []byte("48.2"))
+		if out.Verdict != "accepted" || len(out.Frames) != 1 || out.Frames[0].Channels[0].Channel+" "+string(out.Frames[0].Channels[0].Values[0]) != want {
+			t.Errorf("%s: %+v, want %s", topic, out, want)
+		}
+	}
+	for _, topic := range []string{"mudpulse/v1/RIG-07/value", "mudpulse/v1/RIG-07/value/", "mudpulse/v1/RIG-07/csv/MTO"} {
+		if out := g.Try(site, topic, []byte("48.2")); out.Verdict == "accepted" {
+			t.Errorf("%s is taken: %+v", topic, out)
+		}
+	}
+	// In JSON of ours a channel may say its unit.
+	out = g.Try(site, "mudpulse/v1/RIG-07/frames", []byte(`{"ts":1795348800000,"channels":{"SPP":{"value":3046,"unit":"psi"},"WOB":{"value":1,"unit":"furlong"}}}`))
+	if len(out.Frames) != 1 || len(out.Frames[0].Channels) != 1 || out.Frames[0].Channels[0].Values[0] != "21" || len(out.Quarantined) != 1 || out.Quarantined[0].Field != "channels.WOB" {
 		t.Errorf("%+v", out)
 	}
 	// A device may use any kind on its own drill's topics.

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"time"
@@ -15,11 +16,12 @@ import (
 //	{"ts":1795342400000,"values":{"WOB":101.2}}
 //	[…either…]
 //
-// A sample of a wrong type is dropped and counted; NaN, Infinity, null,
-// -999.25 and -9999 are absent; keys we do not know are passed over.
+// A channel may be {"value":2600,"unit":"psi"}, a value a number in quotes. A sample
+// of a wrong type is dropped and counted; NaN, Infinity, null, -999.25 and -9999 are
+// absent; keys we do not know are passed over.
 func (d *Decoder) JSON(b []byte) ([]Item, *Error) {
 	d.reset()
-	d.b, d.i, d.depth = b, 0, 0
+	d.b, d.i, d.depth = bytes.TrimPrefix(b, []byte("\ufeff")), 0, 0
 	e := d.message()
 	d.b = nil
 	if e != nil {
@@ -128,7 +130,7 @@ func (d *Decoder) frame(at string) *Error {
 		}
 	}
 	if !body {
-		return &Error{WrongShape, at + "channels", "is missing", `send {"ts":…,"channels":{"WOB":101.2,…}}`}
+		return &Error{WrongShape, at + "channels", "is missing", `send {"ts":…,"channels":{"WOB":101.2,…}}; a flat {"WOB":101.2,…} is read on …/thingsboard`}
 	}
 	if !boot || !seq {
 		f.Flags |= telemetry.FlagUnnumbered
@@ -183,12 +185,12 @@ func (d *Decoder) channels(it *Item) *Error {
 	}
 }
 
-// run reads {"every_ms":100,"offset_ms":0,"values":[…],"q":"…"}; not ok: it is set aside.
+// run reads {"every_ms":100,"offset_ms":0,"values":[…],"unit":"psi","q":"…"}; not ok: it is set aside.
 func (d *Decoder) run(it *Item, r *telemetry.Run) (ok bool, e *Error) {
 	d.i++
 	var wrong *Error
 	var q []byte
-	hasQ, hasValues := false, false
+	hasQ, hasValues, unit := false, false, ""
 	for first := true; ; first = false {
 		key, more, e := d.key(first)
 		if e != nil {
@@ -221,7 +223,11 @@ func (d *Decoder) run(it *Item, r *telemetry.Run) (ok bool, e *Error) {
 			} else {
 				r.Offset = ns
 			}
-		case "values":
+		case "unit":
+			if unit, e = d.name(path(r.Channel) + ".unit"); e != nil {
+				return false, e
+			}
+		case "values", "value":
 			from := len(d.values)
 			if d.peek() == '[' {
 				e = d.array(it)
@@ -258,7 +264,7 @@ func (d *Decoder) run(it *Item, r *telemetry.Run) (ok bool, e *Error) {
 	switch {
 	case wrong != nil:
 	case !hasValues:
-		wrong = &Error{WrongShape, path(r.Channel) + ".values", "is missing", `send {"every_ms":100,"values":[…]}`}
+		wrong = &Error{WrongShape, path(r.Channel) + ".values", "is missing", `send {"every_ms":100,"values":[…]}, or {"value":101.2}, or the number alone`}
 	case hasQ && len(q) != len(r.Values):
 		wrong = &Error{WrongShape, path(r.Channel) + ".q", strconv.Itoa(len(q)) + " digits for " + strconv.Itoa(len(r.Values)) + " samples", "send a digit a sample"}
 	}
@@ -276,6 +282,12 @@ func (d *Decoder) run(it *Item, r *telemetry.Run) (ok bool, e *Error) {
 	if wrong != nil {
 		it.Aside = append(it.Aside, *wrong)
 		return false, nil
+	}
+	if unit != "" {
+		if it.Units == nil {
+			it.Units = map[string]string{}
+		}
+		it.Units[r.Channel] = unit
 	}
 	return true, nil
 }

@@ -26,17 +26,20 @@ const (
 	SenML       Kind = "senml"
 	CSV         Kind = "csv"
 	WITS        Kind = "wits"
+	Influx      Kind = "influx"
+	Value       Kind = "value"
 	Sparkplug   Kind = "sparkplug"
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{JSON, Protobuf, ThingsBoard, AWS, SenML, CSV, WITS, Sparkplug}
+var Kinds = []Kind{JSON, Protobuf, ThingsBoard, AWS, SenML, CSV, WITS, Influx, Value, Sparkplug}
 
 // Options are what a kind may need to know.
 type Options struct {
 	Now     time.Time // for times that a message gives relative to now
 	Columns []string  // CSV without a header line: ts, boot, seq, device, channels
 	Field   bool      // WITS: values are in oilfield units, not metric ones
+	Channel string    // Value: whose it is, which the topic says
 	WITS    func(item string) (channel string, ok bool)
 
 	Device, Boot string // what the sender called itself last: most often it is the same again
@@ -73,6 +76,10 @@ func (d *Decoder) Decode(kind Kind, b []byte, o Options) ([]Item, *Error) {
 		samples, e = senML(b, o.Now)
 	case WITS:
 		samples, e = wits(b, o)
+	case Influx:
+		samples, e = influx(b)
+	case Value:
+		samples, e = bare(b, o)
 	default:
 		panic("BUG: decode " + string(kind))
 	}

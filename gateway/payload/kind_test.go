@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-var options = payload.Options{Now: noon, WITS: func(item string) (string, bool) {
+var options = payload.Options{Now: noon, Channel: "WOB", WITS: func(item string) (string, bool) {
 	for _, c := range telemetry.DefaultCatalogue().All() {
 		if c.WITS == item {
 			return c.Tag, true
@@ -154,6 +154,8 @@ func FuzzAWS(f *testing.F)         { fuzzKind(f, payload.AWS) }
 func FuzzSenML(f *testing.F)       { fuzzKind(f, payload.SenML) }
 func FuzzCSV(f *testing.F)         { fuzzKind(f, payload.CSV) }
 func FuzzWITS(f *testing.F)        { fuzzKind(f, payload.WITS) }
+func FuzzInflux(f *testing.F)      { fuzzKind(f, payload.Influx) }
+func FuzzValue(f *testing.F)       { fuzzKind(f, payload.Value) }
 
 func FuzzSparkplug(f *testing.F) {
 	f.Add(payload.RebirthCommand(1795341600000))

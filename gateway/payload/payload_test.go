@@ -95,7 +95,10 @@ func TestJSONIsReadAsTheContractSays(t *testing.T) {
 	f(`{"ts":0,"channels":{"A":NaN,"B":{"every_ms":1,"values":[NaN,-Infinity,1,Infinity,nan]},"C":-999.25,"D":-9999,"E":null,"F":2}}`,
 		"//0@0 B+0/1,NaN,NaN,1,NaN,NaN F+0/0,2 unnumbered")
 	f(`{"ts":0,"channels":{"A":"7","B":{"every_ms":1,"values":["x",1,true,{"a":1},[2],1e999]},"C":false}}`,
-		"//0@0 B+0/1,NaN,1,NaN,NaN,NaN,NaN unnumbered dropped=7")
+		"//0@0 A+0/0,7 B+0/1,NaN,1,1,NaN,NaN,NaN C+0/0,0 unnumbered dropped=4")
+	f(`{"ts":0,"channels":{"A":"101,2","B":" -1.5e1 ","C":"NaN","D":"","E":"high","F":"0x10","G":"-999.25","H":"inf"}}`,
+		"//0@0 B+0/0,-15 unnumbered dropped=3")
+	f("\ufeff"+`{"ts":0,"channels":{"A":{"value":7},"B":{"values":"8"}}}`, "//0@0 A+0/0,7 B+0/0,8 unnumbered")
 
 	// One run is set aside, not the frame.
 	f(`{"ts":0,"channels":{"A":[1,2],"B":[3],"C":{"values":[1,2]},"D":{"every_ms":0,"values":[1,2]},"E":{},"F":4}}`,
@@ -202,6 +205,14 @@ func TestDecodingJSONAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations a message", n)
+	}
+}
+
+func TestAChannelMaySayItsUnit(t *testing.T) {
+	var d payload.Decoder
+	items, e := d.JSON([]byte(`{"ts":0,"channels":{"SPP":{"value":2600,"unit":"psi"},"WOB":{"every_ms":100,"values":[1,2],"unit":"klbf"},"MTO":52}}`))
+	if e != nil || len(items) != 1 || items[0].Units["SPP"] != "psi" || items[0].Units["WOB"] != "klbf" || len(items[0].Units) != 2 {
+		t.Errorf("%+v, %v", items, e)
 	}
 }
 

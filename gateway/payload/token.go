@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -184,7 +185,8 @@ func (d *Decoder) word(w string) *Error {
 	return nil
 }
 
-// float reads a number. NaN with ok: absent (null, NaN, Infinity). Not ok: a
+// float reads a number, a number in quotes, true as 1 and false as 0. NaN with ok:
+// absent (null, NaN, Infinity, in quotes too, or nothing between them). Not ok: a
 // value of another type, which is passed over, or a number beyond float64.
 func (d *Decoder) float() (v float64, ok bool, e *Error) {
 	c := d.peek()
@@ -198,7 +200,18 @@ func (d *Decoder) float() (v float64, ok bool, e *Error) {
 		return math.NaN(), true, d.word("NaN")
 	case 'I':
 		return math.NaN(), true, d.word("Infinity")
-	case '"', '{', '[', 't', 'f':
+	case '"':
+		s, e := d.str()
+		if e != nil {
+			return math.NaN(), false, e
+		}
+		v, ok := quoted(view(s))
+		return v, ok, nil
+	case 't':
+		return 1, true, d.word("true")
+	case 'f':
+		return 0, true, d.word("false")
+	case '{', '[':
 		return math.NaN(), false, d.skip()
 	}
 	from, i := d.i, d.i
@@ -270,3 +283,22 @@ func (d *Decoder) float() (v float64, ok bool, e *Error) {
 }
 
 var tens = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+
+// quoted reads a number that came in quotes; NaN with ok: absent.
+func quoted(s string) (v float64, ok bool) {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.EqualFold(s, "null") {
+		return math.NaN(), true
+	}
+	if strings.ContainsAny(s, "_xX") { // Go's, nobody else's
+		return math.NaN(), false
+	}
+	v, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil:
+		return math.NaN(), false
+	case math.IsInf(v, 0):
+		return math.NaN(), true
+	}
+	return v, true
+}
