@@ -54,13 +54,13 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	}
 	s.cfg.CrashPoint(CrashCheckpoint)
 	if aside {
-		if err := soon(ctx, func() error { return s.checkpointBeside(commit) }); err != nil {
+		if err := soon(ctx, func() error { return s.reserve.commit(func() error { return s.checkpointBeside(commit) }) }); err != nil {
 			return fmt.Errorf("checkpoint beside commits: %w", err)
 		}
 		s.besides++
 	}
 	if !aside || s.besides >= besidesInARow {
-		if err := soon(ctx, func() error { return s.pointer.exec("CHECKPOINT") }); err != nil {
+		if err := soon(ctx, func() error { return s.reserve.commit(func() error { return s.pointer.exec("CHECKPOINT") }) }); err != nil {
 			return fmt.Errorf("checkpoint: %w", err)
 		}
 		s.besides = 0

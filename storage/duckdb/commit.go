@@ -37,7 +37,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.guard.room(ctx)
-	if err := s.write(); err != nil {
+	if err := s.reserve.commit(s.write); err != nil {
 		s.takeBack()
 		s.mem.doubt(b)
 		return fmt.Errorf("commit: %w", err)

@@ -216,7 +216,7 @@ func (s *Store) refreshViews() error {
 	if err := s.makeDataViews(s.hot(), s.sealedFiles()); err != nil {
 		return errors.Join(err, s.exec("ROLLBACK"))
 	}
-	return s.exec("COMMIT")
+	return s.reserve.commit(func() error { return s.exec("COMMIT") })
 }
 
 // hashFile returns a file's length and SHA-256.
@@ -314,8 +314,9 @@ func (s *Store) sweep(now time.Time) {
 
 // A session is a connection of its own for work beside the commits.
 type session struct {
-	conn mapping.Connection
-	low  func() bool // whether its next statement runs at low priority; nil: none does
+	conn    mapping.Connection
+	low     func() bool // whether its next statement runs at low priority; nil: none does
+	reserve *reserve    // its transactions may take it to commit; nil: there is none yet
 }
 
 func (c *session) exec(q string) error {
@@ -338,9 +339,9 @@ func (c *session) transaction(statements []string, before func()) error {
 	if before != nil {
 		before()
 	}
-	if err := c.exec("COMMIT"); err != nil {
+	if err := c.reserve.commit(func() error { return c.exec("COMMIT") }); err != nil {
 		_ = c.exec("ROLLBACK") // where COMMIT failed there is mostly nothing to roll back
-		return err
+		return shortOfMemory(err)
 	}
 	return nil
 }

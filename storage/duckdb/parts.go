@@ -160,7 +160,7 @@ func (s *Store) makeSpare() error {
 	}
 	if err == nil {
 		s.cfg.CrashPoint(CrashSpare)
-		if err = s.exec("COMMIT"); err == nil {
+		if err = s.reserve.commit(func() error { return s.exec("COMMIT") }); err == nil {
 			p.made = true
 			s.spare = p
 			s.lay.Lock()

@@ -177,9 +177,9 @@ func (s *Store) swap(p *part, old, files []*file, statements []string, crash str
 	// Held over the commit: a query of the old layout that finds a table gone then sees that the layout moved (ask).
 	s.lay.Lock()
 	defer s.lay.Unlock()
-	if err := s.exec("COMMIT"); err != nil {
+	if err := s.reserve.commit(func() error { return s.exec("COMMIT") }); err != nil {
 		_ = s.exec("ROLLBACK")
-		return err
+		return shortOfMemory(err)
 	}
 	s.parts, s.files = hot, all
 	s.generation++

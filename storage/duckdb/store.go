@@ -183,9 +183,10 @@ type Store struct {
 	registered map[string]telemetry.Channel // lower-case tag
 	tags       map[string]where             // tag as it came → where; a cache
 
-	mem   memory
-	book  book
-	guard guard
+	mem     memory
+	book    book
+	guard   guard
+	reserve reserve
 
 	readings   atomic.Int64
 	staleViews atomic.Bool // they name damaged files
@@ -282,7 +283,8 @@ func (s *Store) openFiles() error {
 	if mapping.Connect(s.raw, &s.conn) == mapping.StateError {
 		return errors.New("connect")
 	}
-	for _, own := range []*session{&s.maintain, &s.pointer, &s.witness} {
+	s.maintain.reserve = &s.reserve
+	for _, own := range []*session{&s.maintain, &s.pointer, &s.witness, &s.reserve.session} {
 		if mapping.Connect(s.raw, &own.conn) == mapping.StateError {
 			return errors.New("connect")
 		}
@@ -341,8 +343,12 @@ func (s *Store) openFiles() error {
 	if err := s.refreshViews(); err != nil {
 		return err
 	}
-	s.guard.most, s.guard.patience, s.guard.held = s.cfg.Memory/4*3, 3*time.Second, s.QueryMemory
-	return s.makeViews()
+	if err := s.makeViews(); err != nil {
+		return err
+	}
+	least := s.cfg.Memory - reserveOf(s.cfg.Memory)
+	s.guard.most, s.guard.patience, s.guard.held = least/4*3, 3*time.Second, s.QueryMemory
+	return s.reserve.begin(s.cfg.Memory)
 }
 
 // Close closes the store; a commit in progress ends first.
@@ -356,7 +362,7 @@ func (s *Store) Close() error {
 	if s.closed {
 		return nil
 	}
-	err := s.exec("CHECKPOINT")
+	err := s.reserve.commit(func() error { return s.exec("CHECKPOINT") })
 	s.release()
 	return err
 }
@@ -376,6 +382,7 @@ func (s *Store) release() {
 			t.close()
 		}
 	}
+	mapping.Disconnect(&s.reserve.session.conn)
 	mapping.Disconnect(&s.witness.conn)
 	mapping.Disconnect(&s.pointer.conn)
 	mapping.Disconnect(&s.maintain.conn)

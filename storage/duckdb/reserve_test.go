@@ -1,0 +1,40 @@
+package duckdb
+
+import (
+	"context"
+	"testing"
+
+	"github.com/mudpulse/mudpulse/storage"
+)
+
+// Queries that hold all they may get are a limit of next to nothing here: what is
+// committed and checkpointed finds room all the same, and a query does not.
+func TestWhatIsCommittedFindsRoomWhereQueriesHoldAllTheyGet(t *testing.T) {
+	s := filled(t, t.TempDir())
+	ctx := context.Background()
+	if err := s.Checkpoint(ctx); err != nil { // what is left is small
+		t.Fatal(err)
+	}
+	s.reserve.less = limitOf(4 << 20)
+	if err := s.reserve.session.exec(s.reserve.less); err != nil {
+		t.Fatal(err)
+	}
+	for seq := uint64(100); seq < 103; seq++ {
+		// The rows after a checkpoint begin a block for each column, which is more than that.
+		if err := s.Checkpoint(ctx); err != nil {
+			t.Fatal(err)
+		}
+		b := storage.Batch{Arrived: t0}
+		b.AddFrame(frame("RIG-01", seq))
+		if err := s.Commit(ctx, &b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var n int64
+	if err := s.db.QueryRow("SELECT len(list(range)) FROM range(3000000)").Scan(&n); err == nil {
+		t.Error("a query took 24 MB where there were 4")
+	}
+	if st, err := s.Stats(ctx); err != nil || st.Frames != 63 {
+		t.Errorf("%d frames, %v", st.Frames, err)
+	}
+}
