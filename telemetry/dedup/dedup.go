@@ -53,7 +53,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// hashes of so many frames are kept for each boot.
+// hashes of so many frames are kept for each boot: a power of two.
 const ring = 512
 
 // A Table is one consumer's memory of the frames of some drills. One goroutine.
@@ -95,7 +95,39 @@ type boot struct {
 	seen   []Range // ascending, disjoint, not adjacent
 	floor  uint64  // below it, numbers are forgotten
 	newest int64   // ts
-	hashes [ring]slot
+	hashes []slot  // that of seq at seq mod its length, a power of two up to ring
+}
+
+// slot returns what is kept where the hash of seq would be.
+func (b *boot) slot(seq uint64) slot {
+	if len(b.hashes) == 0 {
+		return slot{}
+	}
+	return b.hashes[seq&uint64(len(b.hashes)-1)]
+}
+
+// keep keeps the hash of seq, over that of a lower number once there are ring of
+// them. Until then there is room for each: a boot of few frames takes little.
+func (b *boot) keep(seq, hash uint64) {
+	for {
+		n := len(b.hashes)
+		if n > 0 {
+			s := &b.hashes[seq&uint64(n-1)]
+			if !s.used || s.seq == seq || n == ring {
+				if !s.used || s.seq <= seq {
+					*s = slot{seq, hash, true}
+				}
+				return
+			}
+		}
+		more := make([]slot, max(2*n, 2))
+		for _, s := range b.hashes {
+			if s.used {
+				more[s.seq&uint64(len(more)-1)] = s
+			}
+		}
+		b.hashes = more
+	}
 }
 
 type slot struct {
@@ -137,9 +169,8 @@ func (t *Table) SeeBy(m *Memo, drill string, id telemetry.FrameID, hash uint64, 
 		*m = Memo{t, t.shifts, id.Device, id.Boot, b}
 	}
 	b := m.found
-	s := &b.hashes[id.Seq%ring]
 	if b.has(id.Seq) {
-		switch {
+		switch s := b.slot(id.Seq); {
 		case !s.used || s.seq != id.Seq:
 			return Ask
 		case s.hash == hash:
@@ -151,9 +182,7 @@ func (t *Table) SeeBy(m *Memo, drill string, id telemetry.FrameID, hash uint64, 
 		return Ask
 	}
 	b.add(id.Seq, t.cfg.IntervalsPerBoot)
-	if !s.used || s.seq <= id.Seq {
-		*s = slot{id.Seq, hash, true}
-	}
+	b.keep(id.Seq, hash)
 	b.newest = max(b.newest, ts)
 	return Fresh
 }
@@ -171,9 +200,7 @@ func (t *Table) Restore(drill string, id telemetry.FrameID, hash uint64, ts int6
 		b = t.admit(h, id.Boot)
 	}
 	b.add(id.Seq, t.cfg.IntervalsPerBoot)
-	if s := &b.hashes[id.Seq%ring]; !s.used || s.seq <= id.Seq {
-		*s = slot{id.Seq, hash, true}
-	}
+	b.keep(id.Seq, hash)
 	b.newest = max(b.newest, ts)
 }
 

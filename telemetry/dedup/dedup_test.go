@@ -212,3 +212,38 @@ func TestAMemoChangesNoVerdict(t *testing.T) {
 		t.Error("the tables differ")
 	}
 }
+
+// A device that takes a new name or boot for each message costs little, and what is
+// remembered of one that counts on is what a full ring would hold, to the same bytes.
+func TestABootOfFewFramesTakesLittle(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		b, full := &boot{}, &boot{hashes: make([]slot, ring)}
+		for range 1 + r.IntN(1500) {
+			seq := r.Uint64N(3 * ring)
+			if r.IntN(50) == 0 {
+				seq = r.Uint64()
+			}
+			hash := r.Uint64()
+			b.keep(seq, hash)
+			if s := &full.hashes[seq%ring]; !s.used || s.seq <= seq {
+				*s = slot{seq, hash, true}
+			}
+		}
+		if got, want := b.append(nil), full.append(nil); !bytes.Equal(got, want) {
+			t.Fatalf("%d slots: %x, want %x", len(b.hashes), got, want)
+		}
+		for seq := range uint64(3 * ring) {
+			if want := full.hashes[seq%ring]; want.seq == seq && want.used && b.slot(seq) != want {
+				t.Fatalf("%d: %v, want %v", seq, b.slot(seq), want)
+			}
+		}
+	}
+	few := &boot{}
+	for seq := range uint64(4) {
+		few.keep(seq, 1)
+	}
+	if len(few.hashes) != 4 {
+		t.Errorf("4 frames take room for %d", len(few.hashes))
+	}
+}

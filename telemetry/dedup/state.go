@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -87,18 +88,17 @@ func (b *boot) append(out []byte) []byte {
 		out = binary.AppendUvarint(out, r.Last-r.First)
 		at = r.Last
 	}
-	n := 0
-	for i := range b.hashes {
-		if b.hashes[i].used {
-			n++
+	kept := make([]slot, 0, len(b.hashes))
+	for _, s := range b.hashes {
+		if s.used {
+			kept = append(kept, s)
 		}
 	}
-	out = binary.AppendUvarint(out, uint64(n))
-	for i := range b.hashes {
-		if s := &b.hashes[i]; s.used {
-			out = binary.AppendUvarint(out, s.seq)
-			out = binary.LittleEndian.AppendUint64(out, s.hash)
-		}
+	slices.SortFunc(kept, func(a, b slot) int { return cmp.Compare(a.seq%ring, b.seq%ring) }) // whatever the slots' number now
+	out = binary.AppendUvarint(out, uint64(len(kept)))
+	for _, s := range kept {
+		out = binary.AppendUvarint(out, s.seq)
+		out = binary.LittleEndian.AppendUint64(out, s.hash)
 	}
 	return out
 }
@@ -180,7 +180,7 @@ func (r *reader) boot() *boot {
 			r.err = errState
 			return b
 		}
-		b.hashes[seq%ring] = slot{seq, binary.LittleEndian.Uint64(r.b), true}
+		b.keep(seq, binary.LittleEndian.Uint64(r.b))
 		r.b = r.b[8:]
 	}
 	return b
