@@ -10,6 +10,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"html"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -24,12 +25,12 @@ var dist embed.FS
 // policy lets nothing be fetched from, framed by or sent to another site.
 // Styles set from script go through the CSSOM, which style-src does not govern.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
-	"connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+	"connect-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
 
-const unbuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><title>mudpulse</title>
+const unbuilt = `<!doctype html><html lang="en"><meta charset="utf-8"><base href="/"><title>mudpulse</title>
 <h1>The dashboard has not been built into this program.</h1>
 <p>Run <code>make build</code>, or in <code>dashboard</code>: <code>npm ci &amp;&amp; npm run build</code>, then build the program again.</p>
-<p>The API is here all the same: <a href="/api/v1/openapi.json">/api/v1/openapi.json</a>.</p></html>
+<p>The API is here all the same: <a href="api/v1/openapi.json">/api/v1/openapi.json</a>.</p></html>
 `
 
 // A file is one built file, ready to send.
@@ -57,9 +58,14 @@ func FS() fs.FS {
 // under every other path without an extension, so that a link to a drill opens
 // it. Names under /assets/ carry their content's hash and may be kept for ever.
 // It expects paths under /api/ to have been routed elsewhere and answers 404.
-func Handler() http.Handler { return handler(FS()) }
+//
+// prefix says what a proxy put before the path of a request, "" or "/mud"; it has
+// been taken off. The page's <base> names it, and all else is relative to that.
+func Handler(prefix func(*http.Request) string) http.Handler { return handler(FS(), prefix) }
 
-func handler(files fs.FS) http.Handler {
+const base = `<base href="/"`
+
+func handler(files fs.FS, prefix func(*http.Request) string) http.Handler {
 	all := map[string]*file{}
 	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || strings.HasPrefix(path.Base(name), ".") {
@@ -94,9 +100,15 @@ func handler(files fs.FS) http.Handler {
 			f = all["/index.html"]
 		}
 		h := w.Header()
+		if f == all["/index.html"] {
+			h.Set("Vary", "X-Forwarded-Prefix")
+			if p := prefix(r); p != "" {
+				f = pack("index.html", bytes.Replace(f.body, []byte(base), []byte(`<base href="`+html.EscapeString(p)+`/"`), 1))
+			}
+		}
 		h.Set("Content-Type", f.kind)
 		h.Set("Etag", f.etag)
-		h.Set("Vary", "Accept-Encoding")
+		h.Add("Vary", "Accept-Encoding")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Content-Security-Policy", policy)

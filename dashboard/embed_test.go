@@ -16,6 +16,8 @@ var built = fstest.MapFS{
 	".gitkeep":         {},
 }
 
+func direct(*http.Request) string { return "" }
+
 func get(t *testing.T, h http.Handler, method, path string, header ...string) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(method, path, nil)
@@ -28,7 +30,7 @@ func get(t *testing.T, h http.Handler, method, path string, header ...string) *h
 }
 
 func TestEveryPathOfTheApplicationGetsItsPage(t *testing.T) {
-	h := handler(built)
+	h := handler(built, direct)
 	f := func(path string, status int, kind string) {
 		t.Helper()
 		r := get(t, h, "GET", path)
@@ -50,14 +52,14 @@ func TestEveryPathOfTheApplicationGetsItsPage(t *testing.T) {
 }
 
 func TestOnlyReadingIsAllowed(t *testing.T) {
-	r := get(t, handler(built), "POST", "/")
+	r := get(t, handler(built, direct), "POST", "/")
 	if r.StatusCode != http.StatusMethodNotAllowed || r.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("status %d, Allow %q", r.StatusCode, r.Header.Get("Allow"))
 	}
 }
 
 func TestHashedNamesAreKeptAndThePageIsAskedForAgain(t *testing.T) {
-	h := handler(built)
+	h := handler(built, direct)
 	if c := get(t, h, "GET", "/assets/app-1a.js").Header.Get("Cache-Control"); !strings.Contains(c, "immutable") {
 		t.Errorf("asset: Cache-Control %q", c)
 	}
@@ -72,7 +74,7 @@ func TestHashedNamesAreKeptAndThePageIsAskedForAgain(t *testing.T) {
 }
 
 func TestTextTravelsCompressedWhereTheClientCan(t *testing.T) {
-	h := handler(built)
+	h := handler(built, direct)
 	r := get(t, h, "GET", "/assets/app-1a.js", "Accept-Encoding", "gzip")
 	if r.Header.Get("Content-Encoding") != "gzip" {
 		t.Fatalf("not compressed: %v", r.Header)
@@ -88,7 +90,7 @@ func TestTextTravelsCompressedWhereTheClientCan(t *testing.T) {
 }
 
 func TestNothingMayBeFetchedFromAnotherSite(t *testing.T) {
-	p := get(t, handler(built), "GET", "/").Header.Get("Content-Security-Policy")
+	p := get(t, handler(built, direct), "GET", "/").Header.Get("Content-Security-Policy")
 	for _, want := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} {
 		if !strings.Contains(p, want) {
 			t.Errorf("policy lacks %q: %s", want, p)
@@ -100,9 +102,28 @@ func TestNothingMayBeFetchedFromAnotherSite(t *testing.T) {
 }
 
 func TestAFreshCloneSaysHowToBuild(t *testing.T) {
-	r := get(t, handler(fstest.MapFS{".gitkeep": {}}), "GET", "/")
+	r := get(t, handler(fstest.MapFS{".gitkeep": {}}, direct), "GET", "/")
 	body, err := io.ReadAll(r.Body)
 	if err != nil || !strings.Contains(string(body), "npm run build") {
 		t.Errorf("err %v, body %q", err, body)
+	}
+}
+
+func TestThePageSaysBelowWhichPrefixItLies(t *testing.T) {
+	page := fstest.MapFS{"index.html": {Data: []byte(`<base href="/" />` + strings.Repeat("page ", 100))}}
+	f := func(prefix, base string) string {
+		t.Helper()
+		r := get(t, handler(page, func(*http.Request) string { return prefix }), "GET", "/d/RIG-07")
+		body, err := io.ReadAll(r.Body)
+		if err != nil || !strings.HasPrefix(string(body), base) {
+			t.Errorf("%q: %.40s %v, want %s", prefix, body, err, base)
+		}
+		if !strings.Contains(strings.Join(r.Header.Values("Vary"), " "), "X-Forwarded-Prefix") {
+			t.Error("a cache may give one prefix's page to another")
+		}
+		return r.Header.Get("Etag")
+	}
+	if f("", `<base href="/" />`) == f("/mud", `<base href="/mud/" />`) {
+		t.Error("both have the same tag")
 	}
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { drillAnswer, fleetAnswer, judgedAge, mayFail, needs, timeLeft, worstOf } from './answer';
+import { drillAnswer, fleetAnswer, judgedAge, mayFail, needs, priority, silent, timeLeft, urgency } from './answer';
 import { blank } from './merge';
 import type { Alarm, Drill } from './types';
 import { span } from './format';
@@ -63,7 +63,8 @@ test('a drill that may fail before the crew changes is one whose early end is so
 test('who needs somebody gets a row, worst first, and the silent come last', () => {
   const p1 = drill('C', { top_alarm: alarm(1), health: 31 }), p2 = drill('B', { top_alarm: alarm(2), health: 20 }), low = drill('A', { health: 70 }), mute = drill('D', { health: 10 });
   const age = (d: Drill) => (d.id === 'D' ? 900 : 1);
-  expect(worstOf([low, mute, p2, p1], age).map((d) => d.id)).toEqual(['C', 'B', 'A', 'D']);
+  const first = (d: Drill) => urgency(d, priority(d), silent(age(d)));
+  expect([low, mute, p2, p1].sort((a, b) => first(a) - first(b)).map((d) => d.id)).toEqual(['C', 'B', 'A', 'D']);
   expect([p1, low, mute, drill('E'), drill('F', { health: null })].map((d) => needs(d, age(d)))).toEqual([true, true, true, false, true]);
 });
 

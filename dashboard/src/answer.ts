@@ -49,12 +49,6 @@ export function needs(d: Drill, age: number | null): boolean {
 /** urgency orders drills, the least first: what stands open, of priority p, then health; who says nothing comes last. */
 export const urgency = (d: Drill, p: number, mute: boolean): number => (mute && !p ? 5 : p || 4) * 1000 + (d.health ?? 101);
 
-/** worstOf sorts many worst first: what is compared is worked out once a drill. They come by name. */
-export function worstOf(drills: Drill[], age: (d: Drill) => number | null): Drill[] {
-  const key = Float64Array.from(drills, (d) => urgency(d, priority(d), silent(age(d))));
-  return Array.from(drills.keys()).sort((a, b) => key[a] - key[b] || a - b).map((i) => drills[i]);
-}
-
 /** timeLeft is what is known of a drill's time left, h: what a model says now, else what it said when its alarm was raised less
     what passed since; null where nobody says. */
 export function timeLeft(d: Drill, now: number): { low: number; median: number; high: number } | null {

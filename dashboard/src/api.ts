@@ -1,3 +1,4 @@
+import { BASE } from './base';
 import type {
   Alarm, Annotation, AlarmDetail, AlarmList, Channel, Device, DeviceAdded, Drill, ExportJob, ExportRequest, Gateway, Ledger, Meta, NameOf, Model, ModelReport, Outcome, Person, Invited, SignedIn, Token, AuditEntry, Delivery, EquipmentOf, Imported, Kinds, NotifySettings, Part, PartRun, Performance, Problem, Quarantined, Rules, RuleTrial, RuleVersion, SimilarAlarms, SeriesAnswer, Session, Spectrum, Trajectory, Unregistered, Waveform,
 } from './types';
@@ -28,7 +29,7 @@ export const onEnded = (f: () => void): void => { ended = f; };
 
 export const signedOut = (err: unknown): boolean => err instanceof Refusal && err.status === 401;
 
-const ROOT = '/api/v1';
+const ROOT = BASE + 'api/v1';
 
 async function call(method: string, path: string, body?: unknown): Promise<Response> {
   const init: RequestInit = { method, headers: { Accept: 'application/json' }, credentials: 'same-origin' };

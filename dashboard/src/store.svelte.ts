@@ -1,4 +1,5 @@
 import * as api from './api';
+import { at, BASE, own } from './base';
 import { RigClock } from './clock';
 import { Columns } from './columns';
 import type { Readings } from './drill/scales';
@@ -37,7 +38,7 @@ class Store {
   offset = $state(0);
   night = $state(document.documentElement.dataset.theme === 'night');
   system = $state<System>(kept('units') === 'field' ? 'field' : 'SI');
-  route = $state.raw<Route>(read(location.pathname, location.search));
+  route = $state.raw<Route>(read(own(location.pathname), location.search));
   trouble = $state.raw<{ what: string; err: unknown } | null>(null);
   sending = $state.raw(new Set<string>()); // alarms whose acknowledgement is on its way
   unsent = $state.raw(new Map<string, string>()); // alarm → why its acknowledgement did not arrive
@@ -73,7 +74,7 @@ class Store {
 
   constructor() {
     this.live = new Live(
-      () => new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/api/v1/live`),
+      () => new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${BASE}api/v1/live`),
       api.series,
       {
         message: (m) => this.#message(m),
@@ -82,7 +83,7 @@ class Store {
         trouble: (what, err) => { if (what === 'history') this.trouble = { what, err }; else { console.error(what, err); void this.#sameBuild(); } },
       },
     );
-    window.addEventListener('popstate', () => { this.route = read(location.pathname, location.search); });
+    window.addEventListener('popstate', () => { this.route = read(own(location.pathname), location.search); });
     matchMedia('(max-width:480px)').addEventListener('change', (e) => { this.phone = e.matches; });
     window.addEventListener('online', () => { this.live.wake(); this.live.retry(); });
     window.addEventListener('offline', () => this.live.wake());
@@ -229,7 +230,7 @@ class Store {
   }
 
   go(r: Route, replace = false): void {
-    const to = address(r);
+    const to = at(address(r));
     if (to !== location.pathname + location.search) history[replace ? 'replaceState' : 'pushState'](null, '', to);
     this.route = r;
   }
@@ -297,7 +298,7 @@ class Store {
   async #sameBuild(): Promise<void> {
     const own = document.querySelector<HTMLScriptElement>('script[type=module][src]')?.getAttribute('src');
     try {
-      const r = await fetch('/', { cache: 'no-store' }), page = await r.text();
+      const r = await fetch(BASE, { cache: 'no-store' }), page = await r.text();
       if (r.ok && own && page.includes('type="module"')) this.renewed = !page.includes(own);
     } catch { return; } // it is away again
   }

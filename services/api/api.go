@@ -54,6 +54,7 @@ type Config struct {
 	Drain        time.Duration // how long open requests may take to finish at the end
 	MaxClients   int           // live channels
 	TellFrom     float64       // points of 100 that a reason must have taken to be told
+	URL          string        // where people reach the page through a proxy, https://HOST/PREFIX/; empty: where it listens
 }
 
 // Tour is a shift, in rig-local time.
@@ -85,7 +86,8 @@ func (c Config) Validate() error {
 	if !(c.TellFrom >= 0 && c.TellFrom <= 100) {
 		return fmt.Errorf("tell_from: must be 0 to 100 points, not %v", c.TellFrom)
 	}
-	return nil
+	_, err := placeOf(c.URL)
+	return err
 }
 
 // Past is the columnstore, as much of it as the API asks; *duckdb.Store is one.
@@ -156,6 +158,7 @@ type Deps struct {
 // API is the service.
 type API struct {
 	cfg         Config
+	place       place
 	d           Deps
 	log         *slog.Logger
 	token       [sha256.Size]byte // of the administrator's token
@@ -188,20 +191,23 @@ func New(cfg Config, d Deps) (*API, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	a := &API{cfg: cfg, d: d, log: d.Log, token: sha256.Sum256([]byte(cfg.AdminToken)), ready: make(chan struct{}), shas: map[string]string{}}
+	at, err := placeOf(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	a := &API{place: at, cfg: cfg, d: d, log: d.Log, token: sha256.Sum256([]byte(cfg.AdminToken)), ready: make(chan struct{}), shas: map[string]string{}}
 	a.people = people.New(d.DB)
 	a.annotations = annotations.New(d.DB, d.Clock)
 	a.outbox = outbox.New(d.DB, cfg.Client, cfg.Topics, d.Log)
 	a.devices = equipment.New(d.DB, d.Catalogue, d.Clock, a.outbox, d.Log)
 	a.models = models.New(d.DB, d.Blobs, d.Engine, d.Catalogue, a.seen, d.Clock, a.outbox, d.Log)
-	a.hub = live.New(live.Config{Version: cfg.Version, Demo: cfg.Demo, UTCOffsetMin: cfg.UTCOffsetMin, MaxClients: cfg.MaxClients, TellFrom: cfg.TellFrom}, live.Deps{
+	a.hub = live.New(live.Config{Version: cfg.Version, Demo: cfg.Demo, UTCOffsetMin: cfg.UTCOffsetMin, MaxClients: cfg.MaxClients, TellFrom: cfg.TellFrom, Host: at.host}, live.Deps{
 		Past: d.Store, Catalogue: d.Catalogue, Clock: d.Clock, Log: d.Log, Metrics: d.Registerer, SHA: a.sha, Equipment: a.equipped,
 	})
 	a.consumer = live.NewConsumer(a.hub, cfg.Client, cfg.Topics, nil)
 	if d.Frames != nil {
 		c := gate.DefaultConfig()
 		c.Worker = d.GateWorker
-		var err error
 		if a.gate, err = gate.New(c, a.models, d.Blobs, d.Frames, d.Catalogue, d.Log, a.hub.ModelsChanged); err != nil {
 			return nil, err
 		}
@@ -209,7 +215,7 @@ func New(cfg Config, d Deps) (*API, error) {
 	}
 	a.notify = a.newNotifier()
 	a.m = newMetrics(d.Registerer)
-	a.handler = a.routes()
+	a.handler = a.below(a.routes())
 	return a, nil
 }
 
@@ -241,6 +247,9 @@ func (a *API) SignInLink(ctx context.Context) (string, error) {
 }
 
 func (a *API) link(word string) string {
+	if a.place.origin != "" {
+		return a.place.origin + a.place.prefix + "/#signin=" + word
+	}
 	host := a.cfg.Addr
 	if a.addr != nil {
 		host = a.addr.String()

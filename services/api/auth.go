@@ -115,10 +115,8 @@ func (a *API) enforce(ctx huma.Context, next func(huma.Context)) {
 }
 
 func sessionCookie(r *http.Request, value string, expires time.Time) *http.Cookie {
-	c := &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Expires: expires}
-	if r != nil {
-		c.Secure = r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
-	}
+	c := &http.Cookie{Name: cookieName, Value: value, Path: Prefix(r) + "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Expires: expires}
+	c.Secure = r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 	if value == "" {
 		c.MaxAge = -1
 	}

@@ -194,10 +194,14 @@ func headers(next http.Handler) http.Handler {
 	})
 }
 
-var crossOrigin = http.NewCrossOriginProtection()
-
 // sameSite refuses changes that another site's page asks for.
 func (a *API) sameSite(next http.Handler) http.Handler {
+	crossOrigin := http.NewCrossOriginProtection()
+	if a.place.origin != "" {
+		if err := crossOrigin.AddTrustedOrigin(a.place.origin); err != nil {
+			panic("BUG: url: " + err.Error()) // placeOf has read it
+		}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := crossOrigin.Check(r); err != nil {
 			writeProblem(w, http.StatusForbidden, "another site's page asked for this: "+err.Error())

@@ -36,6 +36,9 @@ func (b answered) Unanswered(id string) bool {
 
 func (a *API) newNotifier() *notify.Notifier {
 	cfg := notify.DefaultConfig()
+	if a.place.origin != "" {
+		cfg.Page = a.place.origin + a.place.prefix + "/"
+	}
 	cfg.UTC = time.Duration(a.cfg.UTCOffsetMin) * time.Minute
 	minute := func(clock string) int {
 		t, err := time.Parse("15:04", clock)

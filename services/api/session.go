@@ -39,6 +39,14 @@ func (s *signIn) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
+type signOut struct{ request *http.Request }
+
+// Resolve remembers the request: a cookie goes only from where it was put.
+func (s *signOut) Resolve(ctx huma.Context) []error {
+	s.request, _ = humachi.Unwrap(ctx)
+	return nil
+}
+
 type person struct {
 	Name     string    `json:"name"`
 	Role     string    `json:"role"`
@@ -97,7 +105,7 @@ func (a *API) registerPeople() {
 		id := who(ctx)
 		return answer(session{id.Name, string(id.Role)}), nil
 	})
-	add(a, people.Viewer, http.MethodDelete, "/session", "sign-out", "Sign out", func(ctx context.Context, _ *struct{}) (*struct {
+	add(a, people.Viewer, http.MethodDelete, "/session", "sign-out", "Sign out", func(ctx context.Context, in *signOut) (*struct {
 		SetCookie *http.Cookie `header:"Set-Cookie"`
 	}, error) {
 		if err := a.people.SignOut(ctx, who(ctx)); err != nil {
@@ -105,7 +113,7 @@ func (a *API) registerPeople() {
 		}
 		return &struct {
 			SetCookie *http.Cookie `header:"Set-Cookie"`
-		}{sessionCookie(nil, "", time.Time{})}, nil
+		}{sessionCookie(in.request, "", time.Time{})}, nil
 	}, status(http.StatusNoContent))
 	add(a, people.Administrator, http.MethodGet, "/people", "list-people", "Who may sign in", func(ctx context.Context, _ *struct{}) (*body[[]person], error) {
 		all, err := a.people.People(ctx)

@@ -26,6 +26,7 @@ type Item struct {
 	Raised   time.Time `json:"raised"`
 	Rule     string    `json:"rule"`
 	Runs     []string  `json:"runs,omitempty"` // of the parts in place
+	Link     string    `json:"link,omitempty"` // to the drill's page, where the setting url says where that is
 }
 
 func itemOf(e *telemetry.AlarmEvent) Item {
@@ -169,6 +170,9 @@ func (m *Message) text() string {
 		}
 		if len(i.Runs) > 0 {
 			fmt.Fprintf(&b, "\nin place: %s\n", strings.Join(i.Runs, ", "))
+		}
+		if i.Link != "" {
+			fmt.Fprintf(&b, "\n%s\n", i.Link)
 		}
 		fmt.Fprintf(&b, "\n%s\n", i.Alarm)
 	}

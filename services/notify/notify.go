@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -29,7 +30,8 @@ type Config struct {
 	TooOld  time.Duration // an alarm raised longer ago is told to nobody
 	UTC     time.Duration // rig-local time is UTC plus this
 	Tour    Tour
-	AtOnce  int // messages to one target in a row
+	AtOnce  int    // messages to one target in a row
+	Page    string // where people reach the page, ending in /; empty: messages have no link
 
 	Age      func(at int64) time.Duration // of something at a time of the process clock, in wall time; nil: that is wall time
 	KeepSent time.Duration
@@ -197,6 +199,9 @@ func (n *Notifier) take(ctx context.Context, tx *sql.Tx, e *telemetry.AlarmEvent
 		return nil // history pages nobody
 	}
 	i := itemOf(e)
+	if n.cfg.Page != "" {
+		i.Link = n.cfg.Page + "d/" + url.PathEscape(e.Drill)
+	}
 	age := now.Sub(time.Unix(0, e.At))
 	if n.cfg.Age != nil {
 		age = n.cfg.Age(e.At)

@@ -293,7 +293,9 @@ func TestAServerThatIsAwayGetsAllWhenItComesBack(t *testing.T) {
 	}
 	addr := ln.Addr().String()
 	ln.Close()
-	n := notifier(t, database(t), fast(), NotifySettings{Hosts: []string{addr}, Targets: []NotifyTarget{{ID: "chat", Kind: "webhook", URL: "http://" + addr}}, Rules: []NotifyRule{{ID: "all", Targets: []string{"chat"}}}})
+	cfg := fast()
+	cfg.Page = "https://rigs.example.com/mud/"
+	n := notifier(t, database(t), cfg, NotifySettings{Hosts: []string{addr}, Targets: []NotifyTarget{{ID: "chat", Kind: "webhook", URL: "http://" + addr}}, Rules: []NotifyRule{{ID: "all", Targets: []string{"chat"}}}})
 	if err := n.Take(t.Context(), []telemetry.AlarmEvent{alarm(1, 1), alarm(2, 1)}, 0, 2); err != nil {
 		t.Fatal(err)
 	}
@@ -315,6 +317,14 @@ func TestAServerThatIsAwayGetsAllWhenItComesBack(t *testing.T) {
 		return hook.ids() == 2 && !slices.ContainsFunc(list, func(d Delivery) bool { return d.State != "sent" || d.Unsure != 0 })
 	}, n)
 	web.Close()
+	for id, body := range hook.bodies {
+		if !strings.Contains(body, `"link":"https://rigs.example.com/mud/d/RIG-01"`) {
+			t.Errorf("%s leads nowhere: %s", id, body)
+		}
+	}
+	if m := (&Message{Items: []Item{{Alarm: "a", Link: "https://rigs.example.com/d/RIG-01"}}}); !strings.Contains(m.text(), "\nhttps://rigs.example.com/d/RIG-01\n") {
+		t.Errorf("mail leads nowhere: %s", m.text())
+	}
 }
 
 func TestOneOfAClusterSendsAndWhatADeadOneSentIsCounted(t *testing.T) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fleetAnswer, judgedAge, needs, sentence, silent, worstOf } from '../answer';
+import { fleetAnswer, judgedAge, needs, priority, sentence, silent, urgency } from '../answer';
 import { blank } from '../merge';
 import type { Alarm, Drill } from '../types';
 import { Judge, kindOf, KINDS } from './judge';
@@ -35,7 +35,7 @@ test('however drills change, come and fall silent, what was mended is what a fle
         top_alarm: next(3) ? null : alarm(now), time_left: next(3) ? null : { low: next(50) / 10, median: null, high: null }, contractor: next(2) ? 'bench' : '',
       }));
       const v = j.judge(all, now, crew, rate), age = (d: Drill) => judgedAge(d, (ms) => (ms == null ? null : Math.max(0, (now - ms) / 1000 / rate)));
-      expect(v.needing).toEqual(worstOf(all.filter((d) => needs(d, age(d))), age).map((d) => d.id));
+      expect(v.needing).toEqual(all.filter((d) => needs(d, age(d))).sort((a, b) => urgency(a, priority(a), silent(age(a))) - urgency(b, priority(b), silent(age(b)))).map((d) => d.id));
       expect(v.quiet).toEqual(all.filter((d) => !needs(d, age(d))).map((d) => d.id));
       expect(sentence(v.standing)).toEqual(fleetAnswer(all, now, crew, age));
       expect(all.map((d) => j.age(d))).toEqual(all.map(age));

@@ -121,7 +121,11 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, still func(context.C
 		http.Error(w, "too many live channels are open", http.StatusServiceUnavailable)
 		return
 	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
+	opt := &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled}
+	if h.cfg.Host != "" {
+		opt.OriginPatterns = []string{h.cfg.Host}
+	}
+	conn, err := websocket.Accept(w, r, opt)
 	if err != nil {
 		h.m.refused.WithLabelValues("handshake").Inc() // another site's page, or no WebSocket
 		return                                         // Accept has answered

@@ -48,6 +48,7 @@ type Config struct {
 	UTCOffsetMin int
 	MaxClients   int     // more are answered 503
 	TellFrom     float64 // points of 100 that a reason must have taken to be told
+	Host         string  // that browsers name where a proxy stands before this; "": the request's own
 }
 
 // Deps of a Hub.

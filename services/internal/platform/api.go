@@ -30,7 +30,7 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 	p.closers = append(p.closers, p.db.Close)
 	cfg := api.DefaultConfig()
 	cfg.Addr, cfg.AdminToken, cfg.Version, cfg.Demo = p.s.HTTP, p.token, edge.Version(), p.demo != nil
-	cfg.TellFrom = p.s.TellFrom
+	cfg.TellFrom, cfg.URL = p.s.TellFrom, p.s.URL
 	cfg.Topics, cfg.Client = p.kafka.Topics(), p.opts
 	var defaults fs.FS
 	if p.s.DefaultModels {
@@ -40,7 +40,7 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 	}
 	d := api.Deps{
 		DB: p.db, Blobs: p.blobs, Store: p.store, Engine: models.PMML{}, Catalogue: p.catalogue, Clock: p.clock, Log: p.log,
-		Registerer: p.reg, Gatherer: p.reg, Dashboard: dashboard.Handler(), Models: defaults,
+		Registerer: p.reg, Gatherer: p.reg, Dashboard: dashboard.Handler(api.Prefix), Models: defaults,
 		Checks: map[string]func(context.Context) error{"writer": p.writerReady}, ModelStatus: p.modelStatus,
 		Keeper: p.keeper(),
 	}

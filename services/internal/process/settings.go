@@ -20,6 +20,7 @@ import (
 type Settings struct {
 	Data string `help:"Directory for everything that is kept." default:".data" placeholder:"DIR"`
 	HTTP string `name:"http" help:"Address of the dashboard and the API." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	URL  string `name:"url" help:"Where people reach the dashboard through a proxy, with the prefix that it serves it under, if any." placeholder:"https://HOST/PREFIX/"`
 	MQTT string `name:"mqtt" help:"Address where devices connect." default:"127.0.0.1:1883" placeholder:"ADDR"`
 	SQL  string `name:"sql" help:"Address of the Postgres wire protocol for analysts." default:"127.0.0.1:5433" placeholder:"ADDR"`
 
