@@ -312,6 +312,28 @@ func TestEveryProblemIsToldAtOnce(t *testing.T) {
 	}
 }
 
+// Ready fetches, and does no more: whatever is made ready, heard or not, of whatever second.
+func TestMakingReadyChangesNothing(t *testing.T) {
+	plan := mustCompile(t, all)
+	s, plain := plan.NewState(), plan.NewState()
+	rng := rand.New(rand.NewPCG(7, 7))
+	for i, second := range stream(rng, 2000) {
+		s.Ready([]int64{(start + int64(i)) * ns, (start+int64(i))*ns + 5, rng.Int64(), -rng.Int64(), 0}[rng.IntN(5)], [][]int32{nil, {0}, {0, 1}, {1, 1, 0}}[rng.IntN(4)])
+		for _, e := range second {
+			feed(s, e)
+			feed(plain, e)
+		}
+		if k := same(read(s, i), read(plain, i)); k >= 0 {
+			t.Fatalf("second %d: %s differs", i, all[k])
+		}
+	}
+	a, _ := s.MarshalBinary()
+	b, _ := plain.MarshalBinary()
+	if !bytes.Equal(a, b) {
+		t.Error("the states differ")
+	}
+}
+
 func TestASecondAllocatesNothing(t *testing.T) {
 	plan := mustCompile(t, all)
 	s := plan.NewState()

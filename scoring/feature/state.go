@@ -20,6 +20,7 @@ type State struct {
 	events  map[string][]float64 // seconds, ascending, the last few
 	waves   [][]wave             // by channel, in order of time; nil: none came
 	scratch [2][]float64
+	looked  int64 // what Ready saw: without a use of it the compiler may leave the look away
 }
 
 // rigAt holds no pointer: there are many, and the collector need not look at them.
@@ -139,6 +140,34 @@ func (s *State) hear(ch int) {
 }
 
 const ns = int64(time.Second)
+
+// Ready looks at the places where the samples of channels chs that come in the
+// second of tick, Unix ns, will be put. It changes nothing: where a process holds
+// more drills than the processor's caches do, each of them is fetched from memory,
+// and fetched one after the other they take as long as all else of a second.
+func (s *State) Ready(tick int64, chs []int32) {
+	at := floorDiv(tick, ns)
+	if at < earliest {
+		return
+	}
+	length, place, seen := int64(0), int64(0), int64(0)
+	for _, ch := range chs {
+		c := &s.chans[ch]
+		n := int64(len(c.secs))
+		if n == 0 {
+			continue
+		}
+		if n != length { // most channels keep as many
+			length, place = n, at%n
+		}
+		x := &c.secs[place]
+		seen += x.at + c.marked + c.recent[at&1].at
+		if cap(x.samples) > 0 {
+			seen += int64(x.samples[:1][0].t)
+		}
+	}
+	s.looked = seen
+}
 
 // Add takes a good sample of channel ch, counted as Plan.Channels does, at t,
 // Unix ns. One that is more than two minutes older than the newest is too late

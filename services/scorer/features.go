@@ -36,6 +36,7 @@ type feats struct{ s *feature.State }
 func newFeats(p *plan) *feats { return &feats{p.NewState()} }
 
 func (f *feats) rebind(p *plan)                 { f.s = f.s.Rebind(p.Plan) }
+func (f *feats) ready(tick int64, chs []int32)  { f.s.Ready(tick, chs) }
 func (f *feats) add(ch int, t int64, v float64) { f.s.Add(ch, t, v) }
 func (f *feats) wave(ch int, t, every int64, values []float64, shaft float64, number func(string) float64) {
 	f.s.Wave(ch, t, every, values, shaft, number)

@@ -57,6 +57,7 @@ type lane struct {
 	looker looker
 	refs   []sampleRef
 	known  []int32 // slot of each run of the frame in hand; -1 not heard; of none: to be looked up
+	heard  []int32 // channels of the plan that the frame in hand has samples of
 
 	stood     []float64 // signals of a row in which a model's last word stands
 	stoodText []string
@@ -287,6 +288,13 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 	rec.simulated = f.Simulated
 	rec.cause(f.ID())
 	if refs == nil {
+		l.heard = l.heard[:0]
+		for _, k := range l.known {
+			if k >= 0 && r.slots[k].feat >= 0 {
+				l.heard = append(l.heard, r.slots[k].feat)
+			}
+		}
+		r.feats.ready(tick, l.heard)
 		for i := range f.Runs {
 			u := &f.Runs[i]
 			if k := l.slotOf(r, u, i); k < 0 {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ import (
 type engineBench struct {
 	Models []string `help:"Models, PMML; as many activations as asked for are made of them in turn." sep:"," required:""`
 	Drills int      `help:"The largest fleet." default:"10000"`
+	Only   []int    `help:"Only the case of so many drills, models and partitions, as 1000,0,1." sep:","`
 }
 
 // blobs holds models by SHA-256.
@@ -62,6 +64,9 @@ func (o *engineBench) Run(ctx context.Context) error {
 		{10, 0, 1, 2000}, {10, 1, 1, 2000}, {10, 10, 1, 2000}, {10, 100, 1, 500},
 		{1000, 0, 1, 400}, {1000, 3, 1, 400}, {1000, 3, 2, 400}, {o.Drills, 0, 2, 330},
 	} {
+		if len(o.Only) > 0 && !slices.Equal(o.Only, []int{c.drills, c.models, c.parts}) {
+			continue
+		}
 		if err := o.engine(ctx, shelf, shas, c.drills, c.models, c.parts, c.seconds); err != nil {
 			return err
 		}
