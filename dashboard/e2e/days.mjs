@@ -37,6 +37,35 @@ export function days({ open, firstDrill, base, sql, whole }) {
     whole(page);
   });
 
+  test('of two engineers who edit the same rules the second is shown what the first changed, and loses nothing', async (t) => {
+    const [one, two] = [await open(t, '/alarms/rules'), await open(t, '/alarms/rules')], word = Date.now().toString(36);
+    const put = async (page, why) => {
+      await page.getByLabel('Why', { exact: true }).fill(why);
+      await page.getByRole('button', { name: 'Put in force untried' }).click();
+    };
+    for (const page of [one, two]) await page.getByTestId('advice').waitFor();
+    const id = await one.locator('tr[data-rule].sel').getAttribute('data-rule'), was = await one.getByTestId('advice').inputValue(), title = await two.getByLabel('Title').inputValue();
+    await two.getByLabel('Title').fill(`${title} ${word}`);
+    await one.getByTestId('advice').fill(`${was} ${word}`);
+    await put(one, 'words of the first engineer');
+    await one.getByText(/is in force from the next frame/).waitFor();
+    await put(two, 'words of the second engineer');
+    const told = two.getByTestId('meanwhile');
+    await told.locator(`[data-change="${id}, advice"]`).waitFor();
+    await told.getByRole('button', { name: 'Take it in, yours on top' }).click();
+    assert.equal(await two.getByTestId('advice').inputValue(), `${was} ${word}`);
+    assert.equal(await two.getByLabel('Title').inputValue(), `${title} ${word}`);
+    await put(two, 'words of both engineers');
+    await two.getByText(/is in force from the next frame/).waitFor();
+    const rule = await two.evaluate((r) => fetch('/api/v1/rules').then((x) => x.json()).then((x) => x.rules.find((y) => y.id === r)), id);
+    assert.deepEqual([rule.advice, rule.title], [`${was} ${word}`, `${title} ${word}`]);
+    await two.getByTestId('advice').fill(was); // as it was, for who comes after
+    await two.getByLabel('Title').fill(title);
+    await put(two, 'as it was before the test');
+    await two.getByText(/is in force from the next frame/).waitFor();
+    for (const page of [one, two]) whole(page);
+  });
+
   test('an analyst asks by SQL and takes the same readings away as CSV, Parquet and JSON', async (t) => {
     const page = await open(t, '/admin');
     const who = `analyst-${Date.now().toString(36)}`;
@@ -55,6 +84,14 @@ export function days({ open, firstDrill, base, sql, whole }) {
 
     const drill = asked.rows[0].drill;
     await page.goto(`${base}/data/exports`);
+    const way = page.getByTestId('way'); // what is offered for pasting has the address that is listened on
+    assert.match(await way.innerText(), new RegExp(`@${host.replaceAll('.', '\\.')}:${port}/mudpulse\\?sslmode=disable`));
+    for (const name of ['psycopg', 'Notebook', 'Grafana']) {
+      await page.getByRole('button', { name, exact: true }).click();
+      await until(name, 5000, async () => new RegExp(`${host.replaceAll('.', '\\.')}(?::|", port=)${port}\\b`).test(await way.innerText()));
+      const query = /execute\((?:"""([^]*?)"""|"([^"]*)")\)/.exec(await way.innerText());
+      if (query) await until(`what ${name} asks is answered`, 90000, async () => (await db.query(query[1] ?? query[2])).rows.length > 0); // it may be told to wait, or to ask for less
+    }
     const wants = { CSV: (b) => /^drill,/.test(b.toString('utf8', 0, 40)) && b.toString('utf8').includes(drill), Parquet: (b) => b.toString('latin1', 0, 4) === 'PAR1' && b.toString('latin1', b.length - 4) === 'PAR1', 'JSON lines': (b) => { const r = JSON.parse(b.toString('utf8').split('\n')[0]); return r.drill === drill && 'ts' in r; } };
     const rows = new Set();
     for (const [format, right] of Object.entries(wants)) {

@@ -170,11 +170,11 @@ export function suite({ browser, base, state, alarmWithin = 150000 }) {
     await page.getByLabel('Drill', { exact: true }).fill(drill);
     await page.getByRole('button', { name: 'Give it a password' }).click();
     const given = async (k) => (await page.locator(`[data-given="${k}"]`).innerText()).trim();
-    await page.locator('[data-given=Password]').waitFor();
-    assert.match(await given('Topic, JSON'), new RegExp(`${drill}/frames$`));
+    await page.locator('[data-given=password]').waitFor();
+    assert.match(await given('topic'), new RegExp(`${drill}/frames$`));
     assert.match(await page.locator('pre').innerText(), /mosquitto_pub/);
-    const [host, port] = (await given('Server')).split(' : ');
-    const device = { host, port: Number(port), username: await given('User'), password: await given('Password'), topic: await given('Topic, JSON') };
+    const [host, port] = (await given('server')).split(' : ');
+    const device = { host, port: Number(port), username: await given('user'), password: await given('password'), topic: await given('topic') };
     const clock = await page.evaluate(() => fetch('/api/v1/meta').then((r) => r.json()).then((m) => Date.parse(m.clock.now)));
 
     await page.getByLabel('A message as the device').fill(`{"boot":"b","seq":1,"ts":${clock},"channels":{"SPP":3250}}`);
@@ -226,7 +226,7 @@ export function suite({ browser, base, state, alarmWithin = 150000 }) {
     const mine = page.locator('tr', { hasText: device.username });
     await mine.getByRole('button', { name: 'New password' }).click();
     await page.getByRole('button', { name: 'Make a new password' }).click();
-    await until('another password', 10000, async () => { const p = await page.locator('[data-given=Password]').innerText(); return p && p !== device.password; });
+    await until('another password', 10000, async () => { const p = await page.locator('[data-given=password]').innerText(); return p && p !== device.password; });
     await page.getByRole('button', { name: 'Done' }).click();
     await assert.rejects(publish(device, ['{}']), /refused/);
     await mine.getByRole('button', { name: 'Revoke' }).click();

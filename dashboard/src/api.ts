@@ -31,8 +31,8 @@ export const signedOut = (err: unknown): boolean => err instanceof Refusal && er
 
 const ROOT = BASE + 'api/v1';
 
-async function call(method: string, path: string, body?: unknown): Promise<Response> {
-  const init: RequestInit = { method, headers: { Accept: 'application/json' }, credentials: 'same-origin' };
+async function call(method: string, path: string, body?: unknown, more: Record<string, string> = {}): Promise<Response> {
+  const init: RequestInit = { method, headers: { Accept: 'application/json', ...more }, credentials: 'same-origin' };
   if (body !== undefined) { init.body = JSON.stringify(body); init.headers = { ...init.headers, 'Content-Type': 'application/json' }; }
   const r = await fetch(ROOT + path, init);
   if (r.ok) return r;
@@ -46,6 +46,23 @@ async function json<T>(method: string, path: string, body?: unknown): Promise<T>
   const r = await call(method, path, body);
   const text = await r.text();
   return (text ? JSON.parse(text) : {}) as T;
+}
+
+/** Kept is a document that is written whole, with the tag that says which of them was read; no tag: whatever it is. */
+export interface Kept<T> { doc: T; tag: string }
+async function kept<T>(path: string): Promise<Kept<T>> {
+  const r = await call('GET', path);
+  return { doc: (await r.json()) as T, tag: r.headers.get('ETag') ?? '' };
+}
+async function keep<T>(method: string, path: string, body: unknown, tag: string): Promise<Kept<T>> {
+  const r = await call(method, path, body, tag ? { 'If-Match': tag } : {});
+  return { doc: (await r.json()) as T, tag: r.headers.get('ETag') ?? '' };
+}
+/** overtaken says who has written meanwhile, and when, where that is why it was refused; null where it is not. */
+export function overtaken(err: unknown): { by: string; at: string } | null {
+  if (!(err instanceof Refusal) || err.status !== 412) return null;
+  const of = (what: string) => String(err.problem?.errors?.find((e) => e.location === what)?.value ?? '');
+  return { by: of('by'), at: of('at') };
 }
 
 const query = (q: Record<string, string | number | boolean | undefined>): string => {
@@ -98,12 +115,12 @@ export const note = (id: string, text: string): Promise<{ command: string }> => 
 export const disposition = (id: string, value: 'right' | 'wrong' | 'unsure'): Promise<{ command: string }> => json('POST', '/alarms/disposition', { id, value });
 
 // The server gives the rules themselves as a list, and takes them as a file of rules.
-export const rules = async (): Promise<Rules> => { const r = await json<Omit<Rules, 'rules'> & { rules: unknown[] }>('GET', '/rules'); return { ...r, rules: { version: r.version, rules: r.rules } }; };
+export const rules = async (): Promise<Kept<Rules>> => { const { doc: r, tag } = await kept<Omit<Rules, 'rules'> & { rules: unknown[] }>('/rules'); return { doc: { ...r, rules: { version: r.version, rules: r.rules } }, tag }; };
 export const ruleVersions = async (): Promise<RuleVersion[]> => list<RuleVersion>(await json('GET', '/rules/versions'), 'versions');
 export const tryRules = (set: unknown, days: number): Promise<RuleTrial> => json('POST', '/rules/trials' + query({ days }), set);
 export const ruleTrial = (id: string): Promise<RuleTrial> => json('GET', `/rules/trials/${encodeURIComponent(id)}`);
-export const putRules = (set: unknown, note: string, untried: boolean): Promise<{ version: number }> => json('PUT', '/rules' + query({ note, untried: untried || undefined }), set);
-export const restoreRules = (version: number, note: string): Promise<{ version: number }> => json('POST', `/rules/versions/${version}/restore`, { note });
+export const putRules = (set: unknown, note: string, untried: boolean, tag: string): Promise<{ version: number }> => keep<{ version: number }>('PUT', '/rules' + query({ note, untried: untried || undefined }), set, tag).then((k) => k.doc);
+export const restoreRules = (version: number, note: string, tag: string): Promise<{ version: number }> => keep<{ version: number }>('POST', `/rules/versions/${version}/restore`, { note }, tag).then((k) => k.doc);
 
 export const models = async (): Promise<Model[]> => list<Model>(await json('GET', '/models'), 'models');
 export interface Uploaded { name: string; version: number; sha256: string; checks?: { name: string; ok: boolean; detail: string }[]; marker?: string }
@@ -142,8 +159,9 @@ export const addDevice = (drillID: string, id?: string): Promise<DeviceAdded> =>
 export const revokeDevice = async (id: string): Promise<void> => { await call('DELETE', `/devices/${encodeURIComponent(id)}`); };
 export const renewDevice = (id: string): Promise<DeviceAdded> => json('POST', `/devices/${encodeURIComponent(id)}/password`);
 export const tryMessage = (id: string, message: string): Promise<Outcome> => json('POST', `/devices/${encodeURIComponent(id)}/try`, { message });
-export const deviceNames = (id: string): Promise<Record<string, NameOf>> => json<{ names: Record<string, NameOf> }>('GET', `/devices/${encodeURIComponent(id)}/names`).then((x) => x.names);
-export const putDeviceNames = async (id: string, names: Record<string, NameOf>): Promise<void> => { await call('PUT', `/devices/${encodeURIComponent(id)}/names`, { names }); };
+type Names = Record<string, NameOf>;
+export const deviceNames = (id: string): Promise<Kept<Names>> => kept<{ names: Names }>(`/devices/${encodeURIComponent(id)}/names`).then((k) => ({ doc: k.doc.names, tag: k.tag }));
+export const putDeviceNames = (id: string, names: Names, tag: string): Promise<Kept<Names>> => keep<{ names: Names }>('PUT', `/devices/${encodeURIComponent(id)}/names`, { names }, tag).then((k) => ({ doc: k.doc.names, tag: k.tag }));
 export const tryItem = (id: string, item: string, names: Record<string, NameOf>): Promise<Outcome> => json('POST', `/devices/${encodeURIComponent(id)}/try`, { item, names });
 export const redrive = (id: string, message?: string): Promise<Outcome> => json('POST', `/quarantine/${encodeURIComponent(id)}/redrive`, message === undefined ? {} : { message });
 
@@ -171,13 +189,14 @@ export const spectrum = (id: string, w: { channel: string; at: string }, to: num
 export const kinds = (): Promise<Kinds> => json('GET', '/equipment/kinds');
 export const parts = async (): Promise<Part[]> => list<Part>(await json('GET', '/parts'), 'parts');
 export const equipment = (drill: string): Promise<EquipmentOf> => json('GET', '/equipment' + query({ drill }));
-export const putPart = async (serial: string, p: { kind: string }): Promise<void> => { await call('PUT', `/parts/${encodeURIComponent(serial)}`, p); };
+/** newPart describes a part that there was none of; one that somebody has described meanwhile is left as it is. */
+export const newPart = async (serial: string, p: { kind: string }): Promise<void> => { try { await call('PUT', `/parts/${encodeURIComponent(serial)}`, p, { 'If-None-Match': '*' }); } catch (err) { if (!(err instanceof Refusal) || err.status !== 412) throw err; } };
 export const install = (r: { drill: string; position: string; serial: string; from: string }): Promise<PartRun> => json('POST', '/equipment/runs', r);
 export const endRun = (id: string, r: { at: string; reason: string; grade: string }): Promise<PartRun> => json('POST', `/equipment/runs/${encodeURIComponent(id)}/end`, r);
 export const maintain = (m: { drill: string; position: string; at: string; activity: string; failure_mode?: string; note: string }): Promise<unknown> => json('POST', '/equipment/maintenance', m);
 export const importEquipment = (table: string): Promise<Imported> => json('POST', '/equipment/import', { table });
-export const notifications = (): Promise<NotifySettings> => json('GET', '/notifications');
-export const putNotifications = (s: NotifySettings): Promise<NotifySettings> => json('PUT', '/notifications', s);
+export const notifications = (): Promise<Kept<NotifySettings>> => kept('/notifications');
+export const putNotifications = (s: NotifySettings, tag: string): Promise<Kept<NotifySettings>> => keep('PUT', '/notifications', s, tag);
 export const testTarget = (id: string): Promise<unknown> => json('POST', `/notifications/targets/${encodeURIComponent(id)}/test`);
 export const deliveries = async (): Promise<Delivery[]> => list<Delivery>(await json('GET', '/notifications/deliveries?limit=50'), 'deliveries');
 

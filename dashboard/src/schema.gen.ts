@@ -2761,6 +2761,8 @@ export interface components {
             clock: components["schemas"]["Clock"];
             /** @description some of the drills are simulated */
             simulated: boolean;
+            /** @description where analysts connect by the Postgres protocol; absent: at another process of this site */
+            sql?: components["schemas"]["SqlAt"];
             states: string[];
             subsystems: string[];
             tour: components["schemas"]["Tour"];
@@ -3830,6 +3832,13 @@ export interface components {
             limit: number;
             /** Format: date-time */
             oldest: string | null;
+        };
+        SqlAt: {
+            /** @description empty: every address of this machine; a loopback address: only from this machine */
+            host: string;
+            /** Format: int64 */
+            port: number;
+            tls: boolean;
         };
         Station: {
             /** Format: date-time */
@@ -6084,6 +6093,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6149,7 +6159,10 @@ export interface operations {
     "put-device-names": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the ETag that GET gave: 412, with who and when, where something else stands by now; left out: what stands is replaced */
+                "If-Match"?: string;
+            };
             path: {
                 /** @description drill */
                 id: string;
@@ -6165,6 +6178,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6209,6 +6223,15 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10126,6 +10149,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10173,7 +10197,10 @@ export interface operations {
     "put-notifications": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the ETag that GET gave: 412, with who and when, where something else stands by now; left out: what stands is replaced */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10186,6 +10213,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -10221,6 +10249,15 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -10477,7 +10514,10 @@ export interface operations {
     "put-part": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description *: only where there is no such part yet, else 412 */
+                "If-None-Match"?: "" | "*";
+            };
             path: {
                 /** @description serial number */
                 id: string;
@@ -10535,6 +10575,15 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11300,6 +11349,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11361,7 +11411,10 @@ export interface operations {
                 /** @description put it in force though no trial of it is done; needs a note that says why */
                 untried?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description the ETag that GET gave: 412, with who and when, where something else stands by now; left out: what stands is replaced */
+                "If-Match"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -11374,6 +11427,7 @@ export interface operations {
             /** @description Accepted */
             202: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11409,6 +11463,15 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -11461,6 +11524,7 @@ export interface operations {
             /** @description Accepted */
             202: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11768,6 +11832,7 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11833,7 +11898,10 @@ export interface operations {
     "restore-rules": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the ETag that GET gave: 412, with who and when, where something else stands by now; left out: what stands is replaced */
+                "If-Match"?: string;
+            };
             path: {
                 version: number;
             };
@@ -11848,6 +11916,7 @@ export interface operations {
             /** @description Accepted */
             202: {
                 headers: {
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -11892,6 +11961,15 @@ export interface operations {
             };
             /** @description Conflict */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -147,6 +147,7 @@ type Deps struct {
 	Checks      map[string]func(ctx context.Context) error // of other parts, for /readyz
 	ModelStatus func() []ModelStatus                       // nil: unknown
 	MQTT        func() string                              // host:port where devices connect; nil: unknown
+	SQL         func() (addr string, tls bool)             // host:port where analysts connect; nil: unknown
 	Gateway     func() Gateway                             // nil, or returns nil: gateways are elsewhere
 	Keeper      Keeper                                     // what the command line may ask of the store
 	Frames      gate.Store                                 // on which models are tested; nil: they are not
@@ -180,6 +181,7 @@ type API struct {
 	ready    chan struct{}
 	addr     net.Addr
 
+	writing  sync.Mutex // held from looking at the tag of a document until it is written
 	mu       sync.Mutex
 	commands *kgo.Client
 	shas     map[string]string // name@version → SHA-256

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -24,6 +25,13 @@ type meta struct {
 	Tour       Tour       `json:"tour"`
 	Subsystems []string   `json:"subsystems"`
 	States     []string   `json:"states"`
+	SQL        *sqlAt     `json:"sql,omitempty" doc:"where analysts connect by the Postgres protocol; absent: at another process of this site"`
+}
+
+type sqlAt struct {
+	Host string `json:"host" doc:"empty: every address of this machine; a loopback address: only from this machine"`
+	Port int    `json:"port"`
+	TLS  bool   `json:"tls"`
 }
 
 type channel struct {
@@ -130,9 +138,25 @@ type spool struct {
 	Error  string    `json:"error"`
 }
 
+func (a *API) sqlAt() *sqlAt {
+	if a.d.SQL == nil {
+		return nil
+	}
+	addr, tls := a.d.SQL()
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil // not yet listening
+	}
+	out := &sqlAt{at.Addr().Unmap().String(), int(at.Port()), tls}
+	if at.Addr().IsUnspecified() {
+		out.Host = ""
+	}
+	return out
+}
+
 func (a *API) registerData() {
 	add(a, people.Viewer, http.MethodGet, "/meta", "get-meta", "What this server is", func(context.Context, *struct{}) (*body[meta], error) {
-		m := meta{a.cfg.Version, a.hub.Clock(), a.cfg.Demo, a.cfg.Tour, telemetry.Subsystems[:], telemetry.States[:]}
+		m := meta{a.cfg.Version, a.hub.Clock(), a.cfg.Demo, a.cfg.Tour, telemetry.Subsystems[:], telemetry.States[:], a.sqlAt()}
 		for _, d := range a.hub.Drills() {
 			m.Simulated = m.Simulated || d.Sim
 		}

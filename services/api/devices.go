@@ -54,6 +54,11 @@ func namesOf(d telemetry.Device) map[string]telemetry.Name {
 	return d.Names
 }
 
+func showNames(d telemetry.Device) *document[deviceNames] {
+	n := namesOf(d)
+	return &document[deviceNames]{tagOf(n), deviceNames{n}}
+}
+
 // refuseNames answers with all that is wrong with them, each at its place.
 func refuseNames(names map[string]telemetry.Name, cat *telemetry.Catalogue) error {
 	err := equipment.CheckNames(names, cat)
@@ -95,26 +100,34 @@ func (a *API) registerDevices() {
 		a.cutOff(in.ID, "this device has a new password")
 		return answer(a.given(d.ID, password, d.Drill)), nil
 	})
-	add(a, people.Viewer, http.MethodGet, "/devices/{id}/names", "get-device-names", "What a device calls its readings", func(_ context.Context, in *DrillID) (*body[deviceNames], error) {
+	add(a, people.Viewer, http.MethodGet, "/devices/{id}/names", "get-device-names", "What a device calls its readings", func(_ context.Context, in *DrillID) (*document[deviceNames], error) {
 		d, ok := a.devices.Device(in.ID)
 		if !ok {
 			return nil, huma.Error404NotFound(fmt.Sprintf("device %q is not known", in.ID))
 		}
-		return answer(deviceNames{namesOf(d)}), nil
+		return showNames(d), nil
 	})
 	add(a, people.Engineer, http.MethodPut, "/devices/{id}/names", "put-device-names", "Say what a device calls its readings, in the place of what was said before; refused with every problem at once", func(ctx context.Context, in *struct {
 		DrillID
+		Match
 		Body deviceNames
-	}) (*body[deviceNames], error) {
-		if _, ok := a.devices.Device(in.ID); !ok {
+	}) (*document[deviceNames], error) {
+		a.writing.Lock()
+		defer a.writing.Unlock()
+		d, ok := a.devices.Device(in.ID)
+		if !ok {
 			return nil, huma.Error404NotFound(fmt.Sprintf("device %q is not known", in.ID))
 		}
 		if err := refuseNames(in.Body.Names, a.d.Catalogue); err != nil {
 			return nil, err
 		}
 		remark(ctx, in.ID, fmt.Sprintf("%d names", len(in.Body.Names)))
-		return answer(in.Body), a.devices.SetNames(ctx, in.ID, in.Body.Names)
-	})
+		if err := in.unchanged("the names of "+in.ID, showNames(d).ETag, a.lastChange(ctx, "put-device-names", in.ID)); err != nil {
+			return nil, err
+		}
+		d.Names = in.Body.Names
+		return showNames(d), a.devices.SetNames(ctx, in.ID, in.Body.Names)
+	}, unless)
 	add(a, people.Operator, http.MethodPost, "/devices/{id}/try", "try-message", "What would become of a message of this device; nothing is kept", a.tryMessage)
 }
 

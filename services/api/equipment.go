@@ -3,11 +3,14 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/mudpulse/mudpulse/services/alarms"
 	"github.com/mudpulse/mudpulse/services/api/people"
@@ -122,8 +125,9 @@ func (a *API) registerEquipment() {
 	}, status(http.StatusNoContent))
 	add(a, people.Viewer, http.MethodGet, "/parts", "list-parts", "All parts by serial number", a.parts)
 	add(a, people.Engineer, http.MethodPut, "/parts/{id}", "put-part", "Describe a part", func(ctx context.Context, in *struct {
-		ID   string `path:"id" maxLength:"64" doc:"serial number"`
-		Body struct {
+		ID    string `path:"id" maxLength:"64" doc:"serial number"`
+		Fresh string `header:"If-None-Match" enum:",*" doc:"*: only where there is no such part yet, else 412"`
+		Body  struct {
 			Kind         string             `json:"kind" maxLength:"40" example:"bit"`
 			Maker        string             `json:"maker,omitempty" maxLength:"120"`
 			Model        string             `json:"model,omitempty" maxLength:"120"`
@@ -135,8 +139,19 @@ func (a *API) registerEquipment() {
 	}) (*struct{}, error) {
 		b := in.Body
 		remark(ctx, in.ID, b.Kind)
+		a.writing.Lock()
+		defer a.writing.Unlock()
+		if in.Fresh != "" {
+			all, err := a.devices.PartsKnown(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(all, func(p equipment.Part) bool { return p.Serial == in.ID }) {
+				return nil, huma.Error412PreconditionFailed(fmt.Sprintf("there is a part %q already; it is left as it is", in.ID))
+			}
+		}
 		return nil, a.devices.PutPart(ctx, equipment.Part{Serial: in.ID, Kind: b.Kind, Maker: b.Maker, Model: b.Model, Note: b.Note, Geometry: b.Geometry, HoursBefore: b.HoursBefore, MetresBefore: b.MetresBefore}, who(ctx).Name)
-	}, status(http.StatusNoContent))
+	}, status(http.StatusNoContent), unless)
 	add(a, people.Viewer, http.MethodGet, "/equipment", "get-equipment", "What stood and stands on a drill, what it worked, and what was done to it", a.equipment)
 	add(a, people.Operator, http.MethodPost, "/equipment/runs", "install-part", "Put a part in at a time; what stood there comes out. A time that has passed amends", func(ctx context.Context, in *struct {
 		Body struct {

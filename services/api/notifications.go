@@ -54,17 +54,32 @@ func (a *API) newNotifier() *notify.Notifier {
 	return notify.New(cfg, a.d.DB, answered{a}, time.Now, a.log, a.d.Registerer)
 }
 
+// settings are tagged by what is told of them: no secret is lost by another's
+// change, for an empty one stays as it was.
+func (a *API) settings() *document[notify.NotifySettings] {
+	s := a.notify.Settings()
+	return &document[notify.NotifySettings]{tagOf(s), s}
+}
+
 func (a *API) registerNotifications() {
-	add(a, people.Engineer, http.MethodGet, "/notifications", "get-notifications", "Who is told of alarms, when and how; secrets are not told", func(context.Context, *struct{}) (*body[notify.NotifySettings], error) {
-		return answer(a.notify.Settings()), nil
+	add(a, people.Engineer, http.MethodGet, "/notifications", "get-notifications", "Who is told of alarms, when and how; secrets are not told", func(context.Context, *struct{}) (*document[notify.NotifySettings], error) {
+		return a.settings(), nil
 	})
-	add(a, people.Administrator, http.MethodPut, "/notifications", "put-notifications", "Say who is told of alarms; a secret that is left empty stays", func(ctx context.Context, in *struct{ Body notify.NotifySettings }) (*body[notify.NotifySettings], error) {
+	add(a, people.Administrator, http.MethodPut, "/notifications", "put-notifications", "Say who is told of alarms; a secret that is left empty stays", func(ctx context.Context, in *struct {
+		Match
+		Body notify.NotifySettings
+	}) (*document[notify.NotifySettings], error) {
 		remark(ctx, "notifications", "")
+		a.writing.Lock()
+		defer a.writing.Unlock()
+		if err := in.unchanged("the notifications", a.settings().ETag, a.lastChange(ctx, "put-notifications", "notifications")); err != nil {
+			return nil, err
+		}
 		if err := a.notify.Set(ctx, in.Body); err != nil {
 			return nil, err
 		}
-		return answer(a.notify.Settings()), nil
-	})
+		return a.settings(), nil
+	}, unless)
 	add(a, people.Administrator, http.MethodPost, "/notifications/targets/{id}/test", "test-notification", "Send a test to a target", func(ctx context.Context, in *struct {
 		ID string `path:"id" maxLength:"64"`
 	}) (*body[struct {

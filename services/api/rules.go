@@ -71,29 +71,54 @@ func takesRules(op *huma.Operation) {
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}}}
 }
 
+// rulesTag names a version of one store: numbers begin anew in another.
+func rulesTag(r models.Rules) string { return fmt.Sprintf(`"%d-%x"`, r.Version, r.Created) }
+
+// sameRules refuses where another version came into force since m was read; a.writing is held.
+func (a *API) sameRules(ctx context.Context, m Match) error {
+	r, err := a.models.Rules(ctx)
+	if errors.Is(err, models.ErrUnknown) {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	return m.unchanged("the rules", rulesTag(r), func() (change, error) {
+		return change{r.By, time.Unix(0, r.Created), fmt.Sprintf("(version %d)", r.Version)}, nil
+	})
+}
+
 func (a *API) registerRules() {
 	unknown := func(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusNotFound) }
-	add(a, people.Viewer, http.MethodGet, "/rules", "get-rules", "Limit and model rules in force", func(ctx context.Context, _ *struct{}) (*body[rules], error) {
+	add(a, people.Viewer, http.MethodGet, "/rules", "get-rules", "Limit and model rules in force", func(ctx context.Context, _ *struct{}) (*document[rules], error) {
 		r, err := a.models.Rules(ctx)
 		return showRules(r, "", err)
 	}, unknown)
 	add(a, people.Engineer, http.MethodPut, "/rules", "put-rules", "Put an edited set of rules in force, as a new version", func(ctx context.Context, in *struct {
+		Match
 		Note    string `query:"note" maxLength:"500" doc:"why, and what its trial said; kept with the version"`
 		Untried bool   `query:"untried" doc:"put it in force though no trial of it is done; needs a note that says why"`
 		RawBody []byte `contentType:"application/json"`
-	}) (*body[rules], error) {
+	}) (*document[rules], error) {
+		a.writing.Lock()
+		defer a.writing.Unlock()
+		if err := a.sameRules(ctx, in.Match); err != nil {
+			return nil, err
+		}
 		r, marker, err := a.models.PutRules(ctx, bytes.Clone(in.RawBody), who(ctx).Name, in.Note, in.Untried)
 		if untried := (*models.Untried)(nil); errors.As(err, &untried) {
 			return nil, huma.Error409Conflict(untried.Error())
 		}
 		remark(ctx, models.RulesName, fmt.Sprintf("version %d, sha256 %s: %s", r.Version, r.SHA256, r.Note))
 		return showRules(r, marker, err)
-	}, status(http.StatusAccepted), takesRules, func(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusConflict) })
+	}, status(http.StatusAccepted), takesRules, unless, func(op *huma.Operation) { op.Errors = append(op.Errors, http.StatusConflict) })
 	add(a, people.Engineer, http.MethodPost, "/rules/limits", "switch-limits", "Switch the plain limits on or off, as a new version", func(ctx context.Context, in *struct {
 		Body struct {
 			On bool `json:"on"`
 		}
-	}) (*body[rules], error) {
+	}) (*document[rules], error) {
+		a.writing.Lock()
+		defer a.writing.Unlock()
 		r, marker, err := a.models.SetLimits(ctx, in.Body.On, who(ctx).Name)
 		remark(ctx, models.RulesName, fmt.Sprintf("plain limits %v, version %d", in.Body.On, r.Version))
 		return showRules(r, marker, err)
@@ -111,18 +136,24 @@ func (a *API) registerRules() {
 		}
 		return answer(out), err
 	})
-	add(a, people.Viewer, http.MethodGet, "/rules/versions/{version}", "get-rule-version", "One version of the rules", func(ctx context.Context, in *RuleVersionName) (*body[rules], error) {
+	add(a, people.Viewer, http.MethodGet, "/rules/versions/{version}", "get-rule-version", "One version of the rules", func(ctx context.Context, in *RuleVersionName) (*document[rules], error) {
 		r, err := a.models.RuleVersion(ctx, in.Version)
 		return showRules(r, "", err)
 	}, unknown)
 	add(a, people.Engineer, http.MethodPost, "/rules/versions/{version}/restore", "restore-rules", "Put an earlier version in force again, as a new version", func(ctx context.Context, in *struct {
 		RuleVersionName
+		Match
 		Body restoreIn
-	}) (*body[rules], error) {
+	}) (*document[rules], error) {
+		a.writing.Lock()
+		defer a.writing.Unlock()
+		if err := a.sameRules(ctx, in.Match); err != nil {
+			return nil, err
+		}
 		r, marker, err := a.models.RestoreRules(ctx, in.Version, who(ctx).Name, in.Body.Note)
 		remark(ctx, models.RulesName, fmt.Sprintf("version %d, as version %d was: %s", r.Version, in.Version, in.Body.Note))
 		return showRules(r, marker, err)
-	}, status(http.StatusAccepted), unknown)
+	}, status(http.StatusAccepted), unknown, unless)
 	add(a, people.Engineer, http.MethodPost, "/rules/trials", "try-rules", "Try an edited set of rules on what is stored: what would it have done", func(ctx context.Context, in *struct {
 		Days    float64 `query:"days" minimum:"0.01" maximum:"90" default:"7" doc:"of the past; of more than a million frames the newest are taken"`
 		RawBody []byte  `contentType:"application/json"`
@@ -166,9 +197,9 @@ func (a *API) showTrial(ctx context.Context, t models.RuleTrial) (*body[ruleTria
 	return answer(out), nil
 }
 
-func showRules(r models.Rules, marker string, err error) (*body[rules], error) {
+func showRules(r models.Rules, marker string, err error) (*document[rules], error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer(rules{r.Version, r.SHA256, r.Limits, view.Time(r.Created), r.By, r.Note, marker, asJSON(r.Rules.Rules)}), nil
+	return &document[rules]{rulesTag(r), rules{r.Version, r.SHA256, r.Limits, view.Time(r.Created), r.By, r.Note, marker, asJSON(r.Rules.Rules)}}, nil
 }

@@ -1,9 +1,10 @@
 import type { Ledger, LedgerRow } from '../types';
-import { count, num, upper } from '../format';
+import { counted, num } from '../format';
+import { t } from './say';
 
 const STAGES = ['sent', 'accepted', 'stored', 'scored', 'readable'] as const;
 export type Stage = (typeof STAGES)[number];
-export const STAGE_WORD: Record<Stage, string> = { sent: 'Sent by devices', accepted: 'Accepted by gateways', stored: 'Stored', scored: 'Scored', readable: 'On the glass' };
+export const stageWord = (s: Stage): string => t(`stage.${s}`);
 
 /** sum adds a stage up; null where some device's number is not known. */
 export function sum(rows: LedgerRow[], stage: Stage): number | null {
@@ -37,13 +38,10 @@ export function lostFrames(l: Ledger): number {
 
 /** ledgerAnswer says whether anything that was accepted is missing, and what never came. */
 export function ledgerAnswer(l: Ledger | null): { lead: string; rest: string } {
-  if (!l) return { lead: 'Reading the ledger …', rest: '' };
-  if (!l.rows?.length) return { lead: 'No device has sent a frame yet.', rest: 'Each frame will be counted here, from the device to the glass.' };
+  if (!l) return { lead: t('ledger.reading'), rest: '' };
+  if (!l.rows?.length) return { lead: t('ledger.none'), rest: t('ledger.none.rest') };
   const lost = lostFrames(l), gaps = l.rows.flatMap((r) => r.gaps ?? []).filter((g) => !g.pending && (g.stage === 'accepted' || g.stage === 'sent')), way = l.rows.reduce((n, r) => n + behind(r), 0);
-  const lead = lost ? `${num(lost)} accepted ${lost === 1 ? 'frame is' : 'frames are'} missing after the gateway.` : 'Nothing accepted has been lost.';
-  const rest = [
-    gaps.length ? `${upper(count(gaps.length))} ${gaps.length === 1 ? 'gap' : 'gaps'} happened before the gateway and ${gaps.length === 1 ? 'is' : 'are'} named below.` : 'Every frame that was sent has come.',
-    way && !lost ? `${num(way)} ${way === 1 ? 'frame is' : 'frames are'} on the way.` : '',
-  ];
+  const lead = lost ? t('ledger.lost', { n: lost, shown: num(lost) }) : t('ledger.whole');
+  const rest = [gaps.length ? t('ledger.gaps', counted(gaps.length)) : t('ledger.came'), way && !lost ? t('ledger.way', { n: way, shown: num(way) }) : ''];
   return { lead, rest: rest.filter(Boolean).join(' ') };
 }

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { en, type Key } from './en';
 import { words as es } from './es';
 import { fill, names } from './format';
-import { choose, language, speak, t } from './words.svelte';
+import { catalogue, choose, language, speak, t } from './words.svelte';
 import { fleetAnswer } from '../answer';
 import { counted } from '../format';
 import { blank } from '../merge';
@@ -19,14 +19,21 @@ test('messages are filled: names, plurals with their number, choices, and one wi
   expect(names(rows)).toEqual(['n', 'who']);
 });
 
+// The desk's catalogues, a folder each, which come with its screens.
+type Catalogue = { words: Record<string, string> };
+const desk = import.meta.glob<Catalogue>('../*/en.ts', { eager: true }), abroad = import.meta.glob<Catalogue>('../*/es.ts', { eager: true });
+const folders = Object.keys(desk).filter((f) => f.startsWith('../')).map((f) => f.split('/')[1]);
+
 test('every language says every message with the same arguments', () => {
-  for (const k of Object.keys(en) as Key[]) {
-    expect(es[k], k).toBeTruthy();
-    // A plural may do without its number, and a number in words be a figure: n, Count and count are one.
-    const wants = (m: string) => names(m).map((n) => (n === 'Count' || n === 'count' ? 'n' : n)).filter((n, i, all) => all.indexOf(n) === i).join();
-    expect(wants(es[k]), k).toBe(wants(en[k]));
+  for (const [own, other] of [[en, es], ...folders.map((f) => [desk[`../${f}/en.ts`].words, abroad[`../${f}/es.ts`].words])] as Record<string, string>[][]) {
+    for (const k of Object.keys(own)) {
+      expect(other[k], k).toBeTruthy();
+      // A plural may do without its number, and a number in words be a figure: n, Count, count and shown are one.
+      const wants = (m: string) => names(m).map((n) => (n === 'Count' || n === 'count' || n === 'shown' ? 'n' : n)).filter((n, i, all) => all.indexOf(n) === i).join();
+      expect(wants(other[k]), k).toBe(wants(own[k]));
+    }
+    expect(Object.keys(other).sort()).toEqual(Object.keys(own).sort());
   }
-  expect(Object.keys(es).sort()).toEqual(Object.keys(en).sort());
   expect(es.numbers.split(',').length).toBe(en.numbers.split(',').length);
   expect(es.months.split(',').length).toBe(12);
 });
@@ -49,12 +56,25 @@ test('the answer of the shift is given in the language spoken, and English comes
   expect(t('drill.act')).toBe('Act now.');
 });
 
+test('a screen’s own words come with it, in the language spoken; what it lacks the operator’s catalogue says', async () => {
+  const es = () => Promise.resolve({ words: { 'a': 'hola {n}' } });
+  await speak('es');
+  try {
+    const said = await catalogue({ 'a': 'hello {n}' }, { es }), lost = await catalogue({ 'b': 'stays' }, { es: () => Promise.reject(new Error('no line')) }, said);
+    expect([said('a', { n: 1 }), lost('a', { n: 2 }), lost('b'), lost('drill.act')]).toEqual(['hola 1', 'hola 2', 'stays', 'Actúe ya.']);
+    await speak('en');
+    expect([said('a', { n: 1 }), lost('b'), lost('drill.act')]).toEqual(['hello 1', 'stays', 'Act now.']);
+  } finally { await speak('en'); }
+});
+
 // No word that is seen stands in the operator's screens themselves: text, labels, and strings that an expression may show.
 const WHOLE = ['signin/SignIn', 'fleet/Fleet', 'fleet/Row', 'fleet/Cells', 'wall/Wall', 'alarms/Alarms', 'alarms/Row', 'alarms/Actions', 'parts/Header', 'parts/Banner', 'parts/Mark',
   'drill/Drill', 'drill/Strip', 'drill/Why', 'drill/Left', 'drill/Mini', 'drill/Hole', 'drill/Scores', 'drill/Spectrum', 'notes/Notes',
   'handover/Handover', 'alarms/Evidence', 'alarms/Perf', 'parts/Help', 'parts/Find', 'parts/Dialog', 'App'];
 const SAME = /^(?:mudpulse|mudpulse link|UTC|SI|JSON|TVD|SHA-256|Hz|kHz|kHz ×|drillsim --drills 12|Enter|Esc|Space|[a-z])$/; // names, keys, commands: the same everywhere
-const SEEN = new Set(['aria-label', 'title', 'placeholder', 'alt', 'aria-valuetext']);
+const SEEN = new Set(['aria-label', 'title', 'placeholder', 'alt', 'aria-valuetext', 'lead', 'label']);
+const LINES = '../data/connect.ts: '; // what is pasted into other programs
+const NAMED = new Set(['RIG-13', 'MPa', 'bit, pump_2, top_drive/bearing', 'top_drive/gearbox', '2-3-CT-S-X-I-NO-TD', 'SPP__mean__60s WOB health washout.probability', 'mudpulse export --help', 'mudpulse ledger']); // examples in the words of files and codes
 interface Node { type: string; [k: string]: unknown }
 
 function literals(file: string, source: string, headings = false): string[] {
@@ -88,14 +108,26 @@ function literals(file: string, source: string, headings = false): string[] {
   for (const n of (parse(source, { modern: true }) as unknown as { fragment: { nodes: Node[] } }).fragment.nodes) walk(n, false);
   return out;
 }
-const sources = import.meta.glob<string>(['../**/*.svelte', '../**/*.ts', '!../**/*.test.ts', '!../schema.gen.ts', '!./en.ts', '!./es.ts', '!./en.screens.ts', '!./es.screens.ts'], { query: '?raw', import: 'default', eager: true });
+const sources = import.meta.glob<string>(['../**/*.svelte', '../**/*.ts', '!../**/*.test.ts', '!../schema.gen.ts', '!../*/en.ts', '!../*/es.ts', '!./en.screens.ts', '!./es.screens.ts'], { query: '?raw', import: 'default', eager: true });
 const read = (f: string) => sources[`../${f}.svelte`];
 
 test('no visible word stands in the operator’s screens themselves', () => {
   expect(WHOLE.flatMap((f) => literals(f, read(f)))).toEqual([]);
-});
+}, 60000);
+
+/** sentences of a script: strings that begin with a capital and have a space. */
+const sentences = (file: string, source: string): string[] => [...source.split('</script>')[0].replace(/^\s*\/\/.*$|\s\/\/ .*$|\/\*[\s\S]*?\*\//gm, '').matchAll(/(['`])(\p{Lu}[^'`\n]* [^'`\n]*)\1/gu)].map((m) => `${file}: ${m[2]}`);
+
+test('no visible word stands in the desk’s screens themselves, whole folders of them', () => {
+  for (const f of folders) {
+    const files = Object.entries(sources).filter(([p]) => p.startsWith(`../${f}/`));
+    expect(files.length, f).toBeGreaterThan(1);
+    expect(files.flatMap(([p, s]) => [...(p.endsWith('.svelte') ? literals(p, s) : []), ...sentences(p, s)].filter((x) => !x.startsWith(LINES) && !NAMED.has(x.slice(p.length + 2)))), f).toEqual([]);
+  }
+}, 60000);
 
 test('such a word would be found', () => {
+  expect(sentences('x', "const a = b ? 'Nothing yet.' : 'Kept'; // 'A word'\n  // 'Not this'\n</script>'Nor this'")).toEqual(['x: Nothing yet.']);
   const found = (s: string, headings = false) => literals('x', s, headings).map((x) => x.slice(3));
   expect(found('<p>Hello</p>')).toEqual(['Hello']);
   expect(found('{#if a}<b>{x ? "Yes" : t("no.key")}</b>{:else}{`${n} rows`}{/if}')).toEqual(['Yes', 'rows']);
@@ -109,4 +141,9 @@ test('no message is left that nothing says', () => {
   const all = Object.values(sources).join('\n');
   const made = /^(?:state|sub|mark|priority)\.|^act\.(?:right|wrong|unsure)$|^(?:trace|tab|line|record|key)\.|^drill\.(?:drilling|machine|all)$/; // put together from what the server says
   expect((Object.keys(en) as Key[]).filter((k) => !made.test(k) && !all.includes(`'${k}'`))).toEqual([]);
+  for (const f of folders) {
+    const own = f === 'desk' ? all : Object.entries(sources).filter(([p]) => p.startsWith(`../${f}/`)).map(([, s]) => s).join('\n');
+    const begun = [...own.matchAll(/`([\w.]+\.)\$\{/g)].map((m) => m[1]);
+    expect(Object.keys(desk[`../${f}/en.ts`].words).filter((k) => !own.includes(`'${k}'`) && !begun.some((b) => k.startsWith(b))), f).toEqual([]);
+  }
 });

@@ -2,6 +2,8 @@ package people
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -38,6 +40,23 @@ func (s *Store) End(ctx context.Context, id int64, subject, detail string, statu
 		return fmt.Errorf("audit: %w", err)
 	}
 	return nil
+}
+
+// LastDone is the newest change of a kind to a subject that was made, not refused; false where there is none.
+func (s *Store) LastDone(ctx context.Context, action, subject string) (Entry, bool, error) {
+	e := Entry{Action: action, Subject: subject}
+	var at int64
+	err := s.db.QueryRowContext(ctx, `SELECT id, at, by_whom, role, detail, remote, status FROM audit
+		WHERE action = ? AND subject = ? AND status BETWEEN 200 AND 299 ORDER BY id DESC LIMIT 1`, action, subject).
+		Scan(&e.ID, &at, &e.By, (*string)(&e.Role), &e.Detail, &e.Remote, &e.Status)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Entry{}, false, nil
+	}
+	if err != nil {
+		return Entry{}, false, fmt.Errorf("audit: %w", err)
+	}
+	e.At = time.Unix(0, at).UTC()
+	return e, true, nil
 }
 
 // Audit lists entries, newest first: at most limit, with an id below before where that is not 0.

@@ -78,6 +78,14 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 		}
 		d.Checks["gateway"] = func(context.Context) error { return p.gateway.Healthy() }
 	}
+	if p.sql != nil {
+		d.SQL = func() (string, bool) {
+			if addr := p.sql.Addr(); addr != nil {
+				return addr.String(), p.s.SQLCert != ""
+			}
+			return "", false
+		}
+	}
 	if p.s.Has("scorer") {
 		d.Checks["scorer"] = p.scorerReady
 	}

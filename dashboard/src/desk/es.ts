@@ -1,0 +1,31 @@
+import type { words as en } from './en';
+
+export const words: Record<keyof typeof en, string> = {
+  'leave': 'Dejarlo',
+  'done': 'Listo',
+  'copy': 'Copiar',
+  'copied': 'Copiado',
+  'reading': 'Leyendo …',
+  'notdone': 'No se hizo.',
+  'nowhere': 'Nada se llama “{name}”.',
+  'more': 'Mostrar más',
+  'shown': 'se muestran {n} de {all}',
+  'all': 'todo',
+  'why': 'Por qué',
+  'note': 'Nota',
+  'keep': 'Guardar',
+  'kept': 'Guardado',
+
+  'meanwhile.lead': '{who} lo cambió entretanto, {time}. No se guardó nada, y nada de lo que escribió se pierde.',
+  'meanwhile.lead.nobody': 'Se cambió entretanto. No se guardó nada, y nada de lo que escribió se pierde.',
+  'meanwhile.what': 'Qué',
+  'meanwhile.was': 'Era',
+  'meanwhile.is': 'Ahora es',
+  'meanwhile.yours': 'Lo suyo',
+  'meanwhile.absent': 'no está',
+  'meanwhile.more': 'y {n} más',
+  'meanwhile.none': 'Queda igual que lo que leyó.',
+  'meanwhile.both': 'Donde los dos cambiaron lo mismo, queda lo suyo.',
+  'meanwhile.merge': 'Tomarlo, con lo mío encima',
+  'meanwhile.leave': 'Tomarlo como está, dejar lo mío',
+};
