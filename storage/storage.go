@@ -1,7 +1,7 @@
 // Package storage is the vocabulary between mudpulse and its columnstore: what
 // is written in one transaction (Batch), where a writer stands (Position), and
 // what can be asked (SeriesQuery, Ledger, …). The stores themselves are
-// packages below: duckdb now. storagetest is the suite that each of them passes.
+// packages below: duckdb, clickhouse. storagetest is the suite that each of them passes.
 //
 // All times are Unix nanoseconds, UTC; stores keep microseconds.
 package storage

@@ -22,6 +22,7 @@ status=0
 tests() { go test -tags e2e -count=1 -timeout 20m "$@" 2>&1 | grep -vE "^=== (RUN|PAUSE|CONT)" || status=1; }
 tests "${skip[@]}" ${E2E_RUN:+-run "$E2E_RUN"} -v ./deploy/e2e
 if [ -z "${E2E_RUN:-}" ]; then
+  tests -v ./storage/clickhouse # on ClickHouse's engine, from Python's chdb
   tests -v ./deploy/chaos/scorer
   bash deploy/chaos/gateway/run.sh || status=1 # it has a Kafka of its own
   bash deploy/e2e/schemathesis.sh || status=1

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
+	"github.com/mudpulse/mudpulse/storage/internal/present"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -39,7 +41,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	s.guard.room(ctx)
 	if err := s.reserve.commit(s.write); err != nil {
 		s.takeBack()
-		s.mem.doubt(b)
+		s.mem.Doubt(b)
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.commit, s.offsets, s.cluster = commit, offsets, cluster
@@ -50,7 +52,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	s.keepParts()
 	s.book.committed(s, b, commit)
 	s.register(b.Channels)
-	s.mem.committed(b, s.kept, s.content, func(tag string) bool { return s.where(tag).class == telemetry.Waveform })
+	s.mem.Committed(b, s.kept, s.content, func(tag string) bool { return s.where(tag).class == telemetry.Waveform })
 	return nil
 }
 
@@ -83,7 +85,7 @@ func (s *Store) fill(ctx context.Context, b *storage.Batch, commit int64, cluste
 	for i := range b.Gateways {
 		g := b.Gateways[i]
 		for _, a := range g.Accepted {
-			base, _ := splitBoot(a.Boot)
+			base, _ := ledger.SplitBoot(a.Boot)
 			src := s.source(a.Drill, a.Device, base)
 			for _, r := range a.Ranges {
 				s.tab.accepted.add(g.Gateway, src, commit, r[0], r[1])
@@ -263,19 +265,19 @@ func (s *Store) fillScores(ctx context.Context, b *storage.Batch) error {
 	var doubtful []int
 	for i := range b.Scores {
 		sc := &b.Scores[i]
-		s.content = append(s.content, s.contentHash(sc))
+		s.content = append(s.content, present.ContentHash(&s.scratch, sc))
 		last, ok := newest[sc.Drill]
 		if !ok {
-			last = s.mem.lastTick(sc.Drill)
+			last = s.mem.LastTick(sc.Drill)
 		}
-		if us(sc.Tick) <= us(last) && last != noTick {
+		if us(sc.Tick) <= us(last) && last != present.NoTick {
 			doubtful = append(doubtful, i)
 		}
 		newest[sc.Drill] = max(last, sc.Tick)
 	}
 	content := s.content
 	skip, again := make(map[int]bool, len(doubtful)), make(map[int]bool, len(doubtful)) // stored; another version of its tick is
-	ask := s.mem.settle(b, content, doubtful, skip, again)
+	ask := s.mem.Settle(b, content, doubtful, skip, again)
 	for from := 0; from < len(ask); from += 500 {
 		part := ask[from:min(from+500, len(ask))]
 		var q strings.Builder
@@ -417,7 +419,7 @@ func (s *Store) FramesSince(ctx context.Context, commit int64, f func(storage.St
 		}
 		k := s.sourceName(src)
 		return f(storage.StoredFrame{Drill: k.drill, Hash: hash, TS: ts * 1000,
-			ID: telemetry.FrameID{Device: k.device, Boot: joinBoot(k.boot, uid), Seq: seq, Part: part}})
+			ID: telemetry.FrameID{Device: k.device, Boot: ledger.JoinBoot(k.boot, uid), Seq: seq, Part: part}})
 	})
 	if err != nil {
 		return fmt.Errorf("read frames: %w", err)
@@ -428,7 +430,7 @@ func (s *Store) FramesSince(ctx context.Context, commit int64, f func(storage.St
 // FrameTime returns the ts under which a frame is stored, and whether it is;
 // storage.Retired where it was, and retention dropped it or its hour is damaged.
 func (s *Store) FrameTime(ctx context.Context, drill string, id telemetry.FrameID) (ts int64, found bool, err error) {
-	base, uid := splitBoot(id.Boot)
+	base, uid := ledger.SplitBoot(id.Boot)
 	s.names.RLock()
 	src, ok := s.sources[sourceKey{drill, id.Device, base}]
 	s.names.RUnlock()
@@ -475,7 +477,7 @@ func (s *Store) FrameTime(ctx context.Context, drill string, id telemetry.FrameI
 	if err != nil {
 		return 0, false, fmt.Errorf("look up frame: %w", err)
 	}
-	if counted(base) || !retired && !s.hourGone(hours) {
+	if ledger.Counted(base) || !retired && !s.hourGone(hours) {
 		return 0, false, nil
 	}
 	return storage.Retired, true, nil

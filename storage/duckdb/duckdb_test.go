@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -189,40 +188,6 @@ func TestASecondOpenOfAStoreSaysWhatToDo(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "run writer and api together") {
 		t.Errorf("%s %v", out, err)
-	}
-}
-
-func TestIntervalSets(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	for range 2000 {
-		set := func() (spans, map[uint64]bool) {
-			var s spans
-			m := map[uint64]bool{}
-			for range rng.IntN(6) {
-				lo := rng.Uint64N(40)
-				hi := lo + rng.Uint64N(6)
-				s = append(s, span{lo, hi})
-				for n := lo; n <= hi; n++ {
-					m[n] = true
-				}
-			}
-			return merge(s), m
-		}
-		a, am := set()
-		b, bm := set()
-		got := minus(a, b)
-		want := uint64(0)
-		for n := range am {
-			if !bm[n] {
-				want++
-				if len(minus(spans{{n, n}}, got)) != 0 {
-					t.Fatalf("%v minus %v lacks %d: %v", a, b, n, got)
-				}
-			}
-		}
-		if got.count() != want || a.count() != uint64(len(am)) {
-			t.Fatalf("%v minus %v: %v", a, b, got)
-		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/micros"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -23,8 +24,8 @@ func (s *Store) Fleet(ctx context.Context, channel string, from, to int64) ([]st
 		return nil, &storage.UnknownChannel{Channel: channel}
 	}
 	const minute, hour = step1m * 1e6, step1h * 1e6
-	lo, hi := floorDiv(us(from), minute)*minute, -floorDiv(-us(to), minute)*minute
-	lo1, hi1 := -floorDiv(-lo, hour)*hour, floorDiv(hi, hour)*hour // whole hours
+	lo, hi := micros.FloorDiv(us(from), minute)*minute, -micros.FloorDiv(-us(to), minute)*minute
+	lo1, hi1 := -micros.FloorDiv(-lo, hour)*hour, micros.FloorDiv(hi, hour)*hour // whole hours
 	and := ""
 	if w.class == telemetry.Narrow {
 		name, and = "value", fmt.Sprintf(" AND ch = %d", w.ch)

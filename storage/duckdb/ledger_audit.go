@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
 )
 
 // What sealed files hold is known from when they were sealed. An audit reads the
@@ -16,7 +17,7 @@ import (
 // audited is what an hour's files have of the numbered sources, by stage.
 type audited struct {
 	hours []int32
-	found map[int32]spans
+	found map[int32]ledger.Spans
 }
 
 // auditSealed returns which numbers sealed files should have, by what was kept of
@@ -45,11 +46,11 @@ func (s *Store) auditSealed(ctx context.Context) (map[int32]*has, error) {
 		read := func(stage, rows string) error {
 			a := stages[stage]
 			if a == nil {
-				a = &audited{found: map[int32]spans{}}
+				a = &audited{found: map[int32]ledger.Spans{}}
 				stages[stage] = a
 			}
-			found := map[int32]spans{}
-			err := s.islands(ctx, rows, func(src int32, r span) { found[src] = append(found[src], r) })
+			found := map[int32]ledger.Spans{}
+			err := s.islands(ctx, rows, func(src int32, r ledger.Span) { found[src] = append(found[src], r) })
 			if err != nil {
 				if ctx.Err() == nil && s.suspect(err) || damagedHour(s.sealedFiles(), h) {
 					return nil
@@ -85,13 +86,13 @@ func (s *Store) auditSealed(ctx context.Context) (map[int32]*has, error) {
 		if a == nil || len(a.hours) == 0 {
 			continue
 		}
-		want := map[int32]spans{}
-		err := s.sealedHas(ctx, "stage = "+lit(stage)+" AND "+notHot+" AND hour IN ("+joinInts(a.hours)+")", func(src int32, _ string, r span) { want[src] = append(want[src], r) })
+		want := map[int32]ledger.Spans{}
+		err := s.sealedHas(ctx, "stage = "+lit(stage)+" AND "+notHot+" AND hour IN ("+joinInts(a.hours)+")", func(src int32, _ string, r ledger.Span) { want[src] = append(want[src], r) })
 		if err != nil {
 			return nil, err
 		}
 		for src, set := range want {
-			gone := minus(merge(set), merge(a.found[src]))
+			gone := ledger.Minus(ledger.Merge(set), ledger.Merge(a.found[src]))
 			if len(gone) == 0 {
 				continue
 			}
@@ -130,9 +131,9 @@ func (s *Store) audit(ctx context.Context) error {
 		h := s.book.sealedOf(src)
 		for _, stage := range []string{storage.StageStored, storage.StageScored, storage.StageReadable} {
 			set := h.stage(stage)
-			*set = minus(*set, *gone[src].stage(stage))
+			*set = ledger.Minus(*set, *gone[src].stage(stage))
 		}
-		s.log.Warn("sealed files lack what was sealed into them", "source", src, "stored", gone[src].stored.count(), "scored", gone[src].scored.count(), "readable", gone[src].readable.count())
+		s.log.Warn("sealed files lack what was sealed into them", "source", src, "stored", gone[src].stored.Count(), "scored", gone[src].scored.Count(), "readable", gone[src].readable.Count())
 	}
 	return nil
 }

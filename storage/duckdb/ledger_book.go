@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
 )
 
 // The book is the ledger of numbered sources in memory, so that asking costs
@@ -34,7 +35,7 @@ type book struct {
 }
 
 // has is what sealed partitions have of a source.
-type has struct{ stored, scored, readable spans }
+type has struct{ stored, scored, readable ledger.Spans }
 
 // hotBook is what one hot partition has.
 type hotBook struct {
@@ -44,7 +45,7 @@ type hotBook struct {
 
 type hotHas struct {
 	has
-	lacking spans // of these readings are missing
+	lacking ledger.Spans // of these readings are missing
 }
 
 func (h *hotBook) source(src int32) *hotHas {
@@ -59,7 +60,7 @@ func (h *hotBook) source(src int32) *hotHas {
 type told struct {
 	gateway string
 	commit  int64
-	set     spans
+	set     ledger.Spans
 }
 
 // entry is one number that a commit adds.
@@ -72,7 +73,7 @@ type entry struct {
 
 // note takes up a number of the commit in progress. Writer only.
 func (b *book) note(p *part, src int32, base string, seq uint64, scored bool) {
-	if b.on && !counted(base) {
+	if b.on && !ledger.Counted(base) {
 		b.pend = append(b.pend, entry{p, src, seq, scored})
 	}
 }
@@ -98,10 +99,10 @@ func (b *book) committed(s *Store, batch *storage.Batch, commit int64) {
 		}
 		o := h.source(e.src)
 		if e.scored {
-			o.scored.add(e.seq)
+			o.scored.Add(e.seq)
 		} else {
-			o.stored.add(e.seq)
-			o.readable.add(e.seq)
+			o.stored.Add(e.seq)
+			o.readable.Add(e.seq)
 		}
 	}
 	b.pend = b.pend[:0]
@@ -109,15 +110,15 @@ func (b *book) committed(s *Store, batch *storage.Batch, commit int64) {
 		g := &batch.Gateways[i]
 		for _, a := range g.Accepted {
 			b.told += int64(len(a.Ranges))
-			base, _ := splitBoot(a.Boot)
-			if counted(base) || len(a.Ranges) == 0 {
+			base, _ := ledger.SplitBoot(a.Boot)
+			if ledger.Counted(base) || len(a.Ranges) == 0 {
 				continue
 			}
-			set := make(spans, len(a.Ranges))
+			set := make(ledger.Spans, len(a.Ranges))
 			for i, r := range a.Ranges {
-				set[i] = span{r[0], r[1]}
+				set[i] = ledger.Span{Lo: r[0], Hi: r[1]}
 			}
-			b.tell(s.source(a.Drill, a.Device, base), g.Gateway, commit, merge(set))
+			b.tell(s.source(a.Drill, a.Device, base), g.Gateway, commit, ledger.Merge(set))
 		}
 	}
 }
@@ -132,27 +133,27 @@ func (b *book) of(p *part) *hotBook {
 }
 
 // tell keeps what a gateway said last; statuses of one commit count together.
-func (b *book) tell(src int32, gateway string, commit int64, set spans) {
+func (b *book) tell(src int32, gateway string, commit int64, set ledger.Spans) {
 	list := b.accepted[src]
 	i := slices.IndexFunc(list, func(t told) bool { return t.gateway == gateway })
 	switch {
 	case i < 0:
 		b.accepted[src] = append(list, told{strings.Clone(gateway), commit, set})
 	case list[i].commit == commit:
-		list[i].set = merge(slices.Concat(list[i].set, set))
+		list[i].set = ledger.Merge(slices.Concat(list[i].set, set))
 	default:
 		list[i].commit, list[i].set = commit, set
 	}
 }
 
 // acceptedBy returns what any gateway has accepted of a source.
-func (b *book) acceptedBy(src int32) spans {
+func (b *book) acceptedBy(src int32) ledger.Spans {
 	list := b.accepted[src]
-	sets := make([]spans, len(list))
+	sets := make([]ledger.Spans, len(list))
 	for i, t := range list {
 		sets[i] = t.set
 	}
-	return union(sets...)
+	return ledger.Union(sets...)
 }
 
 // sealedPart puts what a partition's files have in place of its rows. Call with wmu.
@@ -171,9 +172,9 @@ func (b *book) sealedPart(p *part, files []stageSpan) {
 		set := b.sealedOf(files[0].src).stage(files[0].stage)
 		all := *set
 		for _, f := range files[:n] {
-			all = append(all, f.span)
+			all = append(all, f.Span)
 		}
-		*set = merge(all)
+		*set = ledger.Merge(all)
 		files = files[n:]
 	}
 }
@@ -187,7 +188,7 @@ func (b *book) sealedOf(src int32) *has {
 	return h
 }
 
-func (h *has) stage(name string) *spans {
+func (h *has) stage(name string) *ledger.Spans {
 	switch name {
 	case storage.StageStored:
 		return &h.stored
@@ -203,13 +204,13 @@ func (h *has) stage(name string) *spans {
 type stageSpan struct {
 	src   int32
 	stage string
-	span
+	ledger.Span
 }
 
 // spansOf reads what a partition's files have, of numbered sources.
 func (s *Store) spansOf(ctx context.Context, p *part) ([]stageSpan, error) {
 	var out []stageSpan
-	err := s.sealedHas(ctx, fmt.Sprintf("part = %d", p.id), func(src int32, stage string, r span) { out = append(out, stageSpan{src, stage, r}) })
+	err := s.sealedHas(ctx, fmt.Sprintf("part = %d", p.id), func(src int32, stage string, r ledger.Span) { out = append(out, stageSpan{src, stage, r}) })
 	return out, err
 }
 
@@ -226,7 +227,7 @@ func (s *Store) openBook(ctx context.Context) error {
 		}
 		b.hot[p.id] = h
 	}
-	if err := s.sealedHas(ctx, notHot, func(src int32, stage string, r span) {
+	if err := s.sealedHas(ctx, notHot, func(src int32, stage string, r ledger.Span) {
 		set := b.sealedOf(src).stage(stage)
 		*set = append(*set, r)
 	}); err != nil {
@@ -234,13 +235,13 @@ func (s *Store) openBook(ctx context.Context) error {
 	}
 	err := s.each(ctx, "SELECT src, lo, hi FROM store.retired WHERE "+isNumbered, func(r *sql.Rows) error {
 		var src int32
-		var x span
-		if err := r.Scan(&src, &x.lo, &x.hi); err != nil {
+		var x ledger.Span
+		if err := r.Scan(&src, &x.Lo, &x.Hi); err != nil {
 			return err
 		}
 		h := b.sealedOf(src)
-		for _, set := range []*spans{&h.stored, &h.scored, &h.readable} {
-			*set = merge(append(*set, x))
+		for _, set := range []*ledger.Spans{&h.stored, &h.scored, &h.readable} {
+			*set = ledger.Merge(append(*set, x))
 		}
 		return nil
 	})
@@ -251,11 +252,11 @@ func (s *Store) openBook(ctx context.Context) error {
 		var gateway string
 		var src int32
 		var commit int64
-		var x span
-		if err := r.Scan(&gateway, &src, &commit, &x.lo, &x.hi); err != nil {
+		var x ledger.Span
+		if err := r.Scan(&gateway, &src, &commit, &x.Lo, &x.Hi); err != nil {
 			return err
 		}
-		b.tell(src, gateway, commit, spans{x})
+		b.tell(src, gateway, commit, ledger.Spans{x})
 		return nil
 	})
 	if err != nil {
@@ -394,8 +395,8 @@ func (s *Store) retiredNow(ctx context.Context) (map[int32]uint64, error) {
 }
 
 // row returns the row of a numbered source. Call with mu.
-func (b *book) row(src int32, hot []*hotBook, unreadable spans) storage.LedgerRow {
-	stored, scored, readable := make([]spans, 0, 1+len(hot)), make([]spans, 0, 1+len(hot)), make([]spans, 0, 1+len(hot))
+func (b *book) row(src int32, hot []*hotBook, unreadable ledger.Spans) storage.LedgerRow {
+	stored, scored, readable := make([]ledger.Spans, 0, 1+len(hot)), make([]ledger.Spans, 0, 1+len(hot)), make([]ledger.Spans, 0, 1+len(hot))
 	lacking := unreadable
 	if h := b.sealed[src]; h != nil {
 		stored, scored, readable = append(stored, h.stored), append(scored, h.scored), append(readable, h.readable)
@@ -404,11 +405,11 @@ func (b *book) row(src int32, hot []*hotBook, unreadable spans) storage.LedgerRo
 		if h := p.of[src]; h != nil {
 			stored, scored, readable = append(stored, h.stored), append(scored, h.scored), append(readable, h.readable)
 			if len(h.lacking) > 0 {
-				lacking = union(lacking, h.lacking)
+				lacking = ledger.Union(lacking, h.lacking)
 			}
 		}
 	}
-	return numberedRow(b.acceptedBy(src), union(stored...), union(scored...), union(readable...), lacking)
+	return ledger.NumberedRow(b.acceptedBy(src), ledger.Union(stored...), ledger.Union(scored...), ledger.Union(readable...), lacking)
 }
 
 // partitions returns the hot ones in order. Call with mu.

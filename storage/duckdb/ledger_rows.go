@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
 )
 
 // What the tables themselves say of the ledger: read once, when it is first
@@ -38,13 +39,13 @@ func (s *Store) readableRows(l layout, where, compare string) string {
 }
 
 // islands folds rows of (src, seq) into ranges, ascending for each source.
-func (s *Store) islands(ctx context.Context, rows string, f func(src int32, r span)) error {
+func (s *Store) islands(ctx context.Context, rows string, f func(src int32, r ledger.Span)) error {
 	return s.each(ctx, `SELECT src, min(seq), max(seq) FROM (
 SELECT src, seq, seq::HUGEINT - row_number() OVER (PARTITION BY src ORDER BY seq) AS island FROM (SELECT DISTINCT src, seq FROM (`+rows+`)))
 GROUP BY src, island ORDER BY src, 2`, func(r *sql.Rows) error {
 		var src int32
-		var x span
-		if err := r.Scan(&src, &x.lo, &x.hi); err != nil {
+		var x ledger.Span
+		if err := r.Scan(&src, &x.Lo, &x.Hi); err != nil {
 			return err
 		}
 		f(src, x)
@@ -70,17 +71,17 @@ func (s *Store) hotHas(ctx context.Context, p *part) (*hotBook, error) {
 	l := layout{s: s, hot: []*part{p}}
 	for _, stage := range []struct {
 		rows string
-		to   func(*hotHas) *spans
+		to   func(*hotHas) *ledger.Spans
 	}{
-		{storedRows(l, isNumbered), func(h *hotHas) *spans { return &h.stored }},
-		{scoredRows(l, isNumbered), func(h *hotHas) *spans { return &h.scored }},
-		{s.readableRows(l, isNumbered, ">="), func(h *hotHas) *spans { return &h.readable }},
-		{s.readableRows(l, isNumbered, "<"), func(h *hotHas) *spans { return &h.lacking }},
+		{storedRows(l, isNumbered), func(h *hotHas) *ledger.Spans { return &h.stored }},
+		{scoredRows(l, isNumbered), func(h *hotHas) *ledger.Spans { return &h.scored }},
+		{s.readableRows(l, isNumbered, ">="), func(h *hotHas) *ledger.Spans { return &h.readable }},
+		{s.readableRows(l, isNumbered, "<"), func(h *hotHas) *ledger.Spans { return &h.lacking }},
 	} {
 		if err != nil {
 			break
 		}
-		err = s.islands(ctx, stage.rows, func(src int32, r span) {
+		err = s.islands(ctx, stage.rows, func(src int32, r ledger.Span) {
 			set := stage.to(h.source(src))
 			*set = append(*set, r)
 		})
@@ -90,7 +91,7 @@ func (s *Store) hotHas(ctx context.Context, p *part) (*hotBook, error) {
 
 // sealedHas reads what sealed partitions have of the numbered sources, and what
 // retention of version 1 dropped, by stage; where is a condition on ledger_spans.
-func (s *Store) sealedHas(ctx context.Context, where string, f func(src int32, stage string, r span)) error {
+func (s *Store) sealedHas(ctx context.Context, where string, f func(src int32, stage string, r ledger.Span)) error {
 	// Ranges that overlap or touch are joined before they leave DuckDB: there is
 	// one for each hour. DISTINCT, since equal rows may come in another order in each window.
 	const joined = `SELECT src, stage, min(lo), max(hi) FROM (
@@ -101,8 +102,8 @@ GROUP BY src, stage, island ORDER BY src, stage, 3`
 	return s.each(ctx, fmt.Sprintf(joined, where, isNumbered), func(r *sql.Rows) error {
 		var src int32
 		var stage string
-		var x span
-		if err := r.Scan(&src, &stage, &x.lo, &x.hi); err != nil {
+		var x ledger.Span
+		if err := r.Scan(&src, &stage, &x.Lo, &x.Hi); err != nil {
 			return err
 		}
 		f(src, stage, x)
@@ -160,24 +161,24 @@ func (s *Store) countRows(ctx context.Context, srcs []int32) (map[int32]*tally, 
 			return err
 		}
 		t := out[src]
-		t.stored, t.scored, t.readable = sum(t.stored, n), sum(t.scored, n), sum(t.readable, n)
+		t.stored, t.scored, t.readable = ledger.Sum(t.stored, n), ledger.Sum(t.scored, n), ledger.Sum(t.readable, n)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	sets := map[int32]spans{} // many boots are one source: each report adds to those before
+	sets := map[int32]ledger.Spans{} // many boots are one source: each report adds to those before
 	err = s.each(ctx, "SELECT src, lo, hi FROM store.accepted WHERE "+in, func(r *sql.Rows) error {
 		var src int32
-		var x span
-		if err := r.Scan(&src, &x.lo, &x.hi); err != nil {
+		var x ledger.Span
+		if err := r.Scan(&src, &x.Lo, &x.Hi); err != nil {
 			return err
 		}
 		sets[src] = append(sets[src], x)
 		return nil
 	})
 	for src, set := range sets {
-		out[src].accepted = merge(set).count()
+		out[src].accepted = ledger.Merge(set).Count()
 	}
 	return out, err
 }
@@ -204,7 +205,7 @@ func (s *Store) droppedOf(ctx context.Context) (map[int32]uint64, error) {
 		if err := r.Scan(&src, &n); err != nil {
 			return err
 		}
-		out[src] = sum(out[src], n)
+		out[src] = ledger.Sum(out[src], n)
 		return nil
 	})
 }

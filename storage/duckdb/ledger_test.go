@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -110,7 +111,7 @@ func TestALostRowIsNoticedThoughTheLedgerWasAskedBefore(t *testing.T) {
 		}
 	}
 	s.book.mu.Lock()
-	s.book.hot[1].of[0].stored = spans{{0, 7}} // what only memory says stands until rows differ
+	s.book.hot[1].of[0].stored = ledger.Spans{{Lo: 0, Hi: 7}} // what only memory says stands until rows differ
 	s.book.mu.Unlock()
 	if l, err := s.Ledger(ctx, storage.LedgerQuery{}); err != nil || l.Stored != 8 {
 		t.Fatalf("%+v, %v", l, err)
@@ -173,8 +174,8 @@ func TestTheLedgerSaysWhyAsFarAsItIsKnown(t *testing.T) {
 			}
 		}
 	}
-	f(storage.StageStored, whyRowGone, func(s *Store, _ *storage.Batch) { lose(s, "frames") })
-	f(storage.StageStored, whyScoredOnly, func(s *Store, _ *storage.Batch) {
+	f(storage.StageStored, ledger.WhyRowGone, func(s *Store, _ *storage.Batch) { lose(s, "frames") })
+	f(storage.StageStored, ledger.WhyScoredOnly, func(s *Store, _ *storage.Batch) {
 		lose(s, "frames", "readings_fast", "readings_medium", "readings_slow", "readings_narrow")
 	})
 	f(storage.StageStored, "7 frames wait in the spool of gw-1", func(s *Store, b *storage.Batch) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mudpulse/mudpulse/storage/internal/micros"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -33,7 +34,7 @@ const (
 )
 
 // hourOf returns the hour of event time that a time, in ns, lies in.
-func hourOf(ns int64) int32 { return int32(floorDiv(ns, int64(time.Hour))) }
+func hourOf(ns int64) int32 { return int32(micros.FloorDiv(ns, int64(time.Hour))) }
 
 // hourStart is the inverse: in ns.
 func hourStart(h int32) int64 { return int64(h) * int64(time.Hour) }

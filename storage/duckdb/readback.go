@@ -11,13 +11,13 @@ import (
 	"strings"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/present"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 // load reads back on open what is kept in memory.
 func (s *Store) load(ctx context.Context) error {
-	s.mem.newFrom = unknownFrom
-	defer func() { s.mem.newFrom = math.MinInt64 }()
+	defer s.mem.Loading()()
 	for _, step := range []func(context.Context) error{s.loadNames, s.loadParts, s.loadPosition, s.loadDrills, s.loadLatest, s.loadScores} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("read back: %w", err)
@@ -155,7 +155,7 @@ func (s *Store) loadPosition(ctx context.Context) error {
 const notHot = "part NOT IN (SELECT part FROM store.parts)"
 
 // present is the newest time that is not ahead of the clock, µs.
-func (s *Store) present() int64 { return us(s.clock.Now().UnixNano() + ahead) }
+func (s *Store) present() int64 { return us(s.clock.Now().UnixNano() + present.Ahead) }
 
 func (s *Store) loadDrills(ctx context.Context) error {
 	until := s.present()
@@ -173,8 +173,8 @@ UNION ALL SELECT src, first_ts, last_ts, arrived, frames, simulated FROM store.s
 			return err
 		}
 		k := s.sourceName(src)
-		d := s.mem.get(k.drill)
-		d.device(k.device)
+		d := s.mem.Get(k.drill)
+		d.Device(k.device)
 		d.Frames += n
 		d.First = min(d.First, first*1000)
 		if last != nil && *last*1000 >= d.Last {
@@ -189,7 +189,7 @@ UNION ALL SELECT src, first_ts, last_ts, arrived, frames, simulated FROM store.s
 func (s *Store) loadLatest(ctx context.Context) error {
 	since := map[int32]int64{} // µs, by source
 	for src, k := range s.bySource {
-		if d := s.mem.drills[k.drill]; d != nil && d.Frames > 0 && d.Last != noTick {
+		if d := s.mem.Known(k.drill); d != nil && d.Frames > 0 && d.Last != present.NoTick {
 			since[int32(src)] = us(d.Last) - 3600e6
 		}
 	}
@@ -238,7 +238,7 @@ func (s *Store) loadLatest(ctx context.Context) error {
 			if err := r.Scan(dst...); err != nil {
 				return err
 			}
-			d := s.mem.get(s.sourceName(src).drill)
+			d := s.mem.Get(s.sourceName(src).drill)
 			for i, c := range cols {
 				if at[i] == nil || value[i] == nil {
 					continue
@@ -247,7 +247,7 @@ func (s *Store) loadLatest(ctx context.Context) error {
 				if digit[i] != "" {
 					q = digit[i][0] - '0'
 				}
-				d.keep(c.name, storage.Value{TS: *at[i] * 1000, Value: *value[i], Quality: q})
+				d.Keep(c.name, storage.Value{TS: *at[i] * 1000, Value: *value[i], Quality: q})
 			}
 			return nil
 		})
@@ -264,15 +264,9 @@ func (s *Store) loadLatest(ctx context.Context) error {
 			return err
 		}
 		v.TS *= 1000
-		s.mem.get(s.sourceName(src).drill).keep(s.byChannel[ch], v)
+		s.mem.Get(s.sourceName(src).drill).Keep(s.byChannel[ch], v)
 		return nil
 	})
-}
-
-func (d *drill) keep(tag string, v storage.Value) {
-	if old := d.latest[tag]; old == nil || v.TS >= old.TS {
-		d.latest[tag] = &v
-	}
 }
 
 func (s *Store) loadScores(ctx context.Context) error {
@@ -293,10 +287,10 @@ SELECT drill, max(tick), arg_max(ord, (tick, ord)), arg_max(last, (tick, ord)), 
 		if err := r.Scan(&name, &n.tick, &n.ord, &lastHealth, &low); err != nil {
 			return err
 		}
-		s.mem.get(name).addHealth(n.tick*1000, lastHealth, number(low))
-		d := s.mem.get(name)
-		d.newest = max(d.newest, n.tick*1000)
-		d.recent.from = us(d.newest) + 1
+		s.mem.Get(name).AddHealth(n.tick*1000, lastHealth, number(low))
+		d := s.mem.Get(name)
+		d.Newest = max(d.Newest, n.tick*1000)
+		d.Unsure()
 		if n.tick > until {
 			return nil
 		}
@@ -325,7 +319,7 @@ SELECT drill, max(tick), arg_max(ord, (tick, ord)), arg_max(last, (tick, ord)), 
 		if err != nil {
 			return err
 		}
-		s.mem.get(sc.Drill).score = &sc
+		s.mem.Get(sc.Drill).Score = &sc
 		return nil
 	})
 }

@@ -3,20 +3,15 @@ package duckdb
 import (
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
+	"github.com/mudpulse/mudpulse/storage/internal/micros"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 // us converts Unix ns to DuckDB's microseconds, flooring.
-func us(ns int64) int64 {
-	q := ns / 1000
-	if ns%1000 < 0 {
-		q--
-	}
-	return q
-}
+func us(ns int64) int64 { return micros.Floor(ns) }
 
 // usOrNull is us, but NULL for 0, which is how records say "not known".
 func usOrNull(ns int64) int64 {
@@ -25,35 +20,6 @@ func usOrNull(ns int64) int64 {
 	}
 	return us(ns)
 }
-
-// splitBoot returns the boot under which a source is kept, and the hash that a
-// boot made of one carries: "~0123…" is ("~", hash), "b1!9f" is ("b1!", hash).
-func splitBoot(boot string) (base string, uid uint64) {
-	i := strings.LastIndexAny(boot, "~!")
-	if i < 0 || boot[i] == '~' && i > 0 {
-		return boot, 0
-	}
-	n, err := strconv.ParseUint(boot[i+1:], 16, 64)
-	if err != nil || joinBoot(boot[:i+1], n) != boot {
-		return boot, 0
-	}
-	return boot[:i+1], n
-}
-
-// joinBoot is the inverse of splitBoot.
-func joinBoot(base string, uid uint64) string {
-	switch {
-	case base == "~":
-		s := strconv.FormatUint(uid, 16)
-		return "~" + strings.Repeat("0", 16-len(s)) + s
-	case strings.HasSuffix(base, "!"):
-		return base + strconv.FormatUint(uid, 16)
-	}
-	return base
-}
-
-// counted reports whether a source's numbers are hashes, or sparse: counted, not numbered.
-func counted(base string) bool { return base == "~" || strings.HasSuffix(base, "!") }
 
 // where says in which table and column a tag's samples lie.
 type where struct {
@@ -64,7 +30,7 @@ type where struct {
 
 // addFrame appends the frame's samples and its row of frames to the waiting rows.
 func (s *Store) addFrame(f *telemetry.Frame, arrived, commit int64) {
-	base, uid := splitBoot(f.Boot)
+	base, uid := ledger.SplitBoot(f.Boot)
 	src := s.source(f.Drill, f.Device, base)
 	at := us(arrived)
 	present := 0

@@ -3,46 +3,11 @@ package duckdb
 import (
 	"context"
 	"math"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
-
-func TestWhatIsRememberedOfScoresIsWhatIsStored(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	for _, perTick := range []int{1, 3, 60, 3000} {
-		r := recent{from: math.MinInt64}
-		stored := map[scoreID]bool{}
-		told, asked := 0, 0
-		for n := range 20000 {
-			tick := int64(n/perTick) * 1e6
-			if rng.IntN(4) == 0 {
-				tick -= int64(rng.IntN(50)) * 1e6
-			}
-			id := scoreID{tick, uint64(rng.IntN(3)), uint64(rng.IntN(3))}
-			switch {
-			case !r.covers(tick):
-				asked++
-			case r.has(id) != stored[id]:
-				t.Fatalf("%d a tick, %+v: remembered %v, stored %v", perTick, id, r.has(id), stored[id])
-			default:
-				told++
-			}
-			if !stored[id] {
-				stored[id] = true
-				r.add(id)
-			}
-			if len(r.list) > 2*recentMost {
-				t.Fatalf("%d versions are remembered", len(r.list))
-			}
-		}
-		if told < 4*asked {
-			t.Errorf("%d a tick: %d told from memory, %d had to be asked", perTick, told, asked)
-		}
-	}
-}
 
 // After a commit that failed the tables are asked: it may have been stored all the same.
 func TestAfterAFailedCommitAndAfterAnOpenTheTablesTellWhichScoresAreStored(t *testing.T) {
@@ -69,7 +34,7 @@ func TestAfterAFailedCommitAndAfterAnOpenTheTablesTellWhichScoresAreStored(t *te
 	commit(3, 1, 2, 4)
 	stored(4)
 	failed := storage.Batch{Scores: []telemetry.Score{{Drill: "RIG-1", Tick: t0}}}
-	s.mem.doubt(&failed)
+	s.mem.Doubt(&failed)
 	commit(4, 1, 2, 3, 5)
 	stored(5)
 	dir := s.cfg.Dir

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -153,7 +154,7 @@ func (s *Store) loadBlock(ctx context.Context, b *block, where string, done *sto
 			return err
 		}
 		k := s.sourceName(x.src)
-		x.f.Drill, x.f.Device, x.f.Boot = k.drill, k.device, joinBoot(k.boot, uid)
+		x.f.Drill, x.f.Device, x.f.Boot = k.drill, k.device, ledger.JoinBoot(k.boot, uid)
 		x.f.TS, x.f.Received, x.f.Origin, x.f.Flags = ts*1000, received*1000, telemetry.Origin(origin), telemetry.Flag(flags)
 		lo, hi = min(lo, ts), max(hi, x.end)
 		b.frames = append(b.frames, x)

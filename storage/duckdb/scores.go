@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -40,28 +41,6 @@ type reasonNames struct {
 type texts struct {
 	Text  map[int]string `json:"t,omitempty"` // by index into outputs
 	Error map[int]string `json:"e,omitempty"` // by index into the layout's models
-}
-
-// contentHash covers all of a score but when it was produced: a record that the
-// scorer repeats after a restart is told from one that amends.
-func (s *Store) contentHash(sc *telemetry.Score) uint64 {
-	c := *sc
-	c.Produced = 0
-	s.scratch = telemetry.AppendScore(s.scratch[:0], &c)
-	h := uint64(14695981039346656037)
-	b := s.scratch
-	for len(b) >= 8 {
-		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		h ^= w
-		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
-		h = (h ^ h>>27) * 0x94d049bb133111eb
-		h ^= h >> 31
-		b = b[8:]
-	}
-	for _, c := range b {
-		h = (h ^ uint64(c)) * 1099511628211
-	}
-	return h
 }
 
 // addScore appends one row of scores.
@@ -177,7 +156,7 @@ func (s *Store) addScore(sc *telemetry.Score, content uint64, arrived, ord int64
 
 	src, seq, part, uid := next(), next(), next(), next()
 	for _, id := range sc.Causes {
-		base, u := splitBoot(id.Boot)
+		base, u := ledger.SplitBoot(id.Boot)
 		n := s.source(sc.Drill, id.Device, base)
 		s.book.note(p, n, base, id.Seq, true)
 		src.i32 = append(src.i32, n)
@@ -307,7 +286,7 @@ func (s *Store) scanScore(rows scanner) (telemetry.Score, error) {
 		part, _ := parts[i].(uint64)
 		uid, _ := uids[i].(uint64)
 		name := s.sourceName(src)
-		sc.Causes = append(sc.Causes, telemetry.FrameID{Device: name.device, Boot: joinBoot(name.boot, uid), Seq: seq, Part: uint32(part)})
+		sc.Causes = append(sc.Causes, telemetry.FrameID{Device: name.device, Boot: ledger.JoinBoot(name.boot, uid), Seq: seq, Part: uint32(part)})
 	}
 	return sc, nil
 }

@@ -3,27 +3,20 @@ package duckdb
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/micros"
+	"github.com/mudpulse/mudpulse/storage/internal/series"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
-// Gaps shorter than this are never shown: frames of a second come a second apart.
-const leastGap = int64(2.5e9)
-
 // Series returns one series per channel asked for, in that order.
 func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Series, error) {
-	switch {
-	case q.From >= q.To:
-		return nil, errors.New("series: from must be before to")
-	case q.Points < 1 || q.Points > storage.MaxPoints:
-		return nil, fmt.Errorf("series: points: must be 1 to %d, not %d", storage.MaxPoints, q.Points)
-	case len(q.Channels) == 0 || len(q.Channels) > storage.MaxChannels:
-		return nil, fmt.Errorf("series: channels: must be 1 to %d, not %d", storage.MaxChannels, len(q.Channels))
+	if err := series.Check(q); err != nil {
+		return nil, err
 	}
 	from, to := us(q.From), us(q.To)
 	width := max(1, (to-from+int64(q.Points)-1)/int64(q.Points))
@@ -88,7 +81,7 @@ func (s *Store) Series(ctx context.Context, q storage.SeriesQuery) ([]storage.Se
 		}
 	}
 	for i := range out {
-		finish(&out[i])
+		series.Finish(&out[i])
 	}
 	return out, nil
 }
@@ -115,7 +108,7 @@ func (s *Store) readingSeries(ctx context.Context, out []storage.Series, class t
 		step = 0
 	}
 	unit := max(step, 1) * 1e6
-	lo, hi := -floorDiv(-from, unit)*unit, floorDiv(to, unit)*unit
+	lo, hi := -micros.FloorDiv(-from, unit)*unit, micros.FloorDiv(to, unit)*unit
 	if step == 0 || lo >= hi {
 		return s.buckets(ctx, out, channels, func(l layout) string { return raw(l, from, to, "") }, from, width)
 	}
@@ -244,30 +237,6 @@ func (s *Store) fold(ctx context.Context, out []storage.Series, channels []int, 
 		return fmt.Errorf("series: %w", err)
 	}
 	return nil
-}
-
-// finish finds gaps: silences longer than two and a half times what is usual
-// between buckets. What is usual is the series' own, so that history of a frame
-// a minute is not all gaps.
-func finish(s *storage.Series) {
-	s.Raw = true
-	for _, n := range s.N {
-		s.Raw = s.Raw && n == 1
-	}
-	if len(s.T) < 2 {
-		return
-	}
-	steps := make([]int64, len(s.T)-1)
-	for i := range steps {
-		steps[i] = s.T[i+1] - s.T[i]
-	}
-	slices.Sort(steps)
-	least := max(leastGap, steps[len(steps)/2]/2*5)
-	for i := 1; i < len(s.T); i++ {
-		if s.T[i]-s.TLast[i-1] > least {
-			s.Gaps = append(s.Gaps, [2]int64{s.TLast[i-1], s.T[i]})
-		}
-	}
 }
 
 // scoreExpr returns the expression over store.scores that a name of what is scored stands for.

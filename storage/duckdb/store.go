@@ -24,6 +24,7 @@ import (
 
 	"github.com/mudpulse/mudpulse/storage"
 	"github.com/mudpulse/mudpulse/storage/internal/allocator"
+	"github.com/mudpulse/mudpulse/storage/internal/present"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -183,7 +184,7 @@ type Store struct {
 	registered map[string]telemetry.Channel // lower-case tag
 	tags       map[string]where             // tag as it came → where; a cache
 
-	mem     memory
+	mem     present.Memory
 	book    book
 	guard   guard
 	reserve reserve

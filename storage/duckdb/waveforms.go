@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/ledger"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
 
@@ -72,7 +73,7 @@ func (s *Store) waveforms(ctx context.Context, drill, where string, limit int, w
 			return err
 		}
 		k := s.sourceName(src)
-		w.ID.Device, w.ID.Boot, w.TS = k.device, joinBoot(k.boot, uid), w.TS*1000
+		w.ID.Device, w.ID.Boot, w.TS = k.device, ledger.JoinBoot(k.boot, uid), w.TS*1000
 		w.Shaft = number(shaft)
 		return f(&w, floats(list))
 	})

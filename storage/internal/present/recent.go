@@ -1,10 +1,12 @@
-package duckdb
+package present
 
 import (
 	"math"
 	"slices"
 
 	"github.com/mudpulse/mudpulse/storage"
+	"github.com/mudpulse/mudpulse/storage/internal/micros"
+	"github.com/mudpulse/mudpulse/telemetry"
 )
 
 // Scores are amended: in a burst, or when a second device's frame comes, a
@@ -79,15 +81,15 @@ func (r *recent) forget() {
 	r.trim = max(recentLeast, min(2*len(r.list), len(r.list)+recentMost/2))
 }
 
-// settle tells of doubtful scores of a batch which are stored, and of which another
+// Settle tells of doubtful scores of a batch which are stored, and of which another
 // version is; what it cannot tell is left in the list it returns.
-func (m *memory) settle(b *storage.Batch, content []uint64, doubtful []int, stored, again map[int]bool) []int {
+func (m *Memory) Settle(b *storage.Batch, content []uint64, doubtful []int, stored, again map[int]bool) []int {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var ask []int
 	for _, i := range doubtful {
 		sc := &b.Scores[i]
-		id := scoreID{us(sc.Tick), sc.CauseHash, content[i]}
+		id := scoreID{micros.Floor(sc.Tick), sc.CauseHash, content[i]}
 		d := m.drills[sc.Drill]
 		switch {
 		case d == nil || !d.recent.covers(id.tick):
@@ -101,13 +103,38 @@ func (m *memory) settle(b *storage.Batch, content []uint64, doubtful []int, stor
 	return ask
 }
 
-// doubt forgets what is remembered of a batch's drills: its commit failed, and only the tables know whether all of it did.
-func (m *memory) doubt(b *storage.Batch) {
+// Doubt forgets what is remembered of a batch's drills: its commit failed, and only the tables know whether all of it did.
+func (m *Memory) Doubt(b *storage.Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range b.Scores {
-		if d := m.drills[b.Scores[i].Drill]; d != nil && d.newest != noTick {
-			d.recent = recent{from: us(d.newest) + 1}
+		if d := m.drills[b.Scores[i].Drill]; d != nil && d.Newest != NoTick {
+			d.Unsure()
 		}
 	}
+}
+
+// Unsure forgets which scores are stored: those up to the newest are looked up.
+func (d *Drill) Unsure() { d.recent = recent{from: micros.Floor(d.Newest) + 1} }
+
+// ContentHash covers all of a score but when it was produced: a record that the
+// scorer repeats after a restart is told from one that amends.
+func ContentHash(scratch *[]byte, sc *telemetry.Score) uint64 {
+	c := *sc
+	c.Produced = 0
+	*scratch = telemetry.AppendScore((*scratch)[:0], &c)
+	h := uint64(14695981039346656037)
+	b := *scratch
+	for len(b) >= 8 {
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 | uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		h ^= w
+		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+		h = (h ^ h>>27) * 0x94d049bb133111eb
+		h ^= h >> 31
+		b = b[8:]
+	}
+	for _, c := range b {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return h
 }
