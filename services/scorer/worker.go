@@ -64,6 +64,7 @@ type worker struct {
 func newWorker(s *Scorer, p int32, out *kgo.Client) *worker {
 	w := &worker{s: s, p: p, out: out, log: s.log.With("partition", p)}
 	w.acks.lost = w.lost
+	w.status.Partition = p // before it says anything else: metrics are told apart by it
 	return w
 }
 

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -64,7 +65,9 @@ type platform struct {
 	exports *exports.Jobs
 	rescore *rescore.Jobs
 	sql     *pgwire.Server
-	rates   rates
+
+	statusAt net.Listener // where there is no api
+	rates    rates
 
 	demo    *demo
 	closers []func() error
@@ -127,6 +130,9 @@ func (p *platform) open(ctx context.Context) (err error) {
 				return fmt.Errorf("%s: %w", open.part, err)
 			}
 		}
+	}
+	if p.api == nil {
+		return p.listenStatus()
 	}
 	return nil
 }
@@ -278,6 +284,9 @@ func (p *platform) parts() []process.Part {
 	if p.api != nil {
 		add("api", p.api.Run)
 	}
+	if p.statusAt != nil {
+		add("status", p.serveStatus)
+	}
 	if p.exports != nil {
 		add("exports", p.exports.Run)
 	}
@@ -348,10 +357,14 @@ func (p *platform) announce(ctx context.Context) error {
 		}
 		a.HTTP = p.api.Addr().String()
 	}
+	api := "dashboard and API"
+	if p.statusAt != nil {
+		api, a.HTTP = "state and metrics", p.statusAt.Addr().String()
+	}
 	if err := process.WriteAddresses(p.s.Data, a); err != nil {
 		return err
 	}
-	for _, l := range []struct{ what, addr string }{{"dashboard and API", "http://" + a.HTTP}, {"devices (MQTT)", a.MQTT}, {"devices (TLS)", a.MQTTS}, {"devices (WS)", a.WS}, {"SQL (Postgres)", a.SQL}, {"log (Kafka)", a.Kafka}} {
+	for _, l := range []struct{ what, addr string }{{api, "http://" + a.HTTP}, {"devices (MQTT)", a.MQTT}, {"devices (TLS)", a.MQTTS}, {"devices (WS)", a.WS}, {"SQL (Postgres)", a.SQL}, {"log (Kafka)", a.Kafka}} {
 		if l.addr != "" && l.addr != "http://" {
 			fmt.Fprintf(p.out, "%-18s %s\n", l.what, l.addr)
 		}

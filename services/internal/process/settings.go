@@ -15,11 +15,14 @@ import (
 	"github.com/mudpulse/mudpulse/services/internal/kafka"
 )
 
+// DefaultHTTP is where the API listens unless it is told otherwise.
+const DefaultHTTP = "127.0.0.1:8080"
+
 // Settings are what an operator may change, for all processes. A name on the
 // command line is --http, in the environment MUDPULSE_HTTP, in the file http.
 type Settings struct {
 	Data string `help:"Directory for everything that is kept." default:".data" placeholder:"DIR"`
-	HTTP string `name:"http" help:"Address of the dashboard and the API." default:"127.0.0.1:8080" placeholder:"ADDR"`
+	HTTP string `name:"http" help:"Address of the dashboard and the API; of a process without them, of its state and metrics." default:"127.0.0.1:8080" placeholder:"ADDR"`
 	URL  string `name:"url" help:"Where people reach the dashboard through a proxy, with the prefix that it serves it under, if any." placeholder:"https://HOST/PREFIX/"`
 	MQTT string `name:"mqtt" help:"Address where devices connect." default:"127.0.0.1:1883" placeholder:"ADDR"`
 	SQL  string `name:"sql" help:"Address of the Postgres wire protocol for analysts." default:"127.0.0.1:5433" placeholder:"ADDR"`
