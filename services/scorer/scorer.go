@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mudpulse/mudpulse/services/internal/kafka"
@@ -26,7 +27,9 @@ type Config struct {
 	Instance     string        // of the group's static membership; empty: a new member at every start
 	Checkpoint   time.Duration // wall time between checkpoints, at least; by it one is kept where nothing more comes
 	Share        float64       // of the bytes read that checkpoints may take; 0: one is kept at every Checkpoint
+	Fetch        int32         // bytes of a partition that are fetched at once, at most
 	Replay       int64         // bytes of a partition after which one is kept whatever its share: a restart reads them again
+	Again        time.Duration // until a partition whose scores the log refused begins again
 	Drain        time.Duration // how long a stopping scorer may take to finish and checkpoint
 	BackfillRate int           // frames of history a second and partition, at most
 	BlobWait     time.Duration // how long a marker waits for a blob that cannot be had before it is refused
@@ -37,7 +40,7 @@ type Config struct {
 
 // DefaultConfig returns what suits one process and a small fleet.
 func DefaultConfig() Config {
-	return Config{Topics: telemetry.NewTopics(telemetry.DefaultPrefix), Checkpoint: 10 * time.Second, Share: 0.1, Replay: 512 << 20, Drain: 5 * time.Second, BackfillRate: 5000,
+	return Config{Topics: telemetry.NewTopics(telemetry.DefaultPrefix), Checkpoint: 10 * time.Second, Share: 0.1, Fetch: 4 << 20, Replay: 512 << 20, Again: 2 * time.Second, Drain: 5 * time.Second, BackfillRate: 5000,
 		BlobWait: 30 * time.Second, Engine: DefaultPartitionConfig()}
 }
 
@@ -50,8 +53,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("checkpoint: must be positive, not %v", c.Checkpoint)
 	case c.Share < 0 || c.Share > 1:
 		return fmt.Errorf("share: must be 0 to 1, not %v", c.Share)
+	case c.Fetch < 1:
+		return fmt.Errorf("fetch: must be positive, not %d", c.Fetch)
 	case c.Replay < 1:
 		return fmt.Errorf("replay: must be positive, not %d", c.Replay)
+	case c.Again <= 0:
+		return fmt.Errorf("again: must be positive, not %v", c.Again)
 	case c.Drain <= 0:
 		return fmt.Errorf("drain: must be positive, not %v", c.Drain)
 	case c.BackfillRate < 1:
@@ -231,7 +238,21 @@ func (c *crew) start(ctx context.Context, parts []int32) {
 		c.s.mu.Unlock()
 		go func() {
 			defer close(done)
-			if err := w.run(wctx); err != nil {
+			err := w.run(wctx)
+			// A log that took no record, with a full disk most often, takes them again one
+			// day: until then scoring begins again at the checkpoint, and repeats itself.
+			for errors.Is(err, kerr.UnknownServerError) && sleep(wctx, c.s.cfg.Again) {
+				w.log.Warn("the log refuses what was scored; the partition begins again at its checkpoint", "err", err)
+				next := newWorker(c.s, p, c.out)
+				c.s.mu.Lock()
+				if c.s.workers[p] == w { // else the group has taken it away
+					c.s.workers[p] = next
+				}
+				c.s.mu.Unlock()
+				w = next
+				err = w.run(wctx)
+			}
+			if err != nil {
 				c.fail(fmt.Errorf("partition %d: %w", p, err))
 			}
 		}()

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/mudpulse/mudpulse/telemetry"
 )
@@ -103,4 +105,41 @@ func TestOffendersAreNamedAndNobodyElseIsHurt(t *testing.T) {
 	if h := by["hangs"]; !strings.Contains(h.Broken, "are allowed") || h.Trouble.Rows == 0 || !strings.Contains(h.Trouble.Why, "stopped: took") {
 		t.Errorf("hangs: %q, %+v", h.Broken, h.Trouble)
 	}
+}
+
+// The embedded log answers so while its disk is full.
+func TestALogThatRefusesScoresIsWaitedForAndThenHasThemAll(t *testing.T) {
+	p := newPlant(t)
+	p.publish(stream(6, 5_000))
+	refused := 0
+	p.log.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		p.log.KeepControl()
+		pr := req.(*kmsg.ProduceRequest)
+		if refused == 12 {
+			return nil, nil, false
+		}
+		refused++
+		res := pr.ResponseKind().(*kmsg.ProduceResponse)
+		for _, t := range pr.Topics {
+			rt := kmsg.NewProduceResponseTopic()
+			rt.Topic, rt.TopicID = t.Topic, t.TopicID
+			for _, x := range t.Partitions {
+				rp := kmsg.NewProduceResponseTopicPartition()
+				rp.Partition, rp.ErrorCode = x.Partition, kerr.UnknownServerError.Code
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			res.Topics = append(res.Topics, rt)
+		}
+		return res, nil, true
+	})
+	cfg := p.config()
+	cfg.Again = 5 * time.Millisecond
+	s := p.scorer(cfg)
+	if err := p.run(s, p.allCovered(s)); err != nil {
+		t.Fatal(err)
+	}
+	if refused != 12 {
+		t.Fatalf("%d requests were refused", refused)
+	}
+	diff(t, p.published(), p.undisturbed())
 }

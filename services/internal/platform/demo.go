@@ -145,7 +145,9 @@ func (d *demo) run(ctx context.Context) error {
 			return d.save()
 		case <-tick.C:
 			d.state.Now = d.clock.Now()
-			err = d.save()
+			if err := d.save(); err != nil { // the disk is full: its place is kept when there is room
+				d.p.log.Warn("the demo's place is not kept; it is tried again", "err", err)
+			}
 		case err = <-errs:
 		}
 	}
