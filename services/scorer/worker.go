@@ -152,7 +152,7 @@ func (w *worker) start(ctx context.Context) (*kgo.Client, error) {
 	return kgo.NewClient(append(slices.Clone(cfg.Client),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topics.Frames: {w.p: at(w.next[0])}, cfg.Topics.Backfill: {w.p: at(w.next[1])}}),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(250*time.Millisecond),
-		kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxBytes(8<<20), kgo.WithPools(&kafka.Pool{}))...)
+		kgo.FetchMaxPartitionBytes(cfg.Fetch), kgo.FetchMaxBytes(2*cfg.Fetch), kgo.WithPools(&kafka.Pool{Most: 4 * int(cfg.Fetch)}))...)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

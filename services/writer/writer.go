@@ -38,6 +38,7 @@ type Config struct {
 	Client   []kgo.Opt     // seed brokers and what else every client of this log needs
 	Every    time.Duration // at most so long, wall time, between reading a record and committing it
 	MaxRows  int           // a batch of so many rows is committed at once
+	Fetch    int32         // bytes of a partition that are fetched at once, at most
 	Snapshot int           // frames between snapshots of the de-duplication state
 	Drain    time.Duration // to finish the batch in hand when asked to stop
 	Retry    time.Duration // how long a commit that fails is tried again before Run gives up
@@ -58,7 +59,7 @@ var CrashPoints = [...]string{CrashBatch, CrashCommitted}
 
 // DefaultConfig batches 200 ms or 4000 rows.
 func DefaultConfig() Config {
-	return Config{Every: 200 * time.Millisecond, MaxRows: 4000, Snapshot: 50000, Drain: 10 * time.Second, Retry: time.Minute, Dedup: dedup.DefaultConfig()}
+	return Config{Every: 200 * time.Millisecond, MaxRows: 4000, Fetch: 1 << 20, Snapshot: 50000, Drain: 10 * time.Second, Retry: time.Minute, Dedup: dedup.DefaultConfig()}
 }
 
 // Validate names the first key that is wrong.
@@ -70,6 +71,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("every: must be positive, not %v", c.Every)
 	case c.MaxRows < 1:
 		return fmt.Errorf("max_rows: must be positive, not %d", c.MaxRows)
+	case c.Fetch < 1:
+		return fmt.Errorf("fetch: must be positive, not %d", c.Fetch)
 	case c.Snapshot < 1:
 		return fmt.Errorf("snapshot: must be positive, not %d", c.Snapshot)
 	case c.Drain <= 0:
@@ -185,7 +188,7 @@ func (w *Writer) Lag(topic string) int64 {
 // error means that the store fails for good.
 func (w *Writer) Run(ctx context.Context) error {
 	opts := append([]kgo.Opt{
-		kgo.FetchMaxBytes(8 << 20), kgo.FetchMaxPartitionBytes(1 << 20), kgo.FetchMaxWait(50 * time.Millisecond), kgo.MaxConcurrentFetches(4),
+		kgo.FetchMaxBytes(8 * w.cfg.Fetch), kgo.FetchMaxPartitionBytes(w.cfg.Fetch), kgo.FetchMaxWait(50 * time.Millisecond), kgo.MaxConcurrentFetches(4),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // where the log was cut below our position
 	}, w.cfg.Client...)
 	cl, err := kgo.NewClient(opts...)

@@ -9,7 +9,7 @@ import (
 // Bounds of what a Pool keeps for later.
 const (
 	pooledSlices  = 64
-	pooledBytes   = 16 << 20
+	pooledBytes   = 16 << 20 // unless the pool says less
 	pooledRecords = 64 << 10
 )
 
@@ -18,6 +18,8 @@ const (
 // to a client by kgo.WithPools, and call Recycle on each record when nothing of
 // it is needed any more; one that is kept is the collector's.
 type Pool struct {
+	Most int // bytes of batches that it keeps; 0: 16 MB
+
 	mu      sync.Mutex
 	bytes   [][]byte
 	records [][]kgo.Record
@@ -36,7 +38,11 @@ func (p *Pool) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte {
 func (p *Pool) PutDecompressBytes(b []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	keep(&p.bytes, &p.heldB, b, pooledBytes)
+	most := pooledBytes
+	if p.Most > 0 {
+		most = p.Most
+	}
+	keep(&p.bytes, &p.heldB, b, most)
 }
 
 // GetRecords returns room for n records.

@@ -13,14 +13,16 @@ import (
 )
 
 const (
-	memoryLimit = 1 << 30 // of the Go heap while less than half of it lives; the columnstore's own is a setting
-	gcEvery     = time.Second
-	beside      = 160 << 20 // of the process beside Go's heap and what the columnstore counts: its allocators, code
-	calmFor     = 10        // seconds that collecting is cheap before the heap is held small again
-	sparing     = 40        // percent that the heap may grow over what lives, while collecting costs little
-	generous    = 300       // and while it costs much, but
-	growth      = 160 << 20 // bytes at most: the demo's process takes half a gigabyte, not one
-	alone       = 320 << 20 // the same where a process does nothing but score: it starts in arrears, most often
+	memoryLimit  = 1 << 30 // of the Go heap while less than half of it lives; the columnstore's own is a setting
+	gcEvery      = time.Second
+	beside       = 160 << 20 // of the process beside Go's heap and what the columnstore counts: its allocators, code
+	calmFor      = 10        // seconds that collecting is cheap before the heap is held small again
+	sparing      = 40        // percent that the heap may grow over what lives, while collecting costs little
+	modest       = 20        // the same in the demo, which shares a laptop with other things
+	generous     = 300       // and while it costs much, but
+	growth       = 160 << 20 // bytes at most: a process takes half a gigabyte more, not one
+	modestGrowth = 80 << 20  // in the demo
+	alone        = 320 << 20 // the same where a process does nothing but score: it starts in arrears, most often
 )
 
 // sizeHeap holds the heap small while there is CPU to spare for that, and lets it
@@ -34,9 +36,12 @@ func (p *platform) sizeHeap(ctx context.Context) error {
 		}
 		room = all - store - beside
 	}
-	s := sizer{percent: sparing, growth: growth}
+	s := sizer{percent: sparing, least: sparing, growth: growth}
+	if p.demo != nil {
+		s = sizer{percent: modest, least: modest, growth: modestGrowth}
+	}
 	if p.onlyScores() {
-		s = sizer{percent: generous, growth: alone} // as in a flood
+		s = sizer{percent: generous, least: sparing, growth: alone} // as in a flood
 	}
 	set := s.percent
 	before := debug.SetGCPercent(set)
@@ -82,6 +87,7 @@ func (p *platform) onlyScores() bool {
 // A sizer decides how much the heap may grow.
 type sizer struct {
 	percent int
+	least   int   // percent, while collecting costs little
 	growth  int64 // bytes
 	calm    int   // seconds
 }
@@ -93,15 +99,15 @@ type sizer struct {
 // it collects seldom.
 func (s *sizer) next(gc, used float64) int {
 	switch {
-	case s.percent == sparing:
-		if used > 0.5 && gc > 0.04*used {
+	case s.percent == s.least:
+		if used > 0.5 && gc*float64(s.least)/sparing > 0.04*used {
 			s.percent, s.calm = generous, 0
 		}
 	case gc*generous/sparing > 0.01:
 		s.calm = 0
 	default:
 		if s.calm++; s.calm >= calmFor {
-			s.percent = sparing
+			s.percent = s.least
 		}
 	}
 	return s.percent
@@ -109,10 +115,10 @@ func (s *sizer) next(gc, used float64) int {
 
 // bounded is the percentage by which the heap may grow where so many bytes live.
 func (s *sizer) bounded(live int64) int {
-	if s.percent == sparing || live <= 0 {
+	if s.percent == s.least || live <= 0 {
 		return s.percent
 	}
-	return int(min(generous, max(sparing, s.growth*100/live)))
+	return int(min(generous, max(int64(s.least), s.growth*100/live)))
 }
 
 // heap is what the runtime has counted: CPU-seconds, and bytes that lived at the last collection.

@@ -3,7 +3,7 @@ package platform
 import "testing"
 
 func TestTheHeapGrowsWhereCollectingCostsThroughputAndShrinksWhereItDoesNot(t *testing.T) {
-	s := sizer{percent: sparing, growth: growth}
+	s := sizer{percent: sparing, least: sparing, growth: growth}
 	f := func(gc, used float64, seconds, want int) {
 		t.Helper()
 		for range seconds {
@@ -28,6 +28,14 @@ func TestTheHeapGrowsWhereCollectingCostsThroughputAndShrinksWhereItDoesNot(t *t
 			t.Errorf("where %d bytes live: %d, want %d", live, got, want)
 		}
 	}
+	s = sizer{percent: modest, least: modest, growth: modestGrowth}
+	f(0.1, 0.4, 100, modest)
+	f(0.07, 0.9, 100, modest) // it would be 0.035 where the heap may grow twice as much
+	f(0.1, 0.9, 1, generous)
+	if got := s.bounded(200 << 20); got != 40 {
+		t.Errorf("the demo's 200 MB may grow by %d %%", got)
+	}
+	f(0.0005, 0.05, calmFor, modest)
 	if h := readHeap(); h.total < h.used || h.used < h.gc || h.gc < 0 {
 		t.Errorf("%+v", h)
 	}

@@ -40,6 +40,10 @@ import (
 // leastMemory of the columnstore: the demo's commits, beside a seal, did not fit into 128 MB.
 const leastMemory = 256 << 20
 
+// demoFetch is what the demo reads of a partition at once: seconds of its drills.
+// Where it is behind each reader holds several of them, unpacked to three times that.
+const demoFetch = 256 << 10
+
 // platform is what the parts of one process share. Nil where a part does not run.
 type platform struct {
 	s     *process.Settings
@@ -180,6 +184,9 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 	}
 	p.closers = append(p.closers, p.store.Close)
 	wcfg := writer.DefaultConfig()
+	if p.demo != nil {
+		wcfg.Fetch = demoFetch
+	}
 	wcfg.Topics, wcfg.Client, wcfg.Drain, wcfg.CrashPoint = p.kafka.Topics(), p.opts, p.s.Drain, p.crash
 	if p.writer, err = writer.New(wcfg, p.store, p.catalogue, p.clock, p.log, p.reg); err != nil {
 		return err
@@ -208,6 +215,9 @@ func (p *platform) openScorer(ctx context.Context) (err error) {
 	cfg.Engine.LimitRules, cfg.Checkpoint = p.s.LimitRules, p.s.Checkpoint
 	if len(p.s.Brokers) == 0 {
 		cfg.Replay = 32 << 20 // of each partition: the embedded log keeps no more than 256 MB
+	}
+	if p.demo != nil {
+		cfg.Fetch = demoFetch
 	}
 	if !p.s.Has("writer") {
 		cfg.Group, cfg.Instance = p.s.Prefix+"scorer", p.s.Instance // one of many
