@@ -14,6 +14,20 @@ import (
 //go:embed unsupported.tsv
 var unsupportedTable string
 
+// elements are those of PMML 4.4.1, one a line: what is none of them may be a slip
+// of the pen in one that matters, and read past it would score otherwise.
+//
+//go:embed elements.txt
+var elementsTable string
+
+var elements = sync.OnceValue(func() map[string]bool {
+	out := map[string]bool{}
+	for name := range strings.FieldsSeq(elementsTable) {
+		out[name] = true
+	}
+	return out
+})
+
 type refusal struct {
 	whole  bool
 	attrs  map[string]bool
@@ -45,13 +59,21 @@ var refusals = sync.OnceValue(func() map[string]*refusal {
 	return out
 })
 
-// unverified refuses what stands in e and is in the list.
+// unverified refuses what stands in e and is in the list, or is no PMML.
 func (b *binder) unverified(e *element) {
 	known := refusals()
 	stack := []*element{e}
 	for len(stack) > 0 {
 		x := stack[len(stack)-1]
-		stack = append(stack[:len(stack)-1], x.kids...)
+		stack = stack[:len(stack)-1]
+		if !elements()[x.name] {
+			b.bad.add(x, "", "PMML has no such element", "mend its name, or put what is not PMML into an Extension")
+			continue
+		}
+		if x.name == "row" { // its cells are named as their columns
+			continue
+		}
+		stack = append(stack, x.kids...)
 		r := known[x.name]
 		if r == nil {
 			continue

@@ -116,7 +116,7 @@ func (c *Commands) modelPush(env Env) error {
 	}
 	m, err := cl.PushModel(env.Ctx, name, b, rows, p.Activate && !p.Shadow, p.Shadow)
 	if err != nil {
-		return fmt.Errorf("%s is refused: %w", p.File, err)
+		return notTaken(p.File, err)
 	}
 	for _, ch := range m.Checks {
 		mark := "ok  "
@@ -424,10 +424,19 @@ func (c *Commands) labelsImport(env Env) error {
 	defer f.Close()
 	var out struct{ Labels int }
 	if err := cl.Do(env.Ctx, http.MethodPost, "/labels", "text/csv", f, &out); err != nil {
-		return fmt.Errorf("%s is refused: %w", a.File, err)
+		return notTaken(a.File, err)
 	}
 	_, err = fmt.Fprintf(env.Out, "%d labels recorded\n", out.Labels)
 	return err
 }
 
 func (c *Commands) labelsList(env Env) error { return show(env, c.Labels.List.server, "/labels") }
+
+// notTaken says why a file was not taken: refused by the server, or never read by it.
+func notTaken(file string, err error) error {
+	var p *client.Problem
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s is refused: %w", file, err)
+	}
+	return fmt.Errorf("%s was not sent: %w", file, err)
+}
