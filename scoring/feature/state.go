@@ -150,7 +150,7 @@ func (s *State) Ready(tick int64, chs []int32) {
 	if at < earliest {
 		return
 	}
-	length, place, seen := int64(0), int64(0), int64(0)
+	length, place, seen := int64(0), int64(0), s.rig[at%int64(len(s.rig))].at
 	for _, ch := range chs {
 		c := &s.chans[ch]
 		n := int64(len(c.secs))

@@ -15,6 +15,18 @@ type hole struct {
 	sent            bool    // the device sends DLS
 }
 
+// What a hole is followed by, as road.holeIn counts it.
+const (
+	holeDogleg = iota
+	holeInc
+	holeAzi
+	holeBottom
+	holeDepth
+	holeChannels
+)
+
+var holeTags = [holeChannels]string{doglegTag, "INC", "AZI", "DMEA", "DBTM"}
+
 const (
 	doglegTag   = "DLS"
 	surveyWith  = 60 * second // INC and AZI that come so near each other are one survey
@@ -26,23 +38,23 @@ func newHole() hole { return hole{depth: nan, inc: nan, azi: nan} }
 
 // survey takes what was heard up to a tick; ok where it bends by dls since the last survey.
 func (h *hole) survey(r *road, tick int64) (dls float64, ok bool) {
-	heard := func(tag string, within int64) (float64, bool) {
-		i, there := r.byName[tag]
-		if !there || !r.slots[i].used || r.slots[i].at == 0 || tick-r.slots[i].at > within {
+	heard := func(which int, within int64) (float64, bool) {
+		i := r.holeIn[which]
+		if i < 0 || !r.slots[i].used || r.slots[i].at == 0 || tick-r.slots[i].at > within {
 			return nan, false
 		}
 		return r.slots[i].val, r.slots[i].tick == tick
 	}
-	inc, newInc := heard("INC", surveyWith)
+	inc, newInc := heard(holeInc, surveyWith)
 	if inc != inc {
 		return 0, false
 	}
-	azi, newAzi := heard("AZI", surveyWith)
+	azi, newAzi := heard(holeAzi, surveyWith)
 	if azi != azi || !newInc && !newAzi {
 		return 0, false
 	}
-	bottom, _ := heard("DMEA", surveyDepth)
-	depth, _ := heard("DBTM", surveyDepth)
+	bottom, _ := heard(holeBottom, surveyDepth)
+	depth, _ := heard(holeDepth, surveyDepth)
 	if depth != depth {
 		depth = bottom
 	}
@@ -69,7 +81,7 @@ func (h *hole) survey(r *road, tick int64) (dls float64, ok bool) {
 
 // followHole makes the tick's dog-leg a sample of the channel DLS.
 func (l *lane) followHole(r *road, tick int64) {
-	if i, ok := r.byName[doglegTag]; ok && r.slots[i].tick == tick { // it came in the frame
+	if i := r.holeIn[holeDogleg]; i >= 0 && r.slots[i].tick == tick { // it came in the frame
 		r.hole.sent = true
 	}
 	dls, ok := r.hole.survey(r, tick)

@@ -97,8 +97,7 @@ func TestSurveysAreFollowedDownOneHole(t *testing.T) {
 		}{{"INC", inc}, {"AZI", azi}, {"DBTM", depth}, {"DMEA", depth}} {
 			i, ok := r.byName[x.tag]
 			if !ok {
-				i = len(r.slots)
-				r.slots, r.byName[x.tag] = append(r.slots, slot{name: x.tag, used: true}), i
+				i = r.hear(x.tag, &telemetry.Channel{Tag: x.tag})
 			}
 			r.slots[i].val, r.slots[i].at, r.slots[i].tick = x.v, tick, tick
 		}

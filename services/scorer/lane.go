@@ -262,6 +262,7 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 	if tick == 0 { // is no time here: a head, a record or a sample of 0 is none
 		return fmt.Errorf("frame %s of drill %s: is dated in the first second of 1970: set its device's clock", f.ID(), f.Drill)
 	}
+	l.ready(r, tick, refs == nil)
 	late := r.head != 0 && tick <= r.head
 	if late && r.head-tick > int64(l.part.cfg.Late) {
 		if l.which == laneLive {
@@ -288,13 +289,6 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 	rec.simulated = f.Simulated
 	rec.cause(f.ID())
 	if refs == nil {
-		l.heard = l.heard[:0]
-		for _, k := range l.known {
-			if k >= 0 && r.slots[k].feat >= 0 {
-				l.heard = append(l.heard, r.slots[k].feat)
-			}
-		}
-		r.feats.ready(tick, l.heard)
 		for i := range f.Runs {
 			u := &f.Runs[i]
 			if k := l.slotOf(r, u, i); k < 0 {
@@ -343,6 +337,20 @@ func (l *lane) second(r *road, f *telemetry.Frame, tick, offset int64, refs []sa
 		l.part.Flush()
 	}
 	return nil
+}
+
+// ready has the places fetched that a tick of the frame in hand goes to; whole: it is all of it.
+func (l *lane) ready(r *road, tick int64, whole bool) {
+	l.heard = l.heard[:0]
+	if whole {
+		for _, k := range l.known {
+			if k >= 0 && r.slots[k].feat >= 0 {
+				l.heard = append(l.heard, r.slots[k].feat)
+			}
+		}
+	}
+	r.ready(tick)
+	r.feats.ready(tick, l.heard)
 }
 
 // laterSpan is how far a drill may go on before features that were left for later

@@ -29,7 +29,8 @@ type road struct {
 	byName map[string]int
 	bySig  []int // slot of each of prog.channels; -1 not heard
 	rigIn  [rigChannels]int
-	can    []bool // by node: some channel behind its inputs was heard
+	holeIn [holeChannels]int // slots; -1 not heard
+	can    []bool            // by node: some channel behind its inputs was heard
 
 	head  int64    // newest tick; 0 before the first
 	batch uint64   // the lane's batch that its newest row is in
@@ -39,6 +40,7 @@ type road struct {
 	runs  []carry  // by node
 
 	simulated bool
+	looked    int64 // what ready saw: without a use of it the compiler may leave the look away
 }
 
 // A slot is one channel of a drill. It takes 64 bytes, a line of the cache: each
@@ -129,6 +131,9 @@ func newRoad(drill string, late time.Duration) *road {
 	for i := range r.rigIn {
 		r.rigIn[i] = -1
 	}
+	for i := range r.holeIn {
+		r.holeIn[i] = -1
+	}
 	return r
 }
 
@@ -173,6 +178,12 @@ func (r *road) describe(i int, ch *telemetry.Channel) {
 
 // bind connects channels with signals, features and the rig's inputs.
 func (r *road) bind() {
+	for k, tag := range holeTags {
+		r.holeIn[k] = -1
+		if i, ok := r.byName[tag]; ok {
+			r.holeIn[k] = i
+		}
+	}
 	p := r.prog
 	if p == nil {
 		return
@@ -255,6 +266,20 @@ func (r *road) follow(p *program, emit func(*telemetry.AlarmEvent), t *alarms.Ti
 		r.det.Rebind(p.watch, t, emit)
 	}
 	r.bind()
+}
+
+// ready looks at the place of a tick's record, so that its parts are fetched
+// together (feature.State.Ready).
+func (r *road) ready(tick int64) {
+	rec := &r.ring[floorMod(tick/second, int64(len(r.ring)))]
+	seen := rec.tick
+	for k := 0; k < len(rec.vals); k += 8 { // a line of the cache
+		seen += int64(rec.vals[k]) + rec.ats[k]
+	}
+	if len(rec.causes) > 0 {
+		seen += int64(rec.causes[0].Seq)
+	}
+	r.looked = seen
 }
 
 // open returns the record of a tick, made anew if the tick is new. Its state is
