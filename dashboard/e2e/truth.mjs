@@ -58,6 +58,21 @@ test('a drill that fell silent, and one that never spoke, look so on every addre
   await page.evaluate(go, '/d/RIG-03');
   await until('its silence is said', 20000, async () => /RIG-03 is silent since/.test(await page.getByTestId('answer').textContent()));
   await walk('silent', 'RIG-03');
+  // While its hour is read that is said where it will stand, and nothing moves when it comes; that it could not be read is said too.
+  await page.evaluate(go, '/');
+  let answers = () => new Promise(() => undefined);
+  await page.route('**/series?*', (r) => answers(r));
+  await page.evaluate(go, '/d/RIG-01');
+  await page.getByText('Reading 1 h of history …').waitFor();
+  const place = () => page.locator('.paper canvas').boundingBox(), empty = await place();
+  answers = (r) => r.abort();
+  await page.getByRole('button', { name: '10 min' }).click();
+  await page.getByText('Not all of it could be read. The server does not answer.').waitFor();
+  answers = (r) => r.continue();
+  await page.getByRole('button', { name: 'Read it again' }).click();
+  await page.locator('.unread').waitFor({ state: 'detached' });
+  assert.deepEqual(await place(), empty);
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
   // One that never spoke: nothing is told of it, and that is said.
   await page.evaluate(go, '/d/RIG-02');
   await until('that it never spoke is said', 20000, async () => /RIG-02 is silent\./.test(await page.getByTestId('answer').textContent()));

@@ -40,7 +40,7 @@ beforeEach(() => {
   wires = []; clock = new Clock(); lines = []; got = []; drawn = 0; troubles = []; asked = [];
   answer = () => Promise.resolve(history([]));
   live = new Live(() => { const w = new Wire(); wires.push(w); return w; }, (...a) => { asked.push(a); return answer(); },
-    { message: (m) => got.push(m), readings: () => { drawn++; }, line: (s, since) => lines.push([s, since]), trouble: (what) => troubles.push(what) }, clock);
+    { message: (m) => got.push(m), readings: () => { drawn++; }, line: (s, since) => lines.push([s, since]), history: (state) => { if (state !== 'read' || troubles.at(-1) !== 'read') troubles.push(state); }, trouble: (what) => troubles.push(what) }, clock);
 });
 
 test('what the page wants is asked for when the line opens, and again after every new line', () => {
@@ -197,10 +197,11 @@ test('history that cannot be read is said, and tried again', async () => {
   const c = new Columns(['SPP']);
   live.watch('RIG-07', c, 3600000, 600);
   await settle();
-  expect(troubles).toEqual(['history']);
+  expect(troubles).toEqual(['reading', 'failed']);
   answer = () => Promise.resolve(history([10]));
   clock.pass(4100);
   await settle();
+  expect(troubles).toEqual(['reading', 'failed', 'reading', 'read']);
   expect(c.get('SPP')!.length).toBe(1);
 });
 
@@ -213,7 +214,7 @@ test('leaving a drill stops its readings; a message that cannot be read stops no
   wire().onmessage?.({ data: '{not json' } as MessageEvent);
   wire().says(new ArrayBuffer(3));
   wire().says({ type: 'pong' });
-  expect(troubles).toEqual(['read a live message']);
+  expect(troubles).toEqual(['reading', 'read a live message']);
   expect(got).toEqual([{ type: 'pong' }]);
 });
 

@@ -10,7 +10,8 @@ export interface Listener {
   /** readings were added to the columns being watched */
   readings(): void;
   line(state: Line, since: number): void;
-  /** history of the watched drill could not be read; what is drawn has a hole until the next try */
+  /** history of the watched drill is being read whole, was read, or could not be: then what is drawn has a hole until the next try */
+  history(state: 'reading' | 'read' | 'failed', err?: unknown): void;
   trouble(what: string, err: unknown): void;
 }
 
@@ -126,6 +127,9 @@ export class Live {
     };
   }
 
+  /** readAgain asks for the history at once, not only with the next try. */
+  readAgain(): void { if (this.#watch) void this.#catchUp(this.#watch); }
+
   #connect(): void {
     if (!this.#running) return;
     let s: Socket;
@@ -210,17 +214,19 @@ export class Live {
     w.stored = NaN;
     const newest = from ?? w.columns.newest();
     const whole = w.fresh || Number.isNaN(newest);
+    if (whole) this.listener.history('reading');
     try {
       const a = await this.history(w.drill, w.channels, whole ? `-${Math.round(w.span / 1000)}s` : newest, 'now', w.points);
       if (this.#watch !== w || ask !== w.asked) return;
       w.fresh = false;
       w.columns.history(a.series ?? [], !whole);
       w.stored = Math.max(whole ? -Infinity : newest, ...(a.series ?? []).map((x) => x.t[x.t.length - 1] ?? -Infinity));
+      this.listener.history('read');
       this.listener.readings();
       this.#join(w);
     } catch (err) {
       if (this.#watch !== w || ask !== w.asked) return;
-      this.listener.trouble('history', err);
+      this.listener.history('failed', err);
       this.#later(4000, () => { if (this.#watch === w && ask === w.asked) void this.#catchUp(w); });
     }
   }

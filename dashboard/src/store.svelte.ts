@@ -42,6 +42,7 @@ class Store {
   trouble = $state.raw<{ what: string; err: unknown } | null>(null);
   sending = $state.raw(new Set<string>()); // alarms whose acknowledgement is on its way
   unsent = $state.raw(new Map<string, string>()); // alarm → why its acknowledgement did not arrive
+  history = $state.raw<{ state: 'reading' | 'read' | 'failed'; err?: unknown }>({ state: 'reading' }); // of the drill being watched
   score = $state.raw<ScoreMessage | null>(null); // of the drill being watched
   modelsVersion = $state(0); // rises when a model was uploaded or switched
   annotationsVersion = $state(0); // rises when somebody wrote on a strip
@@ -80,7 +81,8 @@ class Store {
         message: (m) => this.#message(m),
         readings: () => { this.#dirty.watch = true; this.#soon(); },
         line: (state, since) => { this.line = state; this.lineSince = since; if (state === 'lost') void this.#stillIn(); },
-        trouble: (what, err) => { if (what === 'history') this.trouble = { what, err }; else { console.error(what, err); void this.#sameBuild(); } },
+        history: (state, err) => { this.history = { state, err }; },
+        trouble: (what, err) => { console.error(what, err); void this.#sameBuild(); },
       },
     );
     window.addEventListener('popstate', () => { this.route = read(own(location.pathname), location.search); });

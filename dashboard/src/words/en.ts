@@ -115,7 +115,6 @@ export const en = {
   'banner.clock.rest': 'It is {time} there now; what came before keeps the time it was given.',
   'banner.away.put': 'Put away',
   'banner.could': 'Could not {what}.',
-  'banner.history': 'read the history',
 
   // fleet
   'fleet.reading': 'Reading the drills …',

@@ -113,7 +113,6 @@ export const words: Words = {
   'banner.clock.rest': 'Allí son las {time}; lo que llegó antes conserva su hora.',
   'banner.away.put': 'Quitar',
   'banner.could': 'No se pudo: {what}.',
-  'banner.history': 'leer el historial',
 
   // fleet
   'fleet.reading': 'Leyendo las perforadoras …',
