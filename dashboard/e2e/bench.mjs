@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { cpus, loadavg } from 'node:os';
 import { extname, join } from 'node:path';
 import WebSocket from 'ws';
-import { DESK, launch } from './browser.mjs';
+import { DESK, launch, PHONE } from './browser.mjs';
 import { Device } from './mqtt.mjs';
 import { Product } from './product.mjs';
 
@@ -118,6 +118,8 @@ async function drill(readings) {
   });
   await sleep(3000); // the page's first work is not a frame's
 }
+/** slower makes the page's processor n times slower, and its screen that of a phone: for information, no budget is of it. */
+async function slower(n, size = DESK) { await page.setViewportSize(size); await cdp.send('Emulation.setCPUThrottlingRate', { rate: n }); }
 /** profile prints, where PROFILE is set, which functions of the page took the processor, until its function is called. */
 async function profile() {
   if (!process.env.PROFILE) return async () => undefined;
@@ -201,11 +203,18 @@ if (wanted('traces')) {
   await sleep(3000);
   await measure('24 traces, 10 frames a second');
   often = 1;
+  await slower(4);
+  await measure('24 traces, a processor 4 times slower');
+  await slower(4, PHONE);
+  await drill('drilling');
+  await measure('a phone’s strip, a processor 4 times slower');
+  await slower(1);
 }
 
 if (WALL > DRILLS && wanted('wall')) {
   await silent(WALL - DRILLS);
-  for (const view of ['rows', 'cells']) {
+  for (const [view, slow, size] of [['rows', 1, DESK], ['cells', 1, DESK], ['rows', 4, PHONE]]) { // the last for information: a phone, its processor 4 times slower
+    await slower(1, size);
     await page.evaluate((v) => localStorage.setItem('mudpulse.fleet', v), view);
     await page.goto(base);
     await page.locator('[data-drill]').first().waitFor();
@@ -214,16 +223,18 @@ if (WALL > DRILLS && wanted('wall')) {
     await page.reload();
     await page.locator('[data-drill]').first().waitFor();
     await sleep(8000); // until the page has them all
+    await slower(slow, size);
+    if (size === PHONE) await page.locator('.quiet button').first().click({ timeout: 2000 }).catch(() => undefined); // the quiet ones are folded there
     await page.evaluate(() => { globalThis.long.length = 0; });
     const traced = await tasks();
     await sleep(500);
     await page.evaluate(() => { globalThis.long.length = 0; }); // what starting to look took is not the page's
-    await page.mouse.move(600, 500);
+    await page.mouse.move(size.width / 2, 500);
     const until = Date.now() + Math.min(SECONDS, 20) * 1000, before = await script(), began = Date.now();
     for (let i = 0; Date.now() < until; i++) { await page.mouse.wheel(0, i % 60 < 30 ? 240 : -240); await sleep(33); }
     const long = await page.evaluate(() => globalThis.long), used = (await script()) - before, took = Date.now() - began, all = await traced();
     const cpu = all.sort((a, b) => b.cpu - a.cpu);
-    console.log(`${shown} drills as ${view}, scrolled: tasks over 50 ms: ${long.length}${long.length ? ` (${long.join(', ')})` : ''}; of the processor's own time ${cpu.filter((x) => x.cpu > 50).length}, the longest ${cpu[0]?.cpu.toFixed(0)} ms (${cpu[0]?.inside()}), script of a frame p99 ${part(scripts, 0.99).toFixed(1)} ms, at most ${part(scripts, 1).toFixed(1)} ms; script ${((used / took) * 100).toFixed(0)} % of the time; heap ${(await heap()).toFixed(1)} MB; load ${loadavg()[0].toFixed(0)}`);
+    console.log(`${shown} drills as ${view}${size === PHONE ? `, a phone, a processor ${slow} times slower` : ''}, scrolled: tasks over 50 ms: ${long.length}${long.length ? ` (${long.join(', ')})` : ''}; of the processor's own time ${cpu.filter((x) => x.cpu > 50).length}, the longest ${cpu[0]?.cpu.toFixed(0)} ms (${cpu[0]?.inside()}), script of a frame p99 ${part(scripts, 0.99).toFixed(1)} ms, at most ${part(scripts, 1).toFixed(1)} ms; script ${((used / took) * 100).toFixed(0)} % of the time; heap ${(await heap()).toFixed(1)} MB; load ${loadavg()[0].toFixed(0)}`);
   }
 }
 

@@ -13,7 +13,7 @@ export function more({ open, firstDrill, base, whole }) {
     const at = now - 300000; // five minutes on the demo’s clock
     await page.goto(`${base}/d/${encodeURIComponent(id)}?at=${at}`);
     const strip = () => page.evaluate(() => { const c = globalThis.mudpulse?.columns.get('SPP'); return c?.length ? [c.t[c.from], c.t[c.to - 1], c.length] : null; });
-    const [from, to] = await until('the hour around the moment is there', 60000, async () => { const s = await strip(); return s && s[1] >= at && s; });
+    const [from, to] = await until('the hour around the moment is there', 180000, async () => { const s = await strip(); return s && s[1] >= at && s; });
     assert.ok(from < at && to >= at && to <= at + 900000, `${from} ${at} ${to}`);
     assert.match(await page.getByTestId('as-of').innerText(), /^As of [\s\S]* ago: health, reasons and alarms are those of then/);
     await until('health is that of then', 40000, async () => { // asked for again, for what is behind may still come

@@ -49,7 +49,8 @@ test('whichever process is away, the page says so, nothing old stays black, and 
   const said = async () => Object.fromEntries(await Promise.all(Object.entries(screens).map(async ([n, p]) => [n, (await p.evaluate(() => document.body.innerText)).replace(/\s+/g, ' ')])));
   const health = () => screens.drill.getByTestId('health').innerText();
   await until('readings come and are judged', 90000, async () => /\d/.test(await screens.drill.locator('.ft[data-channel=SPP] .v').innerText()) && /\d/.test(await health()));
-  const calm = async () => (await screens.drill.locator('.ft[data-channel=SPP].grey').count()) === 0 && (await screens.drill.locator('[data-testid=health].hatched').count()) === 0 && (await screens.fleet.locator('.banner .hatched').count()) === 0;
+  const judgedOld = () => Promise.all(Object.values(screens).map(async (p) => /nothing newer is judged/.test(await p.locator('main').innerText()))); // no screen is calm where nobody judges
+  const calm = async () => !(await judgedOld()).some(Boolean) && (await screens.drill.locator('.ft[data-channel=SPP].grey').count()) === 0 && (await screens.drill.locator('[data-testid=health].hatched').count()) === 0 && (await screens.fleet.locator('.banner .hatched').count()) === 0;
   await until('all is of now', 60000, calm);
   const LOOK = Number(process.env.LOOK ?? 0); // s more, to read what is said
   const away = async (what, part, says, back = async () => part.start()) => {
@@ -64,7 +65,7 @@ test('whichever process is away, the page says so, nothing old stays black, and 
     t.diagnostic(`${what} back: all of now after ${((Date.now() - again) / 1000).toFixed(1)} s`);
   };
   await away('gateway', () => gateway.kill(), async () => (await screens.drill.locator('.ft[data-channel=SPP].grey').count()) === 1, async () => { device = null; gateway.start(); device = await until('the device is back', 30000, dial); });
-  await away('scorer', () => scorer.kill(), async () => (await screens.drill.locator('[data-testid=health].hatched').count()) === 1, async () => scorer.start());
+  await away('scorer', () => scorer.kill(), async () => (await screens.drill.locator('[data-testid=health].hatched').count()) === 1 && (await judgedOld()).every(Boolean), async () => scorer.start());
   await away('log', () => log.kill(), async () => (await screens.drill.locator('.ft[data-channel=SPP].grey').count()) === 1, async () => { log.start(); device = await until('the device speaks', 60000, async () => device ?? dial()); });
   await away('store', () => store.signal('SIGKILL'), async () => /Not connected for/.test(await screens.fleet.locator('.banner').innerText()), async () => { await store.ended(); await store.start(); });
   for (const [name, page] of Object.entries(screens)) assert.ok(await page.evaluate(() => globalThis.here), `${name} was loaded anew`);

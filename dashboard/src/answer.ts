@@ -1,5 +1,5 @@
 import type { Drill } from './types';
-import { count, counted, hm, stamp, stateWord } from './format';
+import { age as ageWords, count, counted, hm, stamp, stateWord } from './format';
 import { t } from './words/words.svelte';
 
 export const BANDS = [
@@ -71,8 +71,8 @@ export interface Answer { lead: string; rest: string }
 const names = (ids: string[]): string =>
   ids.length > 3 ? t('answer.names.more', { some: ids.slice(0, 2).join(', '), n: count(ids.length - 2) }) : ids.length > 1 ? t('answer.names.last', { some: ids.slice(0, -1).join(', '), last: ids[ids.length - 1] }) : ids[0];
 
-/** Standing is what a fleet's answer rests on; first is the name of the first that is heard, else of the first. */
-export interface Standing { total: number; first: string; heard: number; unscored: number; failing: Drill[]; acting: Drill[]; tour: number } // failing: soonest first
+/** Standing is what a fleet's answer rests on; first is the name of the first that is heard, else of the first; old is the age of the youngest that is said of any, s. */
+export interface Standing { total: number; first: string; heard: number; unscored: number; failing: Drill[]; acting: Drill[]; tour: number; old: number | null } // failing: soonest first
 
 /** fleetAnswer answers the shift's question, "can I drill until crew change?", by rule and from the data.
     now and crew in ms; age gives a drill's age of data in seconds. */
@@ -83,11 +83,12 @@ export function fleetAnswer(drills: Drill[], now: number, crew: number | null, a
     unscored: drills.filter((d) => silent(age(d)) && waits(d, now)).length,
     acting: heard.filter((d) => priority(d) === 1 && !fails.has(d)),
     tour: heard.filter((d) => priority(d) === 2 && !fails.has(d) && d.top_alarm?.status !== 'ack').length,
+    old: heard.length ? Math.min(...heard.map((d) => age(d)!)) : null,
   });
 }
 
 /** sentence says it, where the drills were counted already. */
-export function sentence({ total, first, heard, unscored, failing, acting, tour }: Standing): Answer {
+export function sentence({ total, first, heard, unscored, failing, acting, tour, old }: Standing): Answer {
   if (!total) return { lead: t('answer.none'), rest: t('answer.none.rest') };
   const quiet = total - heard - unscored, rest: string[] = [];
   let lead: string;
@@ -104,6 +105,7 @@ export function sentence({ total, first, heard, unscored, failing, acting, tour 
   } else {
     lead = heard === 1 ? t('answer.last.one', { name: first }) : heard === 2 ? t(quiet + unscored ? 'answer.last.two.report' : 'answer.last.two') : t(quiet + unscored ? 'answer.last.report' : 'answer.last', counted(heard));
   }
+  if (old != null && old > STALE) rest.unshift(t('answer.old', { time: ageWords(old) }));
   if (tour) rest.push(t(failing.length || acting.length ? 'answer.tour.more' : 'answer.tour', counted(tour)));
   if (quiet) rest.push(t('answer.quiet', counted(quiet)));
   if (unscored) rest.push(t('answer.unscored', counted(unscored)));
@@ -120,7 +122,7 @@ export function drillAnswer(d: Drill, now: number, crew: number | null, age: num
   }
   const open = a && a.status === 'unack' ? t('drill.unanswered', { time: words(now - (stamp(a.raised) ?? now)) }) : a?.acked_by ? t('drill.has', { who: a.acked_by }) : '';
   const what = a ? `${a.title}.` : d.reasons?.[0] ? `${d.reasons[0].text.replace(/\.$/, '')}.` : '';
-  const rest = [what, open].filter(Boolean).join(' ');
+  const rest = [age! > STALE ? t('answer.old', { time: ageWords(age) }) : '', what, open].filter(Boolean).join(' ');
   const low = timeLeft(d, now)?.low;
   if (mayFail(d, now, crew) && low != null) {
     return { lead: low <= 0.1 ? t('drill.mayfail.now') : t('drill.mayfail', { time: hm(now + low * 3600000, offset) }), rest };

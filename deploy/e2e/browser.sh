@@ -33,5 +33,5 @@ else
   for _ in $(seq 600); do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
   if kill -0 "$pid" 2>/dev/null; then echo "mudpulse does not stop within 120 s"; kill -9 "$pid"; exit 1; fi
   # The product refuses settings that it does not know, these among them.
-  env -u MUDPULSE_LINK -u MUDPULSE_URL -u MUDPULSE_SQL PRODUCT="$PWD/../bin/mudpulse" node --test --test-concurrency=1 --test-timeout=600000 e2e/outage.mjs e2e/engineer.mjs e2e/offenders.mjs e2e/alarmpages.mjs e2e/truth.mjs e2e/below.mjs
+  env -u MUDPULSE_LINK -u MUDPULSE_URL -u MUDPULSE_SQL PRODUCT="$PWD/../bin/mudpulse" node --test --test-concurrency=1 --test-timeout=600000 e2e/outage.mjs e2e/engineer.mjs e2e/offenders.mjs e2e/alarmpages.mjs e2e/truth.mjs e2e/below.mjs e2e/split.mjs
 fi

@@ -128,15 +128,18 @@ export class Judge {
   }
 
   #stand(crew: number | null): Standing {
-    const s: Standing = { total: this.#drills.length, first: this.#drills[0]?.id ?? '', heard: 0, unscored: 0, failing: [], acting: [], tour: 0 }, now = this.#now, failing: [number, number][] = [];
+    const s: Standing = { total: this.#drills.length, first: this.#drills[0]?.id ?? '', heard: 0, unscored: 0, failing: [], acting: [], tour: 0, old: null }, now = this.#now, failing: [number, number][] = [];
+    let newest = -Infinity;
     for (let i = 0; i < s.total; i++) {
       if (this.#mute[i]) { if (this.#last[i] - this.#tick[i] > (now - this.#tick[i]) / 2) s.unscored++; continue; } // as answer.ts waits()
+      newest = Math.max(newest, this.#since[i]);
       if (!s.heard++) s.first = this.#drills[i].id;
       const end = Number.isNaN(this.#low[i]) ? Math.max(now, this.#ends[i]) : now + this.#low[i] * 3600000;
       if (crew != null && end < crew) failing.push([i, end]);
       else if (this.#p[i] === 1) s.acting.push(this.#drills[i]);
       else if (this.#p[i] === 2 && this.#drills[i].top_alarm?.status !== 'ack') s.tour++;
     }
+    if (s.heard) s.old = this.#aged(newest);
     s.failing = failing.sort((a, b) => a[1] - b[1] || a[0] - b[0]).map(([i]) => this.#drills[i]);
     return s;
   }

@@ -59,6 +59,7 @@ export const en = {
   'answer.tour.more': '{Count} {n, plural, one {more wants} other {more want}} a hand this tour.',
   'answer.quiet': '{Count} {n, plural, one {rig is} other {rigs are}} silent.',
   'answer.unscored': '{Count} {n, plural, one {rig is} other {rigs are}} not judged.',
+  'answer.old': 'This is {time} old: nothing newer is judged.',
   'answer.unscored.all': 'Nothing is judged.',
   'answer.unscored.rest': 'Readings come, but the scorer does not answer: health, state and time left are of before.',
   'answer.nothing': 'Nothing wants a hand this tour.',
@@ -104,6 +105,8 @@ export const en = {
   'header.help': 'Help',
 
   // banner
+  'banner.lost': 'No line to the server. What is shown is old.',
+  'banner.back': 'The line to the server is back.',
   'banner.away': 'Not connected for {time}.',
   'banner.seen': 'What you see is from {time}.',
   'banner.trying': 'Trying again; nothing will be missed.',
@@ -225,6 +228,7 @@ export const en = {
   'alarms.col.until': 'Until, because',
   'alarms.col.by': 'Answered by',
   'alarms.rest': '{n} more, less urgent: show the next',
+  'alarms.unjudged': '{Count} {n, plural, one {drill is} other {drills are}} not judged now: what goes wrong there raises no alarm.',
   'alarms.none': 'Nothing stands.',
   'alarms.none.last': 'The last alarm was {title} on {drill}.',
   'alarms.none.last.by': 'The last alarm was {title} on {drill}, answered by {who}.',

@@ -57,6 +57,7 @@ export const words: Words = {
   'answer.tour.more': '{Count} más {n, plural, one {pide} other {piden}} una mano en este turno.',
   'answer.quiet': '{n, plural, one {Un equipo no transmite} other {{Count} equipos no transmiten}}.',
   'answer.unscored': '{n, plural, one {Un equipo no se evalúa} other {{Count} equipos no se evalúan}}.',
+  'answer.old': 'Esto es de hace {time}: no se ha evaluado nada más reciente.',
   'answer.unscored.all': 'Nada se evalúa.',
   'answer.unscored.rest': 'Las lecturas llegan, pero el evaluador no responde: salud, estado y tiempo restante son de antes.',
   'answer.nothing': 'Nada pide una mano en este turno.',
@@ -102,6 +103,8 @@ export const words: Words = {
   'header.help': 'Ayuda',
 
   // banner
+  'banner.lost': 'Sin línea con el servidor. Lo que se muestra es antiguo.',
+  'banner.back': 'Hay línea con el servidor de nuevo.',
   'banner.away': 'Sin conexión desde hace {time}.',
   'banner.seen': 'Lo que ve es de las {time}.',
   'banner.trying': 'Se intenta de nuevo; no se perderá nada.',
@@ -223,6 +226,7 @@ export const words: Words = {
   'alarms.col.until': 'Hasta, porque',
   'alarms.col.by': 'Respondida por',
   'alarms.rest': '{n} más, menos urgentes: mostrar las siguientes',
+  'alarms.unjudged': '{n, plural, one {Una perforadora no se evalúa} other {{Count} perforadoras no se evalúan}} ahora: lo que falle allí no da alarma.',
   'alarms.none': 'No hay nada activo.',
   'alarms.none.last': 'La última alarma fue {title} en {drill}.',
   'alarms.none.last.by': 'La última alarma fue {title} en {drill}, respondida por {who}.',
