@@ -51,7 +51,7 @@ func (a *API) registerExports() {
 	})
 	add(a, people.Engineer, http.MethodPost, "/exports", "make-export", "Make a training table, or a file of readings or scores; refused with every problem at once", func(ctx context.Context, in *struct{ Body exports.Request }) (*body[exports.Job], error) {
 		if a.d.Exports == nil {
-			return nil, huma.Error503ServiceUnavailable("this process has no columnstore: ask the one that runs the part writer")
+			return nil, huma.Error503ServiceUnavailable("this process has no embedded columnstore: ask the one that runs the part writer; a ClickHouse is asked by its own views")
 		}
 		if in.Body.Known {
 			known, err := a.models.Labels(ctx)

@@ -58,7 +58,7 @@ func (a *API) keep(w http.ResponseWriter, r *http.Request, able bool, do func() 
 		writeProblem(w, http.StatusForbidden, "this takes the role administrator, and "+id.Name+" is "+string(id.Role))
 		return
 	case !able:
-		writeProblem(w, http.StatusServiceUnavailable, "this process cannot do it: the part that can runs elsewhere (imports need the gateway, the others the columnstore)")
+		writeProblem(w, http.StatusServiceUnavailable, "this process cannot do it: the part that can runs elsewhere (imports need the gateway, the others the embedded columnstore)")
 		return
 	}
 	row, err := a.people.Begin(r.Context(), people.Entry{By: id.Name, Role: id.Role, Action: strings.TrimPrefix(r.URL.Path, root+"/"), Subject: r.URL.RawQuery, Remote: r.RemoteAddr})

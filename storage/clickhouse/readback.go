@@ -56,7 +56,8 @@ type loading struct {
 
 func (l *loading) names(ctx context.Context) error {
 	s := l.s
-	tags, outputs, registered := map[string]string{}, []string{}, []string{}
+	tags, outputs := map[string]string{}, []string{}
+	var registered []telemetry.Channel
 	read := func(q string, f func(string)) error {
 		return s.each(ctx, q, func(r row) error {
 			var v string
@@ -70,7 +71,7 @@ func (l *loading) names(ctx context.Context) error {
 		err = read("SELECT output FROM "+s.table("outputs")+" WHERE "+l.rows, func(v string) { outputs = append(outputs, v) })
 	}
 	if err == nil {
-		err = read("SELECT tag FROM "+s.table("registered")+" WHERE "+l.rows, func(v string) { registered = append(registered, v) })
+		registered, err = records[telemetry.Channel](ctx, s, "registered", "SELECT record FROM "+s.table("registered")+" WHERE "+l.rows+" ORDER BY tx, n")
 	}
 	l.take = append(l.take, func() {
 		s.names.Lock()
@@ -81,8 +82,13 @@ func (l *loading) names(ctx context.Context) error {
 		for _, v := range outputs {
 			s.names.outputs[v] = true
 		}
-		for _, v := range registered {
-			s.names.registered[strings.ToLower(v)] = true
+		for _, ch := range registered {
+			s.names.registered[strings.ToLower(ch.Tag)] = true
+			if s.cfg.ReadOnly { // a writer hears of them by the log
+				if err := s.cat.Register(ch); err != nil {
+					s.log.Warn("a registered channel does not fit", "tag", ch.Tag, "err", err)
+				}
+			}
 		}
 	})
 	return err

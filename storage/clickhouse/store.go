@@ -192,8 +192,13 @@ func Open(cfg Config, cat *telemetry.Catalogue, clock telemetry.Clock, log *slog
 }
 
 func (s *Store) open(ctx context.Context) error {
-	if err := s.reach(ctx); err != nil {
+	if err := s.reach(ctx, s.conn.Ping); err != nil {
 		return err
+	}
+	if s.cfg.ReadOnly { // the writer elsewhere may not have made it yet
+		if err := s.reach(ctx, s.version); err != nil {
+			return err
+		}
 	}
 	ctx = context.WithoutCancel(ctx) // it is there: what it has to do takes as long as it takes
 	if err := s.make(ctx); err != nil {
@@ -208,20 +213,23 @@ func (s *Store) open(ctx context.Context) error {
 	return s.catchUp(ctx)
 }
 
-// reach waits for the server.
-func (s *Store) reach(ctx context.Context) error {
+// Codes of the server's answers that another try does not mend.
+const (
+	codeRights = 497
+	codeLogin  = 516
+)
+
+// reach waits until what is tried succeeds.
+func (s *Store) reach(ctx context.Context, try func(context.Context) error) error {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		err := s.conn.Ping(ctx)
-		if err == nil {
-			return nil
-		}
+		err := try(ctx)
 		var refused *driver.Exception
-		if errors.As(err, &refused) { // it is there, and says no
+		if err == nil || errors.Is(err, errLayout) || errors.As(err, &refused) && (refused.Code == codeRights || refused.Code == codeLogin) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not reached: %w", err)
+			return fmt.Errorf("not reached in %v: %w", s.cfg.Open, err)
 		case <-time.After(wait):
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/mudpulse/mudpulse/dashboard"
 	"github.com/mudpulse/mudpulse/services/api"
 	"github.com/mudpulse/mudpulse/services/exports"
-	"github.com/mudpulse/mudpulse/services/gate"
 	"github.com/mudpulse/mudpulse/services/internal/edge"
 	"github.com/mudpulse/mudpulse/services/internal/relational"
 	"github.com/mudpulse/mudpulse/services/models"
@@ -41,27 +40,28 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 	d := api.Deps{
 		DB: p.db, Blobs: p.blobs, Store: p.store, Engine: models.PMML{}, Catalogue: p.catalogue, Clock: p.clock, Log: p.log,
 		Registerer: p.reg, Gatherer: p.reg, Dashboard: dashboard.Handler(api.Prefix), Models: defaults,
-		Checks: map[string]func(context.Context) error{"writer": p.writerReady}, ModelStatus: p.modelStatus,
+		Checks: map[string]func(context.Context) error{}, ModelStatus: p.modelStatus,
 		Keeper: p.keeper(),
 	}
-	if past, ok := any(p.store).(gate.Store); ok {
-		self, err := os.Executable()
-		if err != nil {
-			return fmt.Errorf("where this program lies: %w", err)
-		}
-		d.Frames, d.GateWorker = past, []string{self, "gate-worker"}
+	if p.writer != nil {
+		d.Checks["writer"] = p.writerReady
 	}
-	if p.store != nil {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("where this program lies: %w", err)
+	}
+	d.Frames, d.GateWorker = p.store, []string{self, "gate-worker"}
+	if err := p.openRescore(); err != nil {
+		return err
+	}
+	d.Rescore = p.rescore
+	if p.duckdb != nil {
 		ecfg := exports.DefaultConfig(p.s.Path("exports"))
 		ecfg.Engine.LimitRules = p.s.LimitRules
-		if p.exports, err = exports.New(ecfg, p.store, p.catalogue, p.log); err != nil {
+		if p.exports, err = exports.New(ecfg, p.duckdb, p.catalogue, p.log); err != nil {
 			return err
 		}
 		d.Exports = p.exports
-		if err := p.openRescore(); err != nil {
-			return err
-		}
-		d.Rescore = p.rescore
 	}
 	if p.s.Has("gateway") {
 		d.Gateway = func() api.Gateway {

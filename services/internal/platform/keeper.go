@@ -16,9 +16,10 @@ import (
 
 // keeper is what this process can do for the command line's verbs about the store.
 func (p *platform) keeper() api.Keeper {
-	k := api.Keeper{
-		Check: func(ctx context.Context) ([]storage.Damage, error) { return p.store.Check(ctx, nil) },
-		Backup: func(ctx context.Context, to string) (any, error) {
+	var k api.Keeper
+	if p.duckdb != nil { // ClickHouse checks and backs up itself
+		k.Check = func(ctx context.Context) ([]storage.Damage, error) { return p.duckdb.Check(ctx, nil) }
+		k.Backup = func(ctx context.Context, to string) (any, error) {
 			if !strings.Contains(to, "://") && !filepath.IsAbs(to) {
 				return nil, fmt.Errorf("backup: %q: want an absolute path, or a bucket's URL", to)
 			}
@@ -27,8 +28,8 @@ func (p *platform) keeper() api.Keeper {
 				return nil, err
 			}
 			defer b.Close()
-			return backup.Run(ctx, backup.Platform{Store: p.store, Dir: p.s.Path("store"), DB: p.db, Blobs: p.blobs}, b, time.Now(), p.crash)
-		},
+			return backup.Run(ctx, backup.Platform{Store: p.duckdb, Dir: p.s.Path("store"), DB: p.db, Blobs: p.blobs}, b, time.Now(), p.crash)
+		}
 	}
 	if p.s.Has("gateway") {
 		k.Import = p.importFrames

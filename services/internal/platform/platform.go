@@ -5,7 +5,6 @@ package platform
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
@@ -59,7 +58,8 @@ type platform struct {
 	opts      []kgo.Opt
 	catalogue *telemetry.Catalogue
 
-	store   *duckdb.Store
+	store   columnstore
+	duckdb  *duckdb.Store // store, where that is it
 	db      *relational.DB
 	blobs   *blobs.Store
 	gateway *gateway.Gateway
@@ -128,8 +128,8 @@ func (p *platform) open(ctx context.Context) (err error) {
 	for _, open := range []struct {
 		part string
 		f    func(context.Context) error
-	}{{"writer", p.openStore}, {"api", p.openAPI}, {"scorer", p.openScorer}, {"gateway", p.openGateway}} {
-		if p.s.Has(open.part) {
+	}{{"columnstore", p.openStore}, {"api", p.openAPI}, {"scorer", p.openScorer}, {"gateway", p.openGateway}} {
+		if p.s.Has(open.part) || open.part == "columnstore" && (p.s.Has("writer") || p.s.Has("api")) {
 			if err := open.f(ctx); err != nil {
 				return fmt.Errorf("%s: %w", open.part, err)
 			}
@@ -167,43 +167,6 @@ func (p *platform) openLog(ctx context.Context) (err error) {
 		return fmt.Errorf("kafka %s: %w", strings.Join(p.kafka.Brokers, ","), err)
 	}
 	return nil
-}
-
-func (p *platform) openStore(ctx context.Context) (err error) {
-	cfg := duckdb.DefaultConfig(p.s.Path("store"))
-	if cfg.Memory, err = bytes(p.s.Memory); err != nil {
-		return fmt.Errorf("memory: %w", err)
-	}
-	if cfg.Memory < leastMemory {
-		return fmt.Errorf("memory: must be at least 256MB, not %s: a commit may not fit into less, and the columnstore then has to be started again", p.s.Memory)
-	}
-	cfg.CrashPoint = p.crash
-	cfg.KeepReadings, cfg.KeepRollups, cfg.KeepRecords = p.s.KeepReadings, p.s.KeepRollups, p.s.KeepRecords
-	if p.store, err = duckdb.Open(cfg, p.catalogue, p.clock, p.log); err != nil {
-		return err
-	}
-	p.closers = append(p.closers, p.store.Close)
-	wcfg := writer.DefaultConfig()
-	if p.demo != nil {
-		wcfg.Fetch = demoFetch
-	}
-	wcfg.Topics, wcfg.Client, wcfg.Drain, wcfg.CrashPoint = p.kafka.Topics(), p.opts, p.s.Drain, p.crash
-	if p.writer, err = writer.New(wcfg, p.store, p.catalogue, p.clock, p.log, p.reg); err != nil {
-		return err
-	}
-	scfg := pgwire.DefaultConfig()
-	scfg.Addr, scfg.Views, scfg.Login = p.s.SQL, duckdb.Views, p.sqlLogin()
-	scfg.Timeout, scfg.MaxRows = p.s.SQLTimeout, p.s.SQLRows
-	scfg.MaxMemory, scfg.Memory = cfg.Memory/2, p.store.QueryMemory
-	if p.s.SQLCert != "" || p.s.SQLKey != "" {
-		cert, err := tls.LoadX509KeyPair(p.s.SQLCert, p.s.SQLKey)
-		if err != nil {
-			return fmt.Errorf("sql-cert, sql-key: %w", err)
-		}
-		scfg.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	}
-	p.sql, err = pgwire.New(scfg, p.store.SQL(), p.log)
-	return err
 }
 
 func (p *platform) openScorer(ctx context.Context) (err error) {
@@ -289,6 +252,8 @@ func (p *platform) parts() []process.Part {
 	add("announce", p.announce)
 	if p.writer != nil {
 		add("writer", p.writer.Run)
+	}
+	if p.sql != nil {
 		add("sql", p.sql.Run)
 	}
 	if p.api != nil {
@@ -379,6 +344,9 @@ func (p *platform) announce(ctx context.Context) error {
 			fmt.Fprintf(p.out, "%-18s %s\n", l.what, l.addr)
 		}
 	}
+	if p.s.Columnstore != "" && p.sql == nil {
+		fmt.Fprintf(p.out, "%-18s %s\n", "SQL", "asked of ClickHouse itself, as a user of its own: views readings, frames, scores, …")
+	}
 	if p.api != nil {
 		link, err := p.api.SignInLink(ctx)
 		if err != nil {
@@ -410,7 +378,7 @@ func bytes(s string) (int64, error) {
 }
 
 // asker tells the scorer whether the store holds a frame with that time.
-type asker struct{ store *duckdb.Store }
+type asker struct{ store columnstore }
 
 func (a asker) FrameStored(ctx context.Context, drill string, id telemetry.FrameID, ts int64) (bool, error) {
 	at, found, err := a.store.FrameTime(ctx, drill, id)

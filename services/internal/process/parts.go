@@ -81,4 +81,4 @@ func (s *Settings) Logger() *slog.Logger {
 }
 
 // ErrApart is why writer and api do not run apart on DuckDB.
-var ErrApart = errors.New("the columnstore is DuckDB, which belongs to one process: run writer and api together, with mudpulse run --parts writer,api")
+var ErrApart = errors.New("the columnstore is DuckDB, which belongs to one process: run writer and api together, with mudpulse run --parts writer,api; or mudpulse run --parts writer and mudpulse run --parts api, each with --columnstore clickhouse://…")

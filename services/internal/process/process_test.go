@@ -84,6 +84,7 @@ func TestAWrongKeyOrValueIsRefusedByName(t *testing.T) {
 	f("", nil, []string{"--http", "8080"}, `http: "8080" is no address`)
 	f("", nil, []string{"--parts", "writer"}, "writer and api apart")
 	f("", nil, []string{"--parts", "log,api"}, "writer and api apart")
+	f("", nil, []string{"--parts", "log,api", "--columnstore", "http://127.0.0.1:8123"}, "need a Kafka that both reach")
 	f("", nil, []string{"--parts", "wrtier,api"}, `"wrtier" is no part`)
 	f("", nil, []string{"--brokers", "x"}, "brokers")
 	f("", nil, []string{"--nonsense"}, "--nonsense")

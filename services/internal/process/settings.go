@@ -65,6 +65,7 @@ type Settings struct {
 	Drain         time.Duration `help:"How long a stopping part may take to finish the batch in hand." default:"10s"`
 	Blobs         string        `help:"Where models and checkpoints lie: a directory or a bucket URL, shared by scorer and api; empty: DATA/blobs." placeholder:"DIR"`
 	Memory        string        `help:"Memory limit of the columnstore." default:"256MB"`
+	Columnstore   string        `help:"A ClickHouse instead of the embedded columnstore, clickhouse://USER:PASSWORD@HOST:9000/DATABASE or its HTTP protocol; better in the environment." placeholder:"URL"`
 	AmendWithin   time.Duration `name:"amend-within" help:"Frames that come up to so late amend by themselves what they change; what is later, by mudpulse rescore. 0s: none do." default:"24h"`
 	AmendLook     time.Duration `name:"amend-look" help:"For tests: how often it is looked for late frames." hidden:"" default:"30s"`
 	DefaultModels bool          `name:"default-models" help:"Switch on the models that come with mudpulse, at the first start." default:"true" negatable:""`
@@ -118,8 +119,10 @@ func (s *Settings) Validate() error {
 	switch {
 	case len(s.Parts) == 0:
 		bad("parts", "none given: want some of %s", strings.Join(AllParts, ", "))
-	case s.Has("writer") != s.Has("api"):
+	case s.Has("writer") != s.Has("api") && s.Columnstore == "":
 		bad("parts", "writer and api apart: %v", ErrApart)
+	case s.Has("log") && s.Has("writer") != s.Has("api"):
+		bad("parts", "writer and api apart need a Kafka that both reach: leave out log, and give --brokers")
 	}
 	if len(s.Brokers) > 0 && slices.Contains(s.Parts, "log") && len(s.Parts) < len(AllParts) {
 		bad("parts", "the embedded log and --brokers exclude each other: leave out log")
