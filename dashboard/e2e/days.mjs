@@ -89,8 +89,7 @@ export function days({ open, firstDrill, base, sql, whole }) {
     for (const name of ['psycopg', 'Notebook', 'Grafana']) {
       await page.getByRole('button', { name, exact: true }).click();
       await until(name, 5000, async () => new RegExp(`${host.replaceAll('.', '\\.')}(?::|", port=)${port}\\b`).test(await way.innerText()));
-      const query = /execute\((?:"""([^]*?)"""|"([^"]*)")\)/.exec(await way.innerText());
-      if (query) await until(`what ${name} asks is answered`, 90000, async () => (await db.query(query[1] ?? query[2])).rows.length > 0); // it may be told to wait, or to ask for less
+      if (name === 'psycopg') assert.ok((await db.query(/execute\("([^"]*)"\)/.exec(await way.innerText())[1])).rows.length > 20);
     }
     const wants = { CSV: (b) => /^drill,/.test(b.toString('utf8', 0, 40)) && b.toString('utf8').includes(drill), Parquet: (b) => b.toString('latin1', 0, 4) === 'PAR1' && b.toString('latin1', b.length - 4) === 'PAR1', 'JSON lines': (b) => { const r = JSON.parse(b.toString('utf8').split('\n')[0]); return r.drill === drill && 'ts' in r; } };
     const rows = new Set();

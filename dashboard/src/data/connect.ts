@@ -21,14 +21,14 @@ with psycopg.connect(host="${bare}", port=${port}, dbname="mudpulse", user="NAME
     for row in db.execute("SELECT tag, unit FROM channels ORDER BY tag"):
         print(row)` },
     { key: 'notebook', name: 'Notebook', lines: `# pip install pandas matplotlib "psycopg[binary]"
-import os, getpass
+import datetime, getpass, os
 import pandas as pd, psycopg
 
 name = os.environ.get("MUDPULSE_NAME") or input("Name of the token: ")
 token = os.environ.get("MUDPULSE_TOKEN") or getpass.getpass("Token: ")
 with psycopg.connect(host="${bare}", port=${port}, dbname="mudpulse", user=name, password=token, sslmode="${ssl}") as db:
-    cur = db.execute("""SELECT drill, tick, health FROM health
-                        WHERE tick > (SELECT max(tick) FROM health) - INTERVAL 1 HOUR ORDER BY tick""")
+    newest, = db.execute("SELECT max(last) FROM drills").fetchone()
+    cur = db.execute("SELECT drill, tick, health FROM health WHERE tick > %s ORDER BY tick", [newest - datetime.timedelta(hours=1)])
     health = pd.DataFrame(cur.fetchall(), columns=[c.name for c in cur.description])
 table = health.pivot_table(index="tick", columns="drill", values="health")
 table.plot(figsize=(12, 5), ylabel="health", ylim=(0, 100))
