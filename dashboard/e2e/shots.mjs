@@ -1,6 +1,7 @@
 // Pictures of every screen at both sizes, day and night, of whatever runs at MUDPULSE_URL (signed in by MUDPULSE_LINK or
 // MUDPULSE_TOKEN). Written to SHOTS_DIR (default dashboard/shots), which git ignores.
-// Names of screens as arguments, SHOTS_THEMES=day and SHOTS_SIZES=phone take fewer; DRILL=RIG-05 takes another drill than the worst.
+// Names of screens as arguments, SHOTS_THEMES=day and SHOTS_SIZES=phone take fewer; DRILL=RIG-05 takes another drill than the worst;
+// SHOTS_LANGUAGE=es takes them in Spanish, "-es" at the end of their names.
 import { copyFileSync, mkdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { DESK, launch, PHONE } from './browser.mjs';
@@ -10,6 +11,7 @@ import { routes } from './suite.mjs';
 const out = process.env.SHOTS_DIR ?? fileURLToPath(new URL('../shots/', import.meta.url));
 mkdirSync(out, { recursive: true });
 const only = process.argv.slice(2);
+const language = process.env.SHOTS_LANGUAGE ?? 'en', tongue = language === 'en' ? '' : `-${language}`;
 const { every, read } = await routes();
 /** named says what a picture of an address is called. */
 function named(path) {
@@ -27,6 +29,7 @@ const browser = await launch();
 const state = await enter(browser, base, process.env.MUDPULSE_LINK);
 for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'], ['night', DESK, 'desk'], ['night', PHONE, 'phone']].filter(([theme, , name]) => (process.env.SHOTS_THEMES ?? 'day,night').includes(theme) && (process.env.SHOTS_SIZES ?? 'desk,phone').includes(name))) {
   const context = await browser.newContext({ viewport: size, storageState: state, deviceScaleFactor: name === 'phone' ? 2 : 1, hasTouch: name === 'phone', colorScheme: theme === 'night' ? 'dark' : 'light', reducedMotion: 'reduce' }); // else a mark is met between two blinks
+  await context.addInitScript((l) => localStorage.setItem('mudpulse.language', l), language);
   const page = await context.newPage();
   page.on('console', (m) => { if (m.type() === 'error') console.error('page:', m.text()); });
   page.on('pageerror', (e) => console.error('page:', e.message));
@@ -58,7 +61,7 @@ for (const [theme, size, name] of [['day', DESK, 'desk'], ['day', PHONE, 'phone'
     try { await act?.(); } catch (err) { console.error(`${what} at ${name}: ${err.message.split('\n')[0]}`); process.exitCode = 1; continue; }
     if (act) await page.waitForTimeout(800);
     if (what === 'cells') await page.evaluate(() => localStorage.removeItem('mudpulse.fleet'));
-    if (what !== 'write') await page.screenshot({ path: `${out}/${what}-${name}-${theme}.png` });
+    if (what !== 'write') await page.screenshot({ path: `${out}/${what}-${name}-${theme}${tongue}.png` });
   }
   await context.close();
 }

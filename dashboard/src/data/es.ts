@@ -350,7 +350,7 @@ export const words: Record<keyof typeof en, string> = {
   'ex.sql': 'Por SQL',
   'ex.sql.how': 'solo lectura; protocolo Postgres',
   'ex.ways': 'Maneras de entrar',
-  'ex.who': 'NAME y TOKEN de un programa (Administración, Personas); \\\\d lista las vistas.',
+  'ex.who': 'NAME y TOKEN de un programa (Administración, Personas); \\d lista las vistas.',
   'ex.here': 'Solo escucha en esta máquina; arrancado con --sql 0.0.0.0:{port} se llega desde otras.',
   'ex.elsewhere': 'El SQL lo escucha otro proceso de este sitio, en 5433 salvo que arrancara con otro --sql.',
   'ex.duck': 'TOKEN de un ingeniero; ID es un archivo Parquet hecho aquí, el más nuevo si lo hay.',

@@ -74,7 +74,8 @@ const WHOLE = ['signin/SignIn', 'fleet/Fleet', 'fleet/Row', 'fleet/Cells', 'wall
 const SAME = /^(?:mudpulse|mudpulse link|UTC|SI|JSON|TVD|SHA-256|Hz|kHz|kHz ×|drillsim --drills 12|Enter|Esc|Space|[a-z])$/; // names, keys, commands: the same everywhere
 const SEEN = new Set(['aria-label', 'title', 'placeholder', 'alt', 'aria-valuetext', 'lead', 'label']);
 const LINES = '../data/connect.ts: '; // what is pasted into other programs
-const NAMED = new Set(['RIG-13', 'MPa', 'bit, pump_2, top_drive/bearing', 'top_drive/gearbox', '2-3-CT-S-X-I-NO-TD', 'SPP__mean__60s WOB health washout.probability', 'mudpulse export --help', 'mudpulse ledger']); // examples in the words of files and codes
+const NAMED = new Set(['RIG-13', 'MPa', 'bit, pump_2, top_drive/bearing', 'top_drive/gearbox', '2-3-CT-S-X-I-NO-TD', 'SPP__mean__60s WOB health washout.probability', 'mudpulse export --help', 'mudpulse ledger',
+  'smtp.example.com', 'mudpulse@example.com', 'TLS', 'starttls', 'tls', 'Authorization: Bearer']); // examples in the words of files and codes
 interface Node { type: string; [k: string]: unknown }
 
 function literals(file: string, source: string, headings = false): string[] {
