@@ -273,20 +273,26 @@ func (m *Memory) Seen(tags []string) []storage.SeenChannel {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	var out []storage.SeenChannel
+	at := make(map[string]int, len(tags)) // by tag in lower case: one look at each drill, however many tags
 	for _, tag := range tags {
-		c := storage.SeenChannel{Tag: tag}
-		for name, d := range m.drills {
-			for t, v := range d.latest {
-				if strings.EqualFold(t, tag) {
-					c.LastSeen = max(c.LastSeen, v.TS)
-					if len(c.Drills) < 100 {
-						c.Drills = append(c.Drills, name)
-					}
-				}
+		at[strings.ToLower(tag)] = len(out)
+		out = append(out, storage.SeenChannel{Tag: tag})
+	}
+	for name, d := range m.drills {
+		for t, v := range d.latest {
+			i, ok := at[strings.ToLower(t)]
+			if !ok {
+				continue
+			}
+			c := &out[i]
+			c.LastSeen = max(c.LastSeen, v.TS)
+			if len(c.Drills) < 100 {
+				c.Drills = append(c.Drills, name)
 			}
 		}
-		slices.Sort(c.Drills)
-		out = append(out, c)
+	}
+	for i := range out {
+		slices.Sort(out[i].Drills)
 	}
 	slices.SortFunc(out, func(a, b storage.SeenChannel) int { return strings.Compare(a.Tag, b.Tag) })
 	return out
