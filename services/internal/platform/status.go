@@ -16,7 +16,7 @@ import (
 )
 
 // listenStatus opens the address of /healthz, /readyz and /metrics for a process that
-// has no API: a scorer or a log alone. At the default address, which the API beside it
+// has no API: a scorer, a log or a writer alone. At the default address, which the API beside it
 // may want, it takes any free port instead.
 func (p *platform) listenStatus() error {
 	addr := p.s.HTTP
@@ -54,14 +54,20 @@ func (p *platform) status() http.Handler {
 			Ready  bool              `json:"ready"`
 			Checks map[string]string `json:"checks"`
 		}{true, map[string]string{}}
-		for name, there := range map[string]bool{"log": p.embedded != nil, "scorer": p.scorer != nil} {
-			if there {
-				out.Checks[name] = "ok"
-			}
+		checks := map[string]func(context.Context) error{}
+		if p.embedded != nil {
+			checks["log"] = func(context.Context) error { return nil }
 		}
 		if p.scorer != nil {
-			if err := p.scorerReady(r.Context()); err != nil {
-				out.Ready, out.Checks["scorer"] = false, err.Error()
+			checks["scorer"] = p.scorerReady
+		}
+		if p.writer != nil {
+			checks["writer"] = p.writerReady
+		}
+		for name, check := range checks {
+			out.Checks[name] = "ok"
+			if err := check(r.Context()); err != nil {
+				out.Ready, out.Checks[name] = false, err.Error()
 			}
 		}
 		w.Header().Set("Content-Type", "application/json")
