@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -52,6 +53,9 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.hasRoom(); err != nil {
+		return err
+	}
 	s.cfg.CrashPoint(CrashCheckpoint)
 	if aside {
 		if err := soon(ctx, func() error { return s.reserve.commit(func() error { return s.checkpointBeside(commit) }) }); err != nil {
@@ -70,6 +74,23 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	defer s.wmu.Unlock()
 	if err := s.prune(); err != nil {
 		return fmt.Errorf("prune: %w", err)
+	}
+	return nil
+}
+
+// hasRoom refuses a checkpoint that the disk has no room for: after one that fails
+// half-way DuckDB must be opened again, and the WAL keeps everything until there is room.
+func (s *Store) hasRoom() error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(s.cfg.Dir, &fs); err != nil {
+		return nil // the checkpoint says it
+	}
+	return roomFor(s.cfg.Dir, int64(fs.Bavail)*int64(fs.Bsize), size(s.walPath()))
+}
+
+func roomFor(dir string, free, wal int64) error {
+	if need := wal / 2; free < need {
+		return fmt.Errorf("%d MB are free on the disk of %s, and a checkpoint may take %d: free some; commits go on while there is room: %w", free>>20, dir, need>>20, syscall.ENOSPC)
 	}
 	return nil
 }

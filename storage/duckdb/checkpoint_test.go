@@ -2,8 +2,10 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,5 +201,23 @@ func TestRowsGoOnIntoAnotherPartitionBeforeALargeCheckpoint(t *testing.T) {
 	var frames, left uint64
 	if err := s.db.QueryRow("SELECT (SELECT count(DISTINCT seq) FROM frames), (SELECT count(*) FROM store.checkpoints)").Scan(&frames, &left); err != nil || frames != n+1 || left > 0 {
 		t.Errorf("%d frames of %d, %d rows of checkpoints left: %v", frames, n+1, left, err)
+	}
+}
+
+func TestACheckpointThatTheDiskHasNoRoomForIsRefused(t *testing.T) {
+	f := func(free, wal int64, refused bool) {
+		t.Helper()
+		if err := roomFor("/data", free<<20, wal<<20); errors.Is(err, syscall.ENOSPC) != refused {
+			t.Errorf("%d MB free, a WAL of %d: %v", free, wal, err)
+		}
+	}
+	f(0, 0, false)
+	f(0, 1, true)
+	f(30, 64, true)
+	f(40, 64, false)
+	// A query that meets what an earlier checkpoint broke says so to who commits.
+	err := invalidated(errors.New("look up scores: FATAL Error: Failed: database has been invalidated because of a previous fatal error."))
+	if !errors.Is(err, storage.ErrBroken) {
+		t.Error(err)
 	}
 }

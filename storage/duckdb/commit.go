@@ -36,7 +36,7 @@ func (s *Store) Commit(ctx context.Context, b *storage.Batch) error {
 	offsets, cluster := s.mergeOffsets(b)
 	if err := s.fill(ctx, b, commit, cluster, offsets); err != nil {
 		s.takeBack()
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", invalidated(err))
 	}
 	s.guard.room(ctx)
 	if err := s.reserve.commit(s.write); err != nil {

@@ -10,14 +10,15 @@ import (
 // transaction whose COMMIT finds no room leaves columns of unequal length behind,
 // and a checkpoint that finds none ends the database. What queries and seals work
 // with cannot be put aside: they fill the limit and fail there, which harms only
-// themselves, but whoever commits in that moment is struck as well. So they never
-// get all of Config.Memory: a reserve comes on top while something is committed.
+// themselves, but whoever commits in that moment is struck as well. So on top of
+// Config.Memory comes a reserve while something is committed.
 type reserve struct {
 	mu      sync.Mutex
 	users   int
 	session session // sets the limit
-	less    string  // the limit of those who cannot break anything
-	all     string  // and while something is committed; "": until the store is open there is but one
+	less    int64   // bytes: the limit of those who cannot break anything; 0: until the store is open there is but one
+	each    int64   // bytes more for each that commits meanwhile: of a checkpoint's, which is long, queries take some
+	stop    func()  // stops a query
 }
 
 const (
@@ -25,13 +26,13 @@ const (
 	reservePart = 4        // of memory: the reserve takes no more than its fourth part
 )
 
-// reserveOf is how much of so many bytes is only for commits and checkpoints.
+// reserveOf is how much commits and checkpoints get beside so many bytes.
 func reserveOf(memory int64) int64 { return min(reserveMost, memory/reservePart) }
 
 // begin sets the limit of queries, once nothing else is committed.
-func (r *reserve) begin(memory int64) error {
-	r.all, r.less = limitOf(memory), limitOf(memory-reserveOf(memory))
-	return r.session.exec(r.less)
+func (r *reserve) begin(memory int64, stop func()) error {
+	r.each, r.less, r.stop = reserveOf(memory), memory, stop
+	return r.session.exec(limitOf(r.less))
 }
 
 func limitOf(memory int64) string { return fmt.Sprintf("SET memory_limit='%dMB'", memory>>20) }
@@ -40,8 +41,8 @@ func limitOf(memory int64) string { return fmt.Sprintf("SET memory_limit='%dMB'"
 func (r *reserve) enter() (leave func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.users == 0 && r.all != "" {
-		if err := r.session.exec(r.all); err != nil {
+	if r.less > 0 {
+		if err := r.session.exec(limitOf(r.less + int64(r.users+1)*r.each)); err != nil {
 			return nil, fmt.Errorf("reserve: %w", err)
 		}
 	}
@@ -52,9 +53,9 @@ func (r *reserve) enter() (leave func(), err error) {
 func (r *reserve) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.users--; r.users == 0 && r.all != "" {
-		// Refused while queries hold more than they get: then the limit stays until the next who leaves.
-		_ = r.session.exec(r.less)
+	r.users--
+	if r.less > 0 && r.session.exec(limitOf(r.less+int64(r.users)*r.each)) != nil {
+		r.stop() // queries hold more than they get: the limit stays until the next who leaves
 	}
 }
 

@@ -15,8 +15,8 @@ func TestWhatIsCommittedFindsRoomWhereQueriesHoldAllTheyGet(t *testing.T) {
 	if err := s.Checkpoint(ctx); err != nil { // what is left is small
 		t.Fatal(err)
 	}
-	s.reserve.less = limitOf(4 << 20)
-	if err := s.reserve.session.exec(s.reserve.less); err != nil {
+	s.reserve.less = 4 << 20
+	if err := s.reserve.session.exec(limitOf(s.reserve.less)); err != nil {
 		t.Fatal(err)
 	}
 	for seq := uint64(100); seq < 103; seq++ {

@@ -347,9 +347,8 @@ func (s *Store) openFiles() error {
 	if err := s.makeViews(); err != nil {
 		return err
 	}
-	least := s.cfg.Memory - reserveOf(s.cfg.Memory)
-	s.guard.most, s.guard.patience, s.guard.held = least/4*3, 3*time.Second, s.QueryMemory
-	return s.reserve.begin(s.cfg.Memory)
+	s.guard.most, s.guard.patience, s.guard.held = s.cfg.Memory/4*3, 3*time.Second, s.QueryMemory
+	return s.reserve.begin(s.cfg.Memory, s.guard.stop)
 }
 
 // Close closes the store; a commit in progress ends first.
@@ -406,10 +405,15 @@ func run(conn mapping.Connection, q string) error {
 
 // refusal is DuckDB's error of a statement. After some errors of its own it does nothing more.
 func refusal(statement, msg string) error {
-	if strings.Contains(msg, "database has been invalidated") {
-		return fmt.Errorf("%s: %s: %w", statement, msg, storage.ErrBroken)
+	return invalidated(fmt.Errorf("%s: %s", statement, msg))
+}
+
+// invalidated marks an error after which DuckDB does nothing more.
+func invalidated(err error) error {
+	if strings.Contains(err.Error(), "database has been invalidated") {
+		return fmt.Errorf("%w: %w", err, storage.ErrBroken)
 	}
-	return fmt.Errorf("%s: %s", statement, msg)
+	return err
 }
 
 // shortOfMemory tells of a COMMIT's error whether its rows found no room. They are

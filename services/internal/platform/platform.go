@@ -39,6 +39,10 @@ import (
 // leastMemory of the columnstore: the demo's commits, beside a seal, did not fit into 128 MB.
 const leastMemory = 256 << 20
 
+// storeRetry is how long commits that fail are tried again: somebody frees the full
+// disk, and to start anew would not. A store that is broken ends the process at once.
+const storeRetry = 30 * time.Minute
+
 // demoFetch is what the demo reads of a partition at once: seconds of its drills.
 // Where it is behind each reader holds several of them, unpacked to three times that.
 const demoFetch = 256 << 10
