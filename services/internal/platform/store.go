@@ -87,6 +87,7 @@ func (p *platform) openClickHouse() error {
 }
 
 func (p *platform) openWriter(cfg writer.Config) (err error) {
+	cfg.Retry = storeRetry
 	if p.demo != nil {
 		cfg.Fetch = demoFetch
 	}
