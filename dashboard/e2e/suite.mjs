@@ -124,6 +124,20 @@ export function suite({ browser, base, state, alarmWithin = 150000 }) {
     whole(page);
   });
 
+  test('while the alarms are still being read, a drill that has one is not said to be well', async (t) => {
+    const page = await open(t, '/alarms');
+    await page.locator('tr[data-status=unack]').first().waitFor({ timeout: alarmWithin });
+    const { alarms } = await page.evaluate(() => fetch('/api/v1/alarms?state=active&limit=100').then((r) => r.json()));
+    const alarm = alarms.filter((a) => a.status === 'unack').sort((a, b) => a.priority - b.priority)[0];
+    let held = 0;
+    await page.route('**/api/v1/alarms?*', () => { held++; }); // never answered
+    await page.goto(`${base}/d/${encodeURIComponent(alarm.drill)}`);
+    await until('its alarm is said', 20000, async () => (await page.locator('main').innerText()).includes(alarm.title));
+    assert.ok(held > 0);
+    await page.unrouteAll();
+    whole(page);
+  });
+
   test('an alarm is acknowledged, and everybody sees by whom', async (t) => {
     const page = await open(t, '/alarms'), other = await open(t, '/alarms');
     const row = page.locator('tr[data-status=unack]').first();

@@ -26,6 +26,7 @@ class Store {
   drills = $state.raw<Drill[]>([]); // by name
   loaded = $state(false);
   alarms = $state.raw<Alarm[]>([]); // standing or shelved, most urgent first
+  alarmsRead = $state(false); // until then a drill's own worst alarm is all that is known
   counts = $state.raw<Counts | null>(null);
   countsAt = $state(0); // performance.now() when they came
   line = $state<Line>('connecting');
@@ -64,6 +65,7 @@ class Store {
   #drills = new Map<string, Drill>();
   #names: string[] = []; // of the drills, sorted
   #alarms = new Map<string, Alarm>();
+  #alarmsCame = false;
   #score: ScoreMessage | null = null; // the newest, shown with the next frame
   #dirty = { drills: false, alarms: false, watch: false, score: false };
   #waits = false; // drills that changed are shown with the clock's next second
@@ -138,7 +140,7 @@ class Store {
     for (const t of this.#timers) clearInterval(t);
     this.#timers = [];
     this.#drills.clear(); this.#names = []; this.#alarms.clear();
-    this.drills = []; this.alarms = []; this.counts = null; this.loaded = false;
+    this.drills = []; this.alarms = []; this.counts = null; this.loaded = this.alarmsRead = this.#alarmsCame = false;
     this.session = null;
   }
 
@@ -176,6 +178,7 @@ class Store {
     try {
       const lists = await Promise.all([api.alarms({ state: 'active', limit: 500 }), ...['shelved', 'suppressed', 'out_of_service'].map((state) => api.alarms({ state, limit: 200 }))]);
       this.#alarms = new Map(lists.flatMap((l) => l.alarms ?? []).map((a) => [a.id, a]));
+      this.#alarmsCame = true;
       this.#dirty.alarms = true;
       this.#soon();
     } catch (err) { if (api.signedOut(err)) this.leave(); }
@@ -381,6 +384,7 @@ class Store {
     if (this.#dirty.alarms) {
       for (const [id, a] of this.#alarms) if (!standing(a) && !aside(a)) this.#alarms.delete(id);
       this.alarms = [...this.#alarms.values()].sort(api.byUrgency);
+      this.alarmsRead = this.#alarmsCame;
     }
     if (this.#dirty.watch) this.watchVersion++;
     if (this.#dirty.score && this.#score) this.score = this.#score;
