@@ -87,8 +87,9 @@ chaos-scorer: build ## scorers killed at crash points (KILLS of them, default 20
 bench: build ## throughput, CPU, latency by stage, beside DESIGN's budgets
 	@bash deploy/bench/run.sh
 
-chaos-store: ## kill the columnstore at every crash point and fill its disk, CHAOS_DOSE times (default 12: over 200 kills)
+chaos-store: ## kill the columnstore at every crash point, fill its disk, CHAOS_DOSE times (default 12: over 200 kills), and its memory
 	CHAOS_DOSE=$${CHAOS_DOSE:-12} go test -count=1 -timeout 90m -v ./deploy/chaos/store
+	STEADY_HOURS=$${STEADY_HOURS:-1} go test -count=1 -timeout 90m -v -run TestAWall ./storage/duckdb
 
 store-suite: ## what any store must pass, and the naive model it is compared with, on STORAGETEST_DOSE more seeds (default 40)
 	STORAGETEST_DOSE=$${STORAGETEST_DOSE:-40} go test -count=1 -timeout 90m -v -run TestSuite ./storage/duckdb

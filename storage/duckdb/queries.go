@@ -194,7 +194,7 @@ func (s *Store) quarantined(ctx context.Context, rest string, args ...any) ([]te
 
 // QueryMemory is what queries and seals hold of Config.Memory to work with, bytes: not the tables, nor what is cached of files.
 func (s *Store) QueryMemory(ctx context.Context) (n int64, err error) {
-	err = s.analysts.QueryRowContext(ctx, "SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory() WHERE tag IN ('HASH_TABLE', 'ORDER_BY', 'COLUMN_DATA', 'WINDOW', 'ALLOCATOR')").Scan(&n)
+	err = s.watch.QueryRowContext(ctx, "SELECT coalesce(sum(memory_usage_bytes), 0)::BIGINT FROM duckdb_memory() WHERE tag IN ('HASH_TABLE', 'ORDER_BY', 'COLUMN_DATA', 'WINDOW', 'ALLOCATOR')").Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("memory of queries: %w", err)
 	}

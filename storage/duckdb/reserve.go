@@ -1,8 +1,10 @@
 package duckdb
 
 import (
+	"context"
 	"fmt"
 	"sync"
+	"time"
 )
 
 // DuckDB allocates while it commits: rows that are appended to a table begin a block
@@ -10,28 +12,30 @@ import (
 // transaction whose COMMIT finds no room leaves columns of unequal length behind,
 // and a checkpoint that finds none ends the database. What queries and seals work
 // with cannot be put aside: they fill the limit and fail there, which harms only
-// themselves, but whoever commits in that moment is struck as well. So on top of
-// Config.Memory comes a reserve while something is committed.
+// themselves, but whoever commits in that moment is struck as well. So the limit is
+// higher while something is committed. Queries would fill that too, and in less time
+// than a checkpoint takes: meanwhile they are watched, and those that have run longest
+// are stopped when they hold more than Config.Memory.
 type reserve struct {
 	mu      sync.Mutex
 	users   int
 	session session // sets the limit
 	less    int64   // bytes: the limit of those who cannot break anything; 0: until the store is open there is but one
-	each    int64   // bytes more for each that commits meanwhile: of a checkpoint's, which is long, queries take some
-	stop    func()  // stops a query
+	more    int64   // bytes: the limit of all while something is committed
+	stop    func()  // stops the query that has run longest
+	held    func(context.Context) (int64, error)
+	end     func() // ends the watch
 }
 
 const (
-	reserveMost = 48 << 20 // the table with the most columns begins 28 MB
-	reservePart = 4        // of memory: the reserve takes no more than its fourth part
+	reserveTimes = 2                     // the memory of queries is the limit while something is committed: the table with the most columns begins 28 MB
+	reserveLook  = 5 * time.Millisecond  // a query takes a megabyte a millisecond
+	reserveAgain = 50 * time.Millisecond // until one that was stopped has given back what it held
 )
 
-// reserveOf is how much commits and checkpoints get beside so many bytes.
-func reserveOf(memory int64) int64 { return min(reserveMost, memory/reservePart) }
-
 // begin sets the limit of queries, once nothing else is committed.
-func (r *reserve) begin(memory int64, stop func()) error {
-	r.each, r.less, r.stop = reserveOf(memory), memory, stop
+func (r *reserve) begin(memory int64, stop func(), held func(context.Context) (int64, error)) error {
+	r.less, r.more, r.stop, r.held = memory, memory*reserveTimes, stop, held
 	return r.session.exec(limitOf(r.less))
 }
 
@@ -41,10 +45,14 @@ func limitOf(memory int64) string { return fmt.Sprintf("SET memory_limit='%dMB'"
 func (r *reserve) enter() (leave func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.less > 0 {
-		if err := r.session.exec(limitOf(r.less + int64(r.users+1)*r.each)); err != nil {
+	if r.users == 0 && r.less > 0 {
+		if err := r.session.exec(limitOf(r.more)); err != nil {
 			return nil, fmt.Errorf("reserve: %w", err)
 		}
+		ctx, cancel := context.WithCancel(context.Background())
+		over := make(chan struct{})
+		go func() { defer close(over); r.watch(ctx) }()
+		r.end = func() { cancel(); <-over }
 	}
 	r.users++
 	return r.leave, nil
@@ -53,9 +61,30 @@ func (r *reserve) enter() (leave func(), err error) {
 func (r *reserve) leave() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.users--
-	if r.less > 0 && r.session.exec(limitOf(r.less+int64(r.users)*r.each)) != nil {
+	if r.users--; r.users > 0 || r.end == nil {
+		return
+	}
+	r.end()
+	r.end = nil
+	if r.session.exec(limitOf(r.less)) != nil {
 		r.stop() // queries hold more than they get: the limit stays until the next who leaves
+	}
+}
+
+// watch stops queries that take what is for commits.
+func (r *reserve) watch(ctx context.Context) {
+	wait := reserveLook
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = reserveLook
+		if n, err := r.held(ctx); err == nil && n > r.less {
+			r.stop()
+			wait = reserveAgain
+		}
 	}
 }
 

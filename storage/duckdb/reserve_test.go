@@ -2,6 +2,8 @@ package duckdb
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"testing"
 
 	"github.com/mudpulse/mudpulse/storage"
@@ -36,5 +38,29 @@ func TestWhatIsCommittedFindsRoomWhereQueriesHoldAllTheyGet(t *testing.T) {
 	}
 	if st, err := s.Stats(ctx); err != nil || st.Frames != 63 {
 		t.Errorf("%d frames, %v", st.Frames, err)
+	}
+}
+
+// While something is committed the limit is higher: a query that goes beyond what it
+// may have is stopped by name, and the next one is not.
+func TestAQueryThatTakesWhatIsForCommitsIsStopped(t *testing.T) {
+	s := filled(t, t.TempDir())
+	s.reserve.less = 8 << 20
+	leave, err := s.reserve.enter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(q string) error {
+		return s.each(context.Background(), q, func(*sql.Rows) error { return nil })
+	}
+	if err := ask("SELECT count(*) FROM (SELECT a.range % 30000000 AS k, count(*) AS n FROM range(60000000) a GROUP BY k HAVING n < 3)"); !errors.Is(err, storage.ErrMemory) {
+		t.Errorf("the query ended with %v", err)
+	}
+	leave()
+	if err := s.reserve.begin(s.cfg.Memory, s.guard.stop, s.QueryMemory); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask("SELECT count(*) FROM store.sources"); err != nil {
+		t.Errorf("a query after that: %v", err)
 	}
 }

@@ -123,6 +123,7 @@ type Store struct {
 	log        *slog.Logger
 	db         *sql.DB              // reads
 	analysts   *sql.DB              // reads of a SQL front: connections of their own, so that screens never wait for one
+	watch      *sql.DB              // reads of what queries hold
 	cat        *telemetry.Catalogue // as it was on open: the columns
 	tab        *tables
 	columnsOf  map[string][][2]string // by dataset: name, type
@@ -313,7 +314,13 @@ func (s *Store) openFiles() error {
 	}
 	s.analysts = sql.OpenDB(connector)
 	s.analysts.SetMaxOpenConns(s.cfg.Readers)
-	s.analysts.SetMaxIdleConns(2) // a query and the watch over its memory
+	s.analysts.SetMaxIdleConns(1)
+	if connector, err = driver.NewConnector(path+"?"+dsn.Encode(), nil); err != nil {
+		return err
+	}
+	s.watch = sql.OpenDB(connector) // commits ask it: they must not wait for analysts
+	s.watch.SetMaxOpenConns(2)
+	s.watch.SetMaxIdleConns(2)
 	if err := s.upgrade(); err != nil {
 		return err
 	}
@@ -348,7 +355,7 @@ func (s *Store) openFiles() error {
 		return err
 	}
 	s.guard.most, s.guard.patience, s.guard.held = s.cfg.Memory/4*3, 3*time.Second, s.QueryMemory
-	return s.reserve.begin(s.cfg.Memory, s.guard.stop)
+	return s.reserve.begin(s.cfg.Memory, s.guard.stop, s.QueryMemory)
 }
 
 // Close closes the store; a commit in progress ends first.
@@ -369,7 +376,7 @@ func (s *Store) Close() error {
 
 func (s *Store) release() {
 	s.closed = true
-	for _, db := range []*sql.DB{s.db, s.analysts} {
+	for _, db := range []*sql.DB{s.db, s.analysts, s.watch} {
 		if db != nil {
 			db.Close()
 		}
