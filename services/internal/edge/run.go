@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,14 +19,6 @@ import (
 	"github.com/mudpulse/mudpulse/services/internal/process"
 	"github.com/mudpulse/mudpulse/telemetry"
 )
-
-// Version is the program's, from its build.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "dev"
-}
 
 // Run is the gateway as a process of its own: devices come from the control
 // topic, with a copy on disk; the log may be away when it starts.
@@ -52,7 +43,7 @@ func Run(ctx context.Context, s *process.Settings, log *slog.Logger, reg *promet
 	catalogue := telemetry.DefaultCatalogue()
 	g, err := New(s, Deps{
 		Brokers: s.Brokers, Client: opts, Clock: telemetry.SystemClock{}, Catalogue: catalogue,
-		Registry: devices, Log: log, Metrics: reg, Version: Version(),
+		Registry: devices, Log: log, Metrics: reg, Version: process.Version(),
 	})
 	if err != nil {
 		return s.Cure(err)

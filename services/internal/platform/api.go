@@ -13,7 +13,7 @@ import (
 	"github.com/mudpulse/mudpulse/dashboard"
 	"github.com/mudpulse/mudpulse/services/api"
 	"github.com/mudpulse/mudpulse/services/exports"
-	"github.com/mudpulse/mudpulse/services/internal/edge"
+	"github.com/mudpulse/mudpulse/services/internal/process"
 	"github.com/mudpulse/mudpulse/services/internal/relational"
 	"github.com/mudpulse/mudpulse/services/models"
 	"github.com/mudpulse/mudpulse/simulators"
@@ -28,7 +28,7 @@ func (p *platform) openAPI(ctx context.Context) (err error) {
 	}
 	p.closers = append(p.closers, p.db.Close)
 	cfg := api.DefaultConfig()
-	cfg.Addr, cfg.AdminToken, cfg.Version, cfg.Demo = p.s.HTTP, p.token, edge.Version(), p.demo != nil
+	cfg.Addr, cfg.AdminToken, cfg.Version, cfg.Demo = p.s.HTTP, p.token, process.Version(), p.demo != nil
 	cfg.TellFrom, cfg.URL = p.s.TellFrom, p.s.URL
 	cfg.Topics, cfg.Client = p.kafka.Topics(), p.opts
 	var defaults fs.FS

@@ -216,7 +216,7 @@ func (p *platform) openBlobs(ctx context.Context) (err error) {
 }
 
 func (p *platform) openGateway(context.Context) (err error) {
-	deps := edge.Deps{Brokers: p.kafka.Brokers, Client: p.opts, Clock: p.clock, Catalogue: p.catalogue, Log: p.log, Metrics: p.reg, Version: edge.Version()}
+	deps := edge.Deps{Brokers: p.kafka.Brokers, Client: p.opts, Clock: p.clock, Catalogue: p.catalogue, Log: p.log, Metrics: p.reg, Version: process.Version()}
 	if p.api != nil {
 		deps.Registry = p.api.Devices()
 	} else {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/mudpulse/mudpulse/services/internal/edge"
 	"github.com/mudpulse/mudpulse/services/internal/process"
 )
 
@@ -38,7 +37,7 @@ func (p *platform) serveStatus(ctx context.Context) error {
 	srv := &http.Server{Handler: p.status(), ReadHeaderTimeout: 5 * time.Second}
 	stopped := context.AfterFunc(ctx, func() { _ = srv.Close() })
 	defer stopped()
-	p.log.Info("started", "parts", p.s.Parts, "status", p.statusAt.Addr().String(), "version", edge.Version())
+	p.log.Info("started", "parts", p.s.Parts, "status", p.statusAt.Addr().String(), "version", process.Version())
 	if err := srv.Serve(p.statusAt); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

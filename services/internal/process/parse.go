@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"slices"
 	"sort"
@@ -39,6 +40,10 @@ func Parse(grammar any, args, environ []string, opts ...kong.Option) (*kong.Cont
 	}
 	if len(args) > 0 && args[0] == "help" {
 		args = append(slices.Clone(args[1:]), "--help")
+	}
+	if len(args) == 1 && args[0] == "--version" { // commands have a flag of that name
+		fmt.Fprintln(k.Stdout, k.Model.Name, Version())
+		k.Exit(0)
 	}
 	ctx, err := k.Parse(args)
 	var wrong *kong.ParseError
@@ -153,6 +158,15 @@ func nearest(key string, known map[string]bool) string {
 	return "; see mudpulse config"
 }
 
+// withoutPassword is an address that may be shown.
+func withoutPassword(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(hidden)"
+	}
+	return u.Redacted()
+}
+
 // secrets are never printed.
 var secrets = []string{"sasl-password"}
 
@@ -183,6 +197,9 @@ func PrintSettings(w io.Writer, ctx *kong.Context, args, environ []string) error
 		value := fmt.Sprint(f.Target.Interface())
 		if slices.Contains(secrets, f.Name) && value != "" {
 			value = "(hidden)"
+		}
+		if f.Name == "columnstore" && value != "" {
+			value = withoutPassword(value)
 		}
 		value = strings.Trim(value, "[]")
 		if _, err := fmt.Fprintf(w, "%-16s %-34q # %s\n", f.Name+":", value, from); err != nil {

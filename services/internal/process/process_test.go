@@ -59,6 +59,20 @@ func TestAFlagBeatsTheEnvironmentBeatsTheFileBeatsTheDefault(t *testing.T) {
 	}
 }
 
+func TestNoPasswordIsPrinted(t *testing.T) {
+	_, ctx, err := parse(t, []string{"MUDPULSE_COLUMNSTORE=clickhouse://writer:hush@db:9000/rigs", "MUDPULSE_SASL_PASSWORD=hush"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := PrintSettings(&out, ctx, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); strings.Contains(s, "hush") || !strings.Contains(s, "clickhouse://writer:xxxxx@db:9000/rigs") {
+		t.Errorf("printed:\n%s", s)
+	}
+}
+
 func TestAWrongKeyOrValueIsRefusedByName(t *testing.T) {
 	f := func(file string, env []string, args []string, want string) {
 		t.Helper()
