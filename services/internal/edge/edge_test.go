@@ -56,7 +56,7 @@ func TestTheSiteFileOfTheDocumentationIsRead(t *testing.T) {
 	if err := cfg.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if len(cfg.Rules) != 4 || !cfg.Rules[2].Field || !cfg.Names["pardo-edr"].Drop || len(cfg.Subscribe) != 1 || cfg.Subscribe[0].Password != "secret" || cfg.Subscribe[0].Username != "mudpulse" {
+	if len(cfg.Rules) != 5 || !cfg.Rules[2].Field || cfg.Rules[3].Kind != "value" || !cfg.Names["pardo-edr"].Drop || len(cfg.Subscribe) != 1 || cfg.Subscribe[0].Password != "secret" || cfg.Subscribe[0].Username != "mudpulse" {
 		t.Errorf("%+v", cfg)
 	}
 }
